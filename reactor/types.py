@@ -1,0 +1,195 @@
+"""The nouns of the trade, as frozen values: instruments, books, quotes, prints, bars.
+
+Rule: everything is an integer. A price is a number of ticks, a quantity a number of lots, a time a number of nanoseconds
+since the Unix epoch; text appears only at the wire. Columns are numpy int64 arrays of equal length, in time order.
+
+Time is cut into ticks of 10 ms: tick n covers [n * TICK_NS, (n + 1) * TICK_NS). What happened in a tick becomes visible at
+its end, the *boundary* (n + 1) * TICK_NS; the virtual clock only ever stands on a boundary.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from enum import IntEnum, StrEnum
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+type Column = NDArray[np.int64]
+
+MS_NS = 1_000_000
+SECOND_NS = 1_000 * MS_NS
+TICK_NS = 10 * MS_NS
+BLOCK_NS = 60 * SECOND_NS
+DAY_NS = 86_400 * SECOND_NS
+
+
+class Side(IntEnum):
+    """The aggressor's side of a print; the sign of the flow."""
+
+    BUY = 1
+    SELL = -1
+
+
+class BookSide(IntEnum):
+    """Which half of the book a level belongs to."""
+
+    BID = 0
+    ASK = 1
+
+
+class Kind(StrEnum):
+    """What is traded."""
+
+    SPOT = "spot"
+    PERP = "perp"
+
+
+@dataclass(frozen=True, slots=True)
+class Instrument:
+    """One market's contract: names and the size of a tick and a lot.
+
+    A price of n ticks is n * tick_size / 10**price_decimals quote units, a quantity of n lots n * lot_size / 10**qty_decimals
+    base units. `market` names the random streams ("binance:BTCUSDT"); `symbol` is the venue's native spelling.
+    """
+
+    market: str
+    symbol: str
+    asset: str
+    base: str
+    quote: str
+    kind: Kind
+    price_decimals: int
+    tick_size: int
+    qty_decimals: int
+    lot_size: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Columns:
+    """Equal-length int64 columns; subclasses only name them."""
+
+    def __len__(self) -> int:
+        return len(getattr(self, fields(self)[0].name))
+
+    def cut(self, start: int, stop: int) -> Self:
+        """Rows [start, stop), as views."""
+        return type(self)(*(getattr(self, f.name)[start:stop] for f in fields(self)))
+
+    @classmethod
+    def join(cls, parts: list[Self]) -> Self:
+        """The parts' rows, one after another."""
+        if len(parts) == 1:
+            return parts[0]
+        return cls(*(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(cls)))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Quotes(_Columns):
+    """The best bid and offer after each change (Binance bookTicker, Hyperliquid bbo)."""
+
+    ts_ns: Column
+    bid_ticks: Column
+    bid_lots: Column
+    ask_ticks: Column
+    ask_lots: Column
+    update_id: Column
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prints(_Columns):
+    """Trades, one row per matched maker.
+
+    `side` is the aggressor (Side). `trade_id` steps by one from row to row over the whole life of a market; `agg_id` steps by one
+    from (market order, price) to the next and is shared by the prints of such a pair, which are neighbours. `order_id` steps by one
+    from market order to market order.
+    """
+
+    ts_ns: Column
+    price_ticks: Column
+    qty_lots: Column
+    side: Column
+    trade_id: Column
+    agg_id: Column
+    order_id: Column
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Levels(_Columns):
+    """Changes of price levels: at most one row per (tick, side, price), with the level's quantity at the tick's end (0 = gone).
+
+    Sorted by tick, then side, then price. `tick` is absolute (ts_ns // TICK_NS). `update_id` is the id of the last book change of
+    that tick and so equal within a tick; it grows from tick to tick and does not move in a tick without rows.
+    """
+
+    tick: Column
+    side: Column
+    price_ticks: Column
+    qty_lots: Column
+    update_id: Column
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Block:
+    """What happened on a market in [start_ns, end_ns)."""
+
+    start_ns: int
+    end_ns: int
+    quotes: Quotes
+    prints: Prints
+    levels: Levels
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BookSnapshot:
+    """The whole book at a tick boundary, both sides best price first, no empty level.
+
+    `update_id` is the id of the last change in it.
+    """
+
+    ts_ns: int
+    update_id: int
+    bid_ticks: Column
+    bid_lots: Column
+    ask_ticks: Column
+    ask_lots: Column
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Minutes(_Columns):
+    """Minute rows of the skeleton: the whole bar of each minute, known without generating a block.
+
+    Prices are ticks of prints. Where `n_prints` is 0, open = high = low = close = the close before. `quote_units` and
+    `taker_buy_quote_units` are sums of price_ticks * qty_lots. `first_trade_id`, `first_agg_id`, `first_order_id` are the ids the
+    minute's first print would get; `update_id` is the book's id at the minute's start.
+    """
+
+    start_ns: Column
+    open_ticks: Column
+    high_ticks: Column
+    low_ticks: Column
+    close_ticks: Column
+    n_prints: Column
+    volume_lots: Column
+    quote_units: Column
+    taker_buy_lots: Column
+    taker_buy_quote_units: Column
+    first_trade_id: Column
+    first_agg_id: Column
+    first_order_id: Column
+    update_id: Column
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Seconds(_Columns):
+    """The 1 s grid of a market: what everybody may know of a second without living through it.
+
+    Row i is the instant `ts_ns` (a whole second). `bid_ticks` is the best bid then, on which the block is pinned;
+    `index_e8` is the asset's index price in 1e-8 quote units; `premium_e8` is the impact premium over the index, in 1e-8.
+    """
+
+    ts_ns: Column
+    bid_ticks: Column
+    index_e8: Column
+    premium_e8: Column

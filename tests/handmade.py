@@ -1,0 +1,68 @@
+"""A market written by hand: exact, tiny, and the same interface as the synthetic one.
+
+Wire tests state expected bytes next to the rows they come from; they need a tape whose every number they chose.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from reactor.types import TICK_NS, Block, BookSnapshot, Instrument, Levels, Prints, Quotes
+
+type Rows = Sequence[Sequence[int]]
+
+
+def columns[C](kind: type[C], rows: Rows, width: int) -> C:
+    """Rows of plain integers as a column type."""
+    table = np.array(rows, dtype=np.int64).reshape(len(rows), width)
+    return kind(*(np.ascontiguousarray(table[:, i]) for i in range(width)))
+
+
+@dataclass
+class HandmadeMarket:
+    """quotes: (ts_ns, bid, bid_lots, ask, ask_lots, update_id); prints: (ts_ns, price, lots, side, trade_id, agg_id, order_id);
+    levels: (tick, side, price, lots, update_id). `start` is the book before all of them, as (price, lots) per side, best first."""
+
+    instrument: Instrument
+    origin_ns: int
+    quotes: Rows = ()
+    prints: Rows = ()
+    levels: Rows = ()
+    start_bids: Sequence[tuple[int, int]] = ()
+    start_asks: Sequence[tuple[int, int]] = ()
+    start_update_id: int = 0
+    asked: list[str] = field(default_factory=list)
+
+    def window(self, start_ns: int, end_ns: int) -> Block:
+        inside = lambda rows: [r for r in rows if start_ns <= r[0] < end_ns]
+        ticks = [r for r in self.levels if start_ns <= r[0] * TICK_NS < end_ns]
+        return Block(
+            start_ns,
+            end_ns,
+            columns(Quotes, inside(self.quotes), 6),
+            columns(Prints, inside(self.prints), 7),
+            columns(Levels, ticks, 5),
+        )
+
+    def book(self, at_ns: int) -> BookSnapshot:
+        sides: tuple[dict[int, int], dict[int, int]] = (dict(self.start_bids), dict(self.start_asks))
+        for tick, side, price, lots, _ in self.levels:
+            if tick * TICK_NS < at_ns:
+                sides[side].pop(price, None)
+                if lots:
+                    sides[side][price] = lots
+        bids, asks = sorted(sides[0].items(), reverse=True), sorted(sides[1].items())
+        column = lambda pairs, i: np.array([p[i] for p in pairs], dtype=np.int64)
+        return BookSnapshot(at_ns, self.update_id(at_ns), column(bids, 0), column(bids, 1), column(asks, 0), column(asks, 1))
+
+    def update_id(self, at_ns: int) -> int:
+        return max([self.start_update_id, *(r[4] for r in self.levels if r[0] * TICK_NS < at_ns)])
+
+    def quote(self, at_ns: int) -> Quotes:
+        return columns(Quotes, [r for r in self.quotes if r[0] < at_ns][-1:], 6)
+
+    def prints_before(self, at_ns: int, limit: int) -> Prints:
+        return columns(Prints, [r for r in self.prints if r[0] < at_ns][-limit:], 7)

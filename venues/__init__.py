@@ -1,0 +1,1 @@
+"""What each exchange says and expects: bytes in -> actions, events in -> bytes. No sockets, no clock, no I/O."""

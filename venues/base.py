@@ -1,0 +1,226 @@
+"""The contract between a venue and the emulator.
+
+A venue is a frozen card that makes three kinds of object. A `Session` is the dialogue of one socket: text in, actions out.
+A `Channel` turns the tape into pages of finished frames and is shared by every subscriber of its `Topic`. `handle` answers one
+HTTP request. All three are pure: time is a parameter, nothing here touches a socket, and no input a client sends makes them raise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from reactor.manifest import SimulationManifest
+from reactor.single_asset import HyperSynthReactor
+from reactor.types import TICK_NS, Instrument
+from reactor.unified_market import MarketOrchestrationCore
+
+PAGE_NS = 10_000_000_000  # pages are 10 s: long enough to amortise, short enough to make ahead (a minute is a whole number of them)
+
+
+# ---------------------------------------------------------------- topics, channels, pages
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """One stream of frames, byte for byte: equal topics share one channel.
+
+    `channel` and `options` are the venue's own words ("depth", ("100ms",)); `dress` is whatever else changes the bytes, such as
+    Binance's combined envelope or its microsecond timestamps.
+    """
+
+    channel: str
+    symbol: str
+    options: tuple[str, ...] = ()
+    dress: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Page:
+    """Finished WebSocket frames due in (start_ns, start_ns + n * TICK_NS], oldest first, in one buffer.
+
+    `ends[i]` is where the frames due at boundary start_ns + (i + 1) * TICK_NS end in `buffer`; there is one entry per tick.
+    """
+
+    start_ns: int
+    buffer: bytes
+    ends: Sequence[int]
+    frames: int
+
+    def cut(self, after_ns: int, upto_ns: int) -> bytes:
+        """The frames due in (after_ns, upto_ns], both boundaries within the page."""
+        first, last = (after_ns - self.start_ns) // TICK_NS, (upto_ns - self.start_ns) // TICK_NS
+        return self.buffer[self.ends[first - 1] if first else 0 : self.ends[last - 1] if last else 0]
+
+
+class Channel(Protocol):
+    """The frames of one topic, as a pure function of the tape."""
+
+    def page(self, start_ns: int) -> Page:
+        """The page of PAGE_NS from start_ns (a multiple of PAGE_NS)."""
+        ...
+
+    def snapshot(self, now_ns: int) -> Sequence[bytes]:
+        """Payloads a new subscriber gets right after its acknowledgement, dated so that the next page continues them."""
+        ...
+
+
+# ---------------------------------------------------------------- the dialogue of a socket
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """Send this text at once."""
+
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Subscribe:
+    """Deliver the topic from the next tick on; with `snapshot`, send the channel's snapshot first."""
+
+    topic: Topic
+    snapshot: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Unsubscribe:
+    """Stop delivering the topic."""
+
+    topic: Topic
+
+
+@dataclass(frozen=True, slots=True)
+class Ping:
+    """Send a protocol ping."""
+
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """Close the socket with this code and reason."""
+
+    code: int
+    reason: str = ""
+
+
+type Action = Reply | Subscribe | Unsubscribe | Ping | Close
+
+
+class Session(Protocol):
+    """The sans-I/O dialogue of one socket. Never raises on what a client sends."""
+
+    def open(self, now_ns: int, wall_ns: int) -> Sequence[Action]:
+        """What happens right after the handshake (streams named in the path)."""
+        ...
+
+    def receive(self, data: str | bytes, now_ns: int, wall_ns: int) -> Sequence[Action]:
+        """One inbound message: str for a text frame, bytes for a binary one."""
+        ...
+
+    def pong(self, payload: bytes, now_ns: int, wall_ns: int) -> None:
+        """The client answered a ping (or sent a pong unasked)."""
+        ...
+
+    def ping(self, now_ns: int, wall_ns: int) -> Sequence[Action]:
+        """The client sent a protocol ping; the gateway answers it, the session only counts it."""
+        ...
+
+    def tick(self, now_ns: int, wall_ns: int) -> Sequence[Action]:
+        """Called about once a second: server pings, lifetimes, idle deadlines. A deadline counts only once it has run out on
+        both clocks, so that a warped or paused clock never cuts a live client."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SocketRules:
+    """Bounds of a venue's sockets and what happens at them."""
+
+    max_message_bytes: int
+    outbox_bytes: int
+    slow_consumer: Close
+
+
+# ---------------------------------------------------------------- HTTP
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    """One HTTP request as received: `path` percent-decoded, `query` raw, header names lower-case."""
+
+    method: str
+    path: str
+    query: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    client: str = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class HttpResponse:
+    """One HTTP answer. `headers` come on top of content-type and content-length."""
+
+    status: int
+    body: bytes
+    content_type: str = "application/json"
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+class VenueError(Exception):
+    """The client's fault, in the venue's own words: rendered from the venue's ERRORS table."""
+
+    def __init__(self, code: int | str, **params: object) -> None:
+        super().__init__(code, params)
+        self.code = code
+        self.params = params
+
+
+# ---------------------------------------------------------------- the venue
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A market the venue offers: its contract, and the parameters of its synthetic life."""
+
+    instrument: Instrument
+    manifest: SimulationManifest
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Exchange:
+    """A venue's view of the world: its own markets by native symbol. Markets come to life on first use."""
+
+    world: MarketOrchestrationCore
+    markets: Mapping[str, str]  # native symbol -> market id, in the venue's order of listing
+
+    def market(self, symbol: str) -> HyperSynthReactor | None:
+        """The market of this native symbol, None if the venue does not list it."""
+        market = self.markets.get(symbol)
+        return None if market is None else self.world.market(market)
+
+    def __iter__(self) -> Iterator[HyperSynthReactor]:
+        return (self.world.market(m) for m in self.markets.values())
+
+
+class VenueProtocol(Protocol):
+    """A venue's card and the makers of its parts."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def port_offset(self) -> int:
+        """Added to the base port."""
+        ...
+
+    @property
+    def listings(self) -> Sequence[Listing]: ...
+
+    @property
+    def socket_rules(self) -> SocketRules: ...
+
+    def session(self, request: HttpRequest, exchange: Exchange) -> Session | HttpResponse:
+        """The dialogue for a WebSocket handshake on this path, or the HTTP answer that refuses it."""
+        ...
+
+    def channel(self, topic: Topic, exchange: Exchange) -> Channel:
+        """The channel of a topic that one of this venue's sessions subscribed."""
+        ...
+
+    def handle(self, request: HttpRequest, exchange: Exchange, now_ns: int) -> HttpResponse:
+        """The answer to one HTTP request, the venue's own error included."""
+        ...

@@ -1,0 +1,9 @@
+"""Every venue of the product, in port order. One line per venue."""
+
+from __future__ import annotations
+
+from venues.base import VenueProtocol
+from venues.binance import BINANCE
+from venues.hyperliquid import HYPERLIQUID
+
+VENUES: tuple[VenueProtocol, ...] = (BINANCE, HYPERLIQUID)
