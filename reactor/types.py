@@ -11,12 +11,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from enum import IntEnum, StrEnum
-from typing import Self
+from typing import Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-type Column = NDArray[np.int64]
+Column: TypeAlias = NDArray[np.int64]
 
 MS_NS = 1_000_000
 SECOND_NS = 1_000 * MS_NS

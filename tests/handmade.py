@@ -7,15 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 
 from reactor.types import TICK_NS, Block, BookSnapshot, Instrument, Levels, Prints, Quotes
 
-type Rows = Sequence[Sequence[int]]
+Rows: TypeAlias = Sequence[Sequence[int]]
+C = TypeVar("C")
 
 
-def columns[C](kind: type[C], rows: Rows, width: int) -> C:
+def columns(kind: type[C], rows: Rows, width: int) -> C:
     """Rows of plain integers as a column type."""
     table = np.array(rows, dtype=np.int64).reshape(len(rows), width)
     return kind(*(np.ascontiguousarray(table[:, i]) for i in range(width)))

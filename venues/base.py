@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from reactor.manifest import SimulationManifest
 from reactor.single_asset import HyperSynthReactor
@@ -102,7 +102,7 @@ class Close:
     reason: str = ""
 
 
-type Action = Reply | Subscribe | Unsubscribe | Ping | Close
+Action: TypeAlias = Reply | Subscribe | Unsubscribe | Ping | Close
 
 
 class Session(Protocol):
