@@ -1,0 +1,165 @@
+"""Integers to framed JSON text: declared messages, decimals, WebSocket frames, pages.
+
+Mechanism only: what a message says and which decimals it pads belong to a venue. A message is declared once, as data: a list of
+parts, each a piece of literal text or a column. Encoders are derived from the declaration; the one here formats whole columns
+through one %-template. Text is built, never parsed: nothing in here may meet a client's input.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TypeAlias
+
+import numpy as np
+
+from reactor.types import TICK_NS, Column
+from venues.base import PAGE_NS, Page
+
+BOOLEAN = ("false", "true")
+
+
+# ---------------------------------------------------------------- decimals
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How an integer column reads as a decimal: value * step / 10**frac, with at least `least` decimals.
+
+    Zeros beyond `least` decimals are dropped, so one number says it all: least >= frac is fixed
+    width, padded with zeros ("1.50000000"); 0 is trimmed ("1.5", "2"); 1 is trimmed to one decimal ("1.5", "2.0").
+    """
+
+    frac: int
+    least: int
+    step: int = 1
+
+    def text(self, value: int) -> str:
+        """One value, negative ones included."""
+        whole, part = divmod(abs(value) * self.step, 10**self.frac)
+        digits = f"{part:0{self.frac}d}".rstrip("0") if self.frac else ""
+        digits = digits.ljust(self.least, "0")
+        return f"{'-' * (value < 0)}{whole}{'.' * bool(digits)}{digits}"
+
+
+# ---------------------------------------------------------------- the parts a message is declared of
+@dataclass(frozen=True, slots=True)
+class Int:
+    """An integer column."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decimal:
+    """An integer column written as a decimal."""
+
+    name: str
+    scale: Scale
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A column of indices into a few texts."""
+
+    name: str
+    texts: tuple[str, ...] = BOOLEAN
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A column of ready texts."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Each:
+    """A JSON array's inside: the parts once per row of a `Ragged` column, separated by commas."""
+
+    name: str
+    parts: tuple[Part, ...]
+
+
+Part: TypeAlias = str | Int | Decimal | Choice | Text | Each
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ragged:
+    """Rows of all messages' lists, flattened: message i has rows [ends[i - 1], ends[i]), from 0 for the first."""
+
+    ends: Column
+    columns: Mapping[str, Values]
+
+
+Values: TypeAlias = Column | Sequence[str] | Ragged
+
+
+# ---------------------------------------------------------------- the template encoder
+def encode(parts: Sequence[Part], columns: Mapping[str, Values]) -> list[bytes]:
+    """One JSON payload per row of the columns a message's parts name (at least one)."""
+    return [text.encode() for text in _texts(parts, columns)]
+
+
+def _texts(parts: Sequence[Part], columns: Mapping[str, Values]) -> list[str]:
+    template: list[str] = []
+    cells: list[Iterable[object]] = []
+    for part in parts:
+        if isinstance(part, str):
+            template.append(part.replace("%", "%%"))
+        else:
+            form, more = _cells(part, columns[part.name])
+            template.append(form)
+            cells.extend(more)
+    form = "".join(template)
+    return [form % row for row in zip(*cells, strict=True)]
+
+
+def _cells(part: Int | Decimal | Choice | Text | Each, values: Values) -> tuple[str, list[Iterable[object]]]:
+    """The template's piece for a part, and the columns that fill it."""
+    if isinstance(part, Each):
+        assert isinstance(values, Ragged)
+        rows = _texts(part.parts, values.columns)
+        ends = values.ends.tolist()
+        return "%s", [[",".join(rows[a:b]) for a, b in pairwise([0, *ends])]]
+    if isinstance(part, Text):
+        assert not isinstance(values, Ragged)
+        return "%s", [values]
+    assert isinstance(values, np.ndarray)
+    if isinstance(part, Int):
+        return "%d", [values.tolist()]
+    if isinstance(part, Choice):
+        return "%s", [[part.texts[i] for i in values.tolist()]]
+    scale = part.scale
+    if not 0 < scale.frac <= scale.least or (len(values) and values.min() < 0):
+        return "%s", [map(scale.text, values.tolist())]
+    whole, rest = np.divmod(values * scale.step, 10**scale.frac)
+    return f"%d.%0{scale.frac}d{'0' * (scale.least - scale.frac)}", [whole.tolist(), rest.tolist()]
+
+
+# ---------------------------------------------------------------- frames and pages
+def frame(payload: bytes) -> bytes:
+    """The payload as one unmasked, final text frame (RFC 6455 section 5.2, https://www.rfc-editor.org/rfc/rfc6455, 2011-12)."""
+    return _header(len(payload)) + payload
+
+
+def _header(size: int) -> bytes:
+    if size < 126:
+        return bytes((0x81, size))
+    if size < 1 << 16:
+        return b"\x81\x7e" + size.to_bytes(2, "big")
+    return b"\x81\x7f" + size.to_bytes(8, "big")
+
+
+def pack(start_ns: int, due_ns: Sequence[int] | Column, payloads: Sequence[bytes]) -> Page:
+    """The page of PAGE_NS from start_ns; payload i is due at the boundary due_ns[i] in (start_ns, start_ns + PAGE_NS], ascending."""
+    pieces: list[bytes] = []
+    offsets = [0]
+    size = 0
+    for payload in payloads:
+        header = _header(len(payload))
+        pieces += header, payload
+        size += len(header) + len(payload)
+        offsets.append(size)
+    boundaries = np.arange(start_ns + TICK_NS, start_ns + PAGE_NS + TICK_NS, TICK_NS)
+    before = np.searchsorted(np.asarray(due_ns, dtype=np.int64), boundaries, side="right")
+    return Page(start_ns, b"".join(pieces), np.array(offsets)[before].tolist(), len(payloads))
