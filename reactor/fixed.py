@@ -1,0 +1,113 @@
+"""Fixed-point arithmetic on int64 columns: exp, normal and exponential quantiles, logistic, integer square root, apportionment.
+
+Q16 means 65536 = 1. The tables are made once at import with the standard library's floats and rounded to integers; a test shows
+that no entry lies so near a rounding boundary that another libm could round it otherwise, and pins their hash.
+"""
+
+from __future__ import annotations
+
+import math
+from statistics import NormalDist
+
+import numpy as np
+
+from reactor.types import Column
+
+ONE = 1 << 16
+_LOG2E_Q26 = round(math.log2(math.e) * (1 << 26))
+
+
+def _table(values: list[float], scale: int) -> Column:
+    column = np.array([math.floor(v * scale + 0.5) for v in values], dtype=np.int64)
+    column.flags.writeable = False
+    return column
+
+
+_NORMAL = NormalDist()
+# Quantiles at the midpoints of 65,536 equal slices, so that a 16-bit word indexes them directly.
+NORMAL_Q16 = _table([_NORMAL.inv_cdf((i + 0.5) / ONE) for i in range(ONE)], ONE)
+EXPONENTIAL_Q16 = _table([-math.log((i + 0.5) / ONE) for i in range(ONE)], ONE)
+_EXP2_Q30 = _table([2.0 ** (i / 4096) for i in range(4097)], 1 << 30)
+_LOGISTIC_Q16 = _table([1 / (1 + math.exp(-(i - 2048) / 256)) for i in range(4097)], ONE)
+
+
+def _exp2(y_q28: Column, scale: int | Column) -> Column:
+    whole, part = y_q28 >> 28, y_q28 & ((1 << 28) - 1)
+    i, rest = part >> 16, part & 0xFFFF
+    low = _EXP2_Q30[i]
+    mantissa = low + (((_EXP2_Q30[i + 1] - low) * rest) >> 16)  # Q30, in [1, 2), relative error below 4e-9
+    product = mantissa * scale
+    shift = 30 - whole
+    return np.where(shift >= 0, product >> np.clip(shift, 0, 62), product << np.clip(-shift, 0, 30))
+
+
+def exp_q16(x_q16: Column, scale: int | Column = ONE) -> Column:
+    """scale * exp(x), rounded down; x in Q16, |x| < 20; scale < 2**31. With the default scale the result is Q16."""
+    return _exp2((x_q16 * _LOG2E_Q26) >> 14, scale)
+
+
+def exp_q32(x_q32: Column, scale: int | Column) -> Column:
+    """scale * exp(x), rounded down; x in Q32, |x| < 4; scale < 2**31. Fine enough for prices (relative error below 1e-8)."""
+    return _exp2((x_q32 * _LOG2E_Q26) >> 30, scale)
+
+
+def logistic_q16(x_q16: Column) -> Column:
+    """1 / (1 + exp(-x)) in Q16, x in Q16, flat beyond +-8."""
+    i = np.clip((x_q16 >> 8) + 2048, 0, 4096)
+    return _LOGISTIC_Q16[i]
+
+
+def pareto_q16(exponential_q16: Column, inverse_alpha_q16: int) -> Column:
+    """Pareto variates of minimum 1 and tail index alpha in Q16, from exponential ones (u**(-1/alpha) = exp(E/alpha))."""
+    return exp_q16((exponential_q16 * inverse_alpha_q16) >> 16)
+
+
+def isqrt(x: Column) -> Column:
+    """Floor of the square root of non-negative integers below 2**52."""
+    root = np.sqrt(x.astype(np.float64)).astype(np.int64)  # sqrt is correctly rounded by IEEE 754 everywhere
+    return root - (root * root > x)
+
+
+def exclusive(counts: Column) -> Column:
+    """Where each of consecutive groups of these sizes starts."""
+    return np.cumsum(counts) - counts
+
+
+def group_of(counts: Column) -> Column:
+    """The group index of each member of consecutive groups."""
+    return np.repeat(np.arange(len(counts), dtype=np.int64), counts)
+
+
+def apportion(totals: Column, weights: Column, counts: Column, least: int | Column = 0) -> Column:
+    """Split totals[i] over the counts[i] members of group i in proportion to their weights, exactly; each gets at least `least`.
+
+    `counts` and the sum of weights are positive in every group, weights non-negative; totals < 2**52 and at least the sum of
+    the members' `least` (a scalar or a column of members).
+    """
+    group, start = group_of(counts), exclusive(counts)
+    floor = np.broadcast_to(np.asarray(least, dtype=np.int64), len(weights))
+    running = np.cumsum(weights)
+    base = np.where(start > 0, running[start - 1], 0)
+    span = running[start + counts - 1] - base
+    spare = totals - np.add.reduceat(floor, start) if len(start) else totals
+    edge = muldiv(spare[group], running - base[group], span[group])
+    part = np.diff(edge, prepend=0)
+    part[start] = edge[start]
+    return part + floor
+
+
+def muldiv(a: Column, b: Column, c: Column) -> Column:
+    """a * b // c for 0 <= b <= c, a and c below 2**52, without overflow: a is split in two halves."""
+    shift = 26
+    high, low = a >> shift, a & ((1 << shift) - 1)
+    c = np.maximum(c, 1)
+    scale = np.maximum(0, bit_length(c) - 36)
+    b, c = b >> scale, np.maximum(c >> scale, 1)
+    b = np.minimum(b, c)
+    q, r = np.divmod(high * b, c)
+    return (q << shift) + ((r << shift) + low * b) // c
+
+
+def bit_length(x: Column) -> Column:
+    """Bits needed for non-negative integers below 2**52."""
+    return np.frexp(x.astype(np.float64))[1].astype(np.int64)

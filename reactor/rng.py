@@ -1,0 +1,89 @@
+"""Counter-based randomness: `stream(seed, *path)` is an independent Philox generator; the only importer of numpy.random.
+
+Rule: only raw bits are drawn here, and everything made of them is integer arithmetic. numpy's distributions change with its
+version and its float64 `exp` and `log` with the CPU's vector width; raw Philox words and int64 arithmetic do neither, so the same
+(seed, path) gives the same numbers on every machine.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+
+import numpy as np
+from numpy.random import Philox
+from numpy.typing import NDArray
+
+from reactor.fixed import EXPONENTIAL_Q16, NORMAL_Q16, ONE
+from reactor.types import Column
+
+_WORDS = {8: np.uint8, 16: np.uint16, 32: np.uint32}
+
+
+class Stream:
+    """Draws from one stream, in order. Every draw is a column of integers; fixed-point values are Q16 (65536 = 1)."""
+
+    __slots__ = ("_bits",)
+
+    def __init__(self, key: int) -> None:
+        self._bits = Philox(key=key)
+
+    def words(self, n: int, width: int) -> NDArray[np.unsignedinteger]:
+        """n unsigned words of 8, 16 or 32 bits."""
+        per = 64 // width
+        raw = self._bits.random_raw(-(-n // per)) if n else np.zeros(0, np.uint64)
+        # The words of a 64-bit draw are taken in little-endian order on every machine.
+        return np.asarray(raw, dtype="<u8").view(_WORDS[width])[:n]
+
+    def uniform_q16(self, n: int) -> Column:
+        """Uniform on [0, 65536)."""
+        return self.words(n, 16).astype(np.int64)
+
+    def uniform_q32(self, n: int) -> Column:
+        """Uniform on [0, 2**32)."""
+        return self.words(n, 32).astype(np.int64)
+
+    def below(self, n: int, bound: int | Column) -> Column:
+        """n integers uniform on [0, bound), bound < 2**31 (a scalar or a column of n)."""
+        return (self.uniform_q32(n) * bound) >> 32
+
+    def chance(self, n: int, p_q16: int | Column) -> NDArray[np.bool_]:
+        """n coins, each true with probability p_q16 / 65536."""
+        return self.words(n, 16) < p_q16  # type: ignore[no-any-return]
+
+    def normal_q16(self, n: int) -> Column:
+        """Standard normal variates in Q16."""
+        return NORMAL_Q16[self.words(n, 16)]
+
+    def exponential_q16(self, n: int) -> Column:
+        """Exponential variates of mean 1 in Q16."""
+        return EXPONENTIAL_Q16[self.words(n, 16)]
+
+    def poisson(self, n: int, mean_q16: int | Column) -> Column:
+        """n counts of the given mean(s): exact below 8 by inversion of the exponential clock's integer table, normal above.
+
+        The cut-over keeps the cost flat; what matters downstream is mean and variance, which both branches have.
+        """
+        mean = np.broadcast_to(np.asarray(mean_q16, dtype=np.int64), n)
+        z = self.normal_q16(n)
+        root = np.sqrt(mean.astype(np.float64) * ONE).astype(np.int64)  # sqrt is correctly rounded everywhere
+        large = (mean + ((root * z) >> 16) + ONE // 2) >> 16
+        small = np.zeros(n, np.int64)
+        clock = np.zeros(n, np.int64)
+        low = mean < 8 * ONE
+        if low.any():
+            m = int(low.sum())
+            few, elapsed, budget = np.zeros(m, np.int64), clock[low], mean[low]
+            for _ in range(32):
+                elapsed = elapsed + self.exponential_q16(m)
+                alive = elapsed < budget
+                if not alive.any():
+                    break
+                few += alive
+            small[low] = few
+        return np.where(low, small, np.maximum(large, 0))
+
+
+def stream(seed: int, *path: str | int) -> Stream:
+    """The independent stream named by (seed, path)."""
+    name = "/".join(map(str, (seed, *path))).encode()
+    return Stream(int.from_bytes(blake2b(name, digest_size=16).digest(), "little"))
