@@ -1,12 +1,105 @@
-"""SimulationManifest: every parameter of a synthetic market (stub; see reactor helper)."""
+"""SimulationManifest: every parameter of a synthetic market, in one frozen value.
+
+Each parameter is declared once, with its default, unit, range and effect. Floats live only here: the skeleton and the blocks convert
+them once to fixed-point integers, so that no float ever decides an integer of the tape.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from difflib import get_close_matches
+from hashlib import blake2b
+from typing import Any
+
+from reactor.types import Instrument
+
+
+class ManifestError(ValueError):
+    """A parameter is unknown or out of range; the message names it and what is allowed."""
+
+
+def _parameter(default: float, unit: str, low: float, high: float, effect: str) -> Any:
+    return field(default=default, metadata={"unit": unit, "range": (low, high), "effect": effect})
 
 
 @dataclass(frozen=True, slots=True)
 class SimulationManifest:
-    """The parameters of one market."""
+    """The parameters of one market. Defaults: a busy BTC spot market with a one-tick spread.
 
-    initial_price: float = 65_000.0
+    Raises ManifestError on a value out of range.
+    """
+
+    # the asset's path
+    initial_price: float = _parameter(65_000.0, "quote", 1e-8, 1e9, "price at the origin")
+    drift: float = _parameter(0.0, "log/year", -5, 5, "trend of the log price")
+    volatility: float = _parameter(0.55, "1/sqrt(year)", 0.01, 10, "root mean square volatility of the diffusion")
+    jump_intensity: float = _parameter(4.0, "1/day", 0, 1_000, "Merton jumps a day")
+    jump_mean: float = _parameter(0.0, "log", -0.5, 0.5, "mean size of a jump")
+    jump_std: float = _parameter(0.003, "log", 0, 0.5, "standard deviation of a jump's size")
+    clustering: float = _parameter(0.26, "log", 0, 0.6, "weight of each cascade level: how much calm and wild spells differ")
+    daily_seasonality: float = _parameter(0.30, "log", 0, 2, "amplitude of the 24 h season of volatility and activity")
+    factor_loading: float = _parameter(0.9, "1", 0, 1, "correlation with the factor that all assets share")
+    # this market against the asset
+    basis_mean_bp: float = _parameter(0.0, "bp", -500, 500, "mean of the market's price over the index")
+    basis_std_bp: float = _parameter(0.5, "bp", 0, 500, "stationary deviation of the slow basis")
+    basis_halflife_s: float = _parameter(14_400.0, "s", 60, 86_400, "half-life of the slow basis")
+    basis_fast_std_bp: float = _parameter(0.3, "bp", 0, 100, "stationary deviation of the fast basis")
+    basis_fast_halflife_s: float = _parameter(1.5, "s", 0.1, 30, "half-life of the fast basis")
+    lag_ms: float = _parameter(0.0, "ms", 0, 1_000, "how far the market trails the asset's path")
+    impact_half_spread_bp: float = _parameter(0.5, "bp", 0, 100, "distance of the impact bid and ask from the mid")
+    # activity
+    trade_intensity_base: float = _parameter(12.0, "1/s", 0.001, 500, "market orders a second at normal activity")
+    prints_per_order: float = _parameter(2.8, "1", 1, 50, "mean prints a market order makes")
+    sweep_levels: float = _parameter(0.13, "1", 0, 2, "mean price levels a market order takes beyond the first")
+    activity_vol_elasticity: float = _parameter(0.9, "1", 0, 3, "how strongly activity follows volatility")
+    count_noise: float = _parameter(0.28, "log", 0, 2, "deviation of a minute's order count beyond activity")
+    mean_order_notional: float = _parameter(1_800.0, "quote", 0.01, 1e9, "mean value of a market order")
+    volume_noise: float = _parameter(0.45, "log", 0, 2, "deviation of a minute's volume beyond its order count")
+    min_trade_notional: float = _parameter(5.0, "quote", 0, 1e6, "least value of a print")
+    update_ids_per_second: float = _parameter(3_000.0, "1/s", 0, 1e6, "book update ids a second at normal activity")
+    base_spread_ticks: int = _parameter(1, "ticks", 1, 1_000, "spread when the book is at rest")
+
+    def __post_init__(self) -> None:
+        for f in fields(self):
+            low, high = f.metadata["range"]
+            value = getattr(self, f.name)
+            if isinstance(value, bool) or not isinstance(value, (int, float)):
+                raise ManifestError(f"{f.name}: {value!r} is not a number")
+            if not low <= value <= high:
+                raise ManifestError(f"{f.name}: {value} is not in [{low}, {high}] {f.metadata['unit']}")
+            if f.type == "int" and not isinstance(value, int):
+                raise ManifestError(f"{f.name}: {value} is not a whole number")
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> SimulationManifest:
+        """A manifest from plain values; ManifestError on an unknown name, with the nearest known one."""
+        names = [f.name for f in fields(cls)]
+        for name in values:
+            if name not in names:
+                near = get_close_matches(name, names, 1)
+                raise ManifestError(f"{name}: unknown parameter" + (f"; did you mean {near[0]}?" if near else ""))
+        return cls(**values)
+
+    def to_dict(self) -> dict[str, float | int]:
+        """Plain values, in the order of declaration."""
+        return asdict(self)
+
+    @property
+    def hash(self) -> str:
+        """A stable content hash: equal parameters, equal hash."""
+        canonical = {name: float(value) for name, value in self.to_dict().items()}
+        return blake2b(json.dumps(canonical, sort_keys=True).encode(), digest_size=16).hexdigest()
+
+    def min_lots(self, instrument: Instrument) -> int:
+        """The least quantity of a print, in lots."""
+        return max(1, -int(-self.min_trade_notional * _lots_per_quote(self, instrument) // 1))
+
+    def mean_order_lots(self, instrument: Instrument) -> int:
+        """The mean quantity of a market order, in lots."""
+        return max(1, round(self.mean_order_notional * _lots_per_quote(self, instrument)))
+
+
+def _lots_per_quote(manifest: SimulationManifest, instrument: Instrument) -> float:
+    return 10**instrument.qty_decimals / instrument.lot_size / manifest.initial_price
