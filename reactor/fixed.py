@@ -38,7 +38,8 @@ def _exp2(y_q28: Column, scale: int | Column) -> Column:
     mantissa = low + (((_EXP2_Q30[i + 1] - low) * rest) >> 16)  # Q30, in [1, 2), relative error below 4e-9
     product = mantissa * scale
     shift = 30 - whole
-    return np.where(shift >= 0, product >> np.clip(shift, 0, 62), product << np.clip(-shift, 0, 30))
+    value: Column = np.where(shift >= 0, product >> np.clip(shift, 0, 62), product << np.clip(-shift, 0, 30))
+    return value
 
 
 def exp_q16(x_q16: Column, scale: int | Column = ONE) -> Column:
@@ -53,8 +54,8 @@ def exp_q32(x_q32: Column, scale: int | Column) -> Column:
 
 def logistic_q16(x_q16: Column) -> Column:
     """1 / (1 + exp(-x)) in Q16, x in Q16, flat beyond +-8."""
-    i = np.clip((x_q16 >> 8) + 2048, 0, 4096)
-    return _LOGISTIC_Q16[i]
+    value: Column = _LOGISTIC_Q16[np.clip((x_q16 >> 8) + 2048, 0, 4096)]
+    return value
 
 
 def pareto_q16(exponential_q16: Column, inverse_alpha_q16: int) -> Column:
@@ -104,8 +105,9 @@ def muldiv(a: Column, b: Column, c: Column) -> Column:
     scale = np.maximum(0, bit_length(c) - 36)
     b, c = b >> scale, np.maximum(c >> scale, 1)
     b = np.minimum(b, c)
-    q, r = np.divmod(high * b, c)
-    return (q << shift) + ((r << shift) + low * b) // c
+    product = high * b
+    quotient = product // c
+    return (quotient << shift) + (((product - quotient * c) << shift) + low * b) // c
 
 
 def bit_length(x: Column) -> Column:

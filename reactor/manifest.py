@@ -34,12 +34,18 @@ class SimulationManifest:
     # the asset's path
     initial_price: float = _parameter(65_000.0, "quote", 1e-8, 1e9, "price at the origin")
     drift: float = _parameter(0.0, "log/year", -5, 5, "trend of the log price")
-    volatility: float = _parameter(0.55, "1/sqrt(year)", 0.01, 10, "root mean square volatility of the diffusion")
+    volatility: float = _parameter(
+        0.55, "1/sqrt(year)", 0.01, 10, "root mean square volatility of the diffusion"
+    )
     jump_intensity: float = _parameter(4.0, "1/day", 0, 1_000, "Merton jumps a day")
     jump_mean: float = _parameter(0.0, "log", -0.5, 0.5, "mean size of a jump")
     jump_std: float = _parameter(0.003, "log", 0, 0.5, "standard deviation of a jump's size")
-    clustering: float = _parameter(0.26, "log", 0, 0.6, "weight of each cascade level: how much calm and wild spells differ")
-    daily_seasonality: float = _parameter(0.30, "log", 0, 2, "amplitude of the 24 h season of volatility and activity")
+    clustering: float = _parameter(
+        0.26, "log", 0, 0.6, "weight of each cascade level: how much calm and wild spells differ"
+    )
+    daily_seasonality: float = _parameter(
+        0.30, "log", 0, 2, "amplitude of the 24 h season of volatility and activity"
+    )
     factor_loading: float = _parameter(0.9, "1", 0, 1, "correlation with the factor that all assets share")
     # this market against the asset
     basis_mean_bp: float = _parameter(0.0, "bp", -500, 500, "mean of the market's price over the index")
@@ -48,17 +54,27 @@ class SimulationManifest:
     basis_fast_std_bp: float = _parameter(0.3, "bp", 0, 100, "stationary deviation of the fast basis")
     basis_fast_halflife_s: float = _parameter(1.5, "s", 0.1, 30, "half-life of the fast basis")
     lag_ms: float = _parameter(0.0, "ms", 0, 1_000, "how far the market trails the asset's path")
-    impact_half_spread_bp: float = _parameter(0.5, "bp", 0, 100, "distance of the impact bid and ask from the mid")
+    impact_half_spread_bp: float = _parameter(
+        0.5, "bp", 0, 100, "distance of the impact bid and ask from the mid"
+    )
     # activity
-    trade_intensity_base: float = _parameter(12.0, "1/s", 0.001, 500, "market orders a second at normal activity")
+    trade_intensity_base: float = _parameter(
+        12.0, "1/s", 0.001, 500, "market orders a second at normal activity"
+    )
     prints_per_order: float = _parameter(2.8, "1", 1, 50, "mean prints a market order makes")
-    sweep_levels: float = _parameter(0.13, "1", 0, 2, "mean price levels a market order takes beyond the first")
+    sweep_levels: float = _parameter(
+        0.13, "1", 0, 2, "mean price levels a market order takes beyond the first"
+    )
     activity_vol_elasticity: float = _parameter(0.9, "1", 0, 3, "how strongly activity follows volatility")
     count_noise: float = _parameter(0.28, "log", 0, 2, "deviation of a minute's order count beyond activity")
     mean_order_notional: float = _parameter(1_800.0, "quote", 0.01, 1e9, "mean value of a market order")
-    volume_noise: float = _parameter(0.45, "log", 0, 2, "deviation of a minute's volume beyond its order count")
+    volume_noise: float = _parameter(
+        0.45, "log", 0, 2, "deviation of a minute's volume beyond its order count"
+    )
     min_trade_notional: float = _parameter(5.0, "quote", 0, 1e6, "least value of a print")
-    update_ids_per_second: float = _parameter(3_000.0, "1/s", 0, 1e6, "book update ids a second at normal activity")
+    update_ids_per_second: float = _parameter(
+        3_000.0, "1/s", 0, 1e6, "book update ids a second at normal activity"
+    )
     base_spread_ticks: int = _parameter(1, "ticks", 1, 1_000, "spread when the book is at rest")
 
     def __post_init__(self) -> None:
@@ -79,7 +95,9 @@ class SimulationManifest:
         for name in values:
             if name not in names:
                 near = get_close_matches(name, names, 1)
-                raise ManifestError(f"{name}: unknown parameter" + (f"; did you mean {near[0]}?" if near else ""))
+                raise ManifestError(
+                    f"{name}: unknown parameter" + (f"; did you mean {near[0]}?" if near else "")
+                )
         return cls(**values)
 
     def to_dict(self) -> dict[str, float | int]:
@@ -102,4 +120,5 @@ class SimulationManifest:
 
 
 def _lots_per_quote(manifest: SimulationManifest, instrument: Instrument) -> float:
-    return 10**instrument.qty_decimals / instrument.lot_size / manifest.initial_price
+    lots: float = 10**instrument.qty_decimals / instrument.lot_size / manifest.initial_price
+    return lots

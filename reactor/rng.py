@@ -48,15 +48,17 @@ class Stream:
 
     def chance(self, n: int, p_q16: int | Column) -> NDArray[np.bool_]:
         """n coins, each true with probability p_q16 / 65536."""
-        return self.words(n, 16) < p_q16  # type: ignore[no-any-return]
+        return self.words(n, 16) < p_q16
 
     def normal_q16(self, n: int) -> Column:
         """Standard normal variates in Q16."""
-        return NORMAL_Q16[self.words(n, 16)]
+        value: Column = NORMAL_Q16[self.words(n, 16)]
+        return value
 
     def exponential_q16(self, n: int) -> Column:
         """Exponential variates of mean 1 in Q16."""
-        return EXPONENTIAL_Q16[self.words(n, 16)]
+        value: Column = EXPONENTIAL_Q16[self.words(n, 16)]
+        return value
 
     def poisson(self, n: int, mean_q16: int | Column) -> Column:
         """n counts of the given mean(s): exact below 8 by inversion of the exponential clock's integer table, normal above.

@@ -1,12 +1,200 @@
-"""The skeleton: what everybody may know of a market without living through it. (stub: interface only)"""
+"""The skeleton: what everybody may know of a market without living through it.
+
+An `AssetPath` is the price of an asset, shared by every market that trades it: minute returns (log-volatility cascade, 24 h season,
+Merton jumps, a factor common to all assets) and, inside each minute, a bridge on the 1 s grid. A `MarketSkeleton` is one venue's market on
+it: basis, best bid on the 1 s grid, and one row per minute with the whole bar, the counts and the id bases, which block k then realises.
+
+Everything is computed lazily, a UTC day at a time, in both directions from the origin. A day is a pure function of
+(seed, name, day); only running totals (log price, ids) are carried from day to day. Nothing here generates a block.
+"""
 
 from __future__ import annotations
 
+import math
+from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from threading import RLock
+from typing import Generic, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
+from reactor.fixed import ONE, exclusive, exp_q16, exp_q32, logistic_q16
 from reactor.manifest import SimulationManifest
-from reactor.types import Column, Instrument, Minutes, Seconds
+from reactor.rng import Stream, stream
+from reactor.types import BLOCK_NS, DAY_NS, SECOND_NS, Column, Instrument, Minutes, Seconds, Side
+
+DAY_MINUTES = 1_440
+DAY_SECONDS = 86_400
+LISTED_DAYS = 400  # history before the origin's day; nothing exists before
+MIN_ORDERS = (
+    8  # a minute has no market order or at least this many: then its bar can always be realised exactly
+)
+ORIGIN_TRADE_ID = 5_000_000_000
+ORIGIN_AGG_ID = 3_500_000_000
+ORIGIN_ORDER_ID = 40_000_000_000
+ORIGIN_UPDATE_ID = 1_000_000_000_000
+_UPDATES_LEAST = (
+    400_000  # update ids of a minute beyond those its activity asks for: more than a block has events
+)
+_YEAR_SECONDS = 365.25 * 86_400
+_Q32 = 1 << 32
+_LOG_PRICE_MAX_Q32 = 3 * _Q32  # the price stays within a factor of 20 of the initial one
+
+# Cascade of log-volatility: cells of so many minutes, each with a value of its own; long ones span days.
+_CELLS_MINUTES = (1, 5, 20, 60, 240, 1_440)
+_CELLS_DAYS = (4, 16)
+_SEASON_Q16: Column = np.array(
+    [round(ONE * math.sin(2 * math.pi * (i / DAY_MINUTES - 0.35))) for i in range(DAY_MINUTES)],
+    dtype=np.int64,
+)
+
+T = TypeVar("T")
+
+
+class _Days(Generic[T]):
+    """The latest few days of something computed by day, least recently used first out."""
+
+    def __init__(self, make: Callable[[int], T], keep: int) -> None:
+        self._make, self._keep = make, keep
+        self._days: OrderedDict[int, T] = OrderedDict()
+
+    def __getitem__(self, day: int) -> T:
+        if day in self._days:
+            self._days.move_to_end(day)
+        else:
+            self._days[day] = self._make(day)
+            if len(self._days) > self._keep:
+                self._days.popitem(last=False)
+        return self._days[day]
+
+
+class _Running:
+    """Running totals at the start of each day, extended one day at a time in both directions from a first day."""
+
+    def __init__(self, first_day: int, start: Column, total: Callable[[int], Column]) -> None:
+        self._starts, self._total = {first_day: start}, total
+        self._low = self._high = first_day
+
+    def __getitem__(self, day: int) -> Column:
+        while self._high < day:
+            self._starts[self._high + 1] = self._starts[self._high] + self._total(self._high)
+            self._high += 1
+        while self._low > day:
+            self._starts[self._low - 1] = self._starts[self._low] - self._total(self._low - 1)
+            self._low -= 1
+        return self._starts[day]
+
+
+def _q(value: float, scale: int = ONE) -> int:
+    return math.floor(value * scale + 0.5)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AssetDay:
+    """An asset's day by minutes: log volatility (Q16), diffusive and jump returns (Q32), and the second each jump falls on."""
+
+    log_vol_q16: Column
+    diffusion_q32: Column
+    jump_q32: Column
+    jump_second: Column
+
+    @property
+    def returns_q32(self) -> Column:
+        return self.diffusion_q32 + self.jump_q32
+
+
+class AssetPath:
+    """The log price of one asset over its initial price, in Q32, 0 at the origin.
+
+    Log-volatility is a multifractal cascade (Mandelbrot, Calvet & Fisher 1997) with a 24 h season; jumps follow Merton (1976).
+    """
+
+    def __init__(self, seed: int, asset: str, origin_ns: int, manifest: SimulationManifest) -> None:
+        assert origin_ns % BLOCK_NS == 0
+        self._seed, self._asset, self._manifest = seed, asset, manifest
+        self._lock = RLock()
+        self._days = _Days(self._make_day, keep=512)
+        self._seconds = _Days(self._make_seconds, keep=6)
+        per_second = manifest.volatility / math.sqrt(_YEAR_SECONDS)
+        self._sigma_q32 = _q(per_second * math.sqrt(60), _Q32)
+        self._drift_q32 = _q(manifest.drift * 60 / _YEAR_SECONDS, _Q32)
+        self._own_q16 = _q(math.sqrt(1 - manifest.factor_loading**2))
+        day, minute = divmod(origin_ns // BLOCK_NS, DAY_MINUTES)
+        before_origin = self._days[day].returns_q32[:minute].sum()
+        self._starts = _Running(
+            day, np.array([-before_origin]), lambda d: self._days[d].returns_q32.sum(keepdims=True)
+        )
+
+    def day(self, day: int) -> AssetDay:
+        """The minutes of a UTC day (days since the epoch)."""
+        with self._lock:
+            return self._days[day]
+
+    def minutes_q32(self, day: int) -> Column:
+        """Log price at the 1,441 minute starts of a day, both midnights included."""
+        with self._lock:
+            start = int(self._starts[day][0])
+            path = np.cumsum(np.concatenate([[start], self._days[day].returns_q32]))
+            bounded: Column = np.clip(path, -_LOG_PRICE_MAX_Q32, _LOG_PRICE_MAX_Q32)
+            return bounded
+
+    def seconds_q32(self, day: int) -> Column:
+        """Log price at the 86,401 whole seconds of a day, both midnights included."""
+        with self._lock:
+            return self._seconds[day]
+
+    def _normal(self, kind: str, day: int, n: int) -> Column:
+        """Normal draws of which a share `factor_loading` is common to all assets of the seed."""
+        own = stream(self._seed, "asset", self._asset, kind, day).normal_q16(n)
+        common = stream(self._seed, "factor", kind, day).normal_q16(n)
+        return (common * _q(self._manifest.factor_loading) + own * self._own_q16) >> 16
+
+    def _make_day(self, day: int) -> AssetDay:
+        m, cells = self._manifest, _CELLS_MINUTES + _CELLS_DAYS
+        log_vol = (_q(m.daily_seasonality) * _SEASON_Q16) >> 16
+        for span in _CELLS_MINUTES:
+            log_vol = (
+                log_vol
+                + np.repeat(self._normal(f"cell-{span}m", day, DAY_MINUTES // span), span)
+                * _q(m.clustering)
+                // ONE
+            )
+        for span in _CELLS_DAYS:
+            log_vol = log_vol + self._normal(f"cell-{span}d", day // span, 1) * _q(m.clustering) // ONE
+        # exp(2 * log_vol) averages to one: the manifest's volatility is the root mean square over calm and wild days.
+        log_vol = np.clip(log_vol - _q(len(cells) * m.clustering**2), -4 * ONE, 4 * ONE)
+        sigma = exp_q16(log_vol, self._sigma_q32)
+        jumps = stream(self._seed, "asset", self._asset, "jumps", day)
+        # At most one jump a minute: intensities are a few a day.
+        hit = jumps.chance(DAY_MINUTES, _q(min(m.jump_intensity / DAY_MINUTES, 1)))
+        size = _q(m.jump_mean, _Q32) + ((jumps.normal_q16(DAY_MINUTES) * _q(m.jump_std, _Q32)) >> 16)
+        return AssetDay(
+            log_vol_q16=log_vol,
+            diffusion_q32=self._drift_q32 + ((sigma * self._normal("minute", day, DAY_MINUTES)) >> 16),
+            jump_q32=np.where(hit, size, 0),
+            jump_second=jumps.below(DAY_MINUTES, 60),
+        )
+
+    def _make_seconds(self, day: int) -> Column:
+        rows, minutes = self._days[day], self.minutes_q32(day)
+        spells = np.repeat(self._normal("cell-5s", day, DAY_SECONDS // 5), 5) + self._normal(
+            "cell-1s", day, DAY_SECONDS
+        )
+        local = exp_q16((spells * _q(self._manifest.clustering)) >> 16)
+        sigma = np.repeat(exp_q16(rows.log_vol_q16, self._sigma_q32 * ONE // _q(math.sqrt(60))), 60)
+        steps = ((((sigma * local) >> 16) * self._normal("second", day, DAY_SECONDS)) >> 16).reshape(
+            DAY_MINUTES, 60
+        )
+        # Bridge: what the 60 steps of a minute miss of its return is spread evenly over them, the jump falls on its own second.
+        path = np.cumsum(steps, axis=1)
+        miss = np.diff(minutes) - rows.jump_q32 - path[:, -1]
+        second = np.arange(60)
+        path += miss[:, None] * (second + 1) // 60
+        path += np.where(second >= rows.jump_second[:, None], rows.jump_q32[:, None], 0)
+        path = np.clip(path + minutes[:-1, None], -_LOG_PRICE_MAX_Q32, _LOG_PRICE_MAX_Q32)
+        return np.concatenate([minutes[:1], path.ravel()])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,14 +214,16 @@ class MinutePlan:
     spread_ticks: int  # base spread
     activity_q16: int  # relative to the market's normal rate; 65536 = normal
     volatility_q16: int  # likewise
-    n_orders: int  # market orders: 0, or at least 8
+    n_orders: int  # market orders: 0, or at least MIN_ORDERS
     n_prints: int  # >= n_agg
     n_agg: int  # (order, price) pairs; n_orders <= n_agg <= n_orders + min(d // 4, n_orders // 8)
-    open_side: int
-    close_side: int
+    open_side: Side
+    close_side: Side
     buy_lots: int  # each side: 0, or at least 4 * n_prints * min_lots
     sell_lots: int
-    buy_quote_units: int  # sum of price_ticks * qty_lots; its excess over (lowest price of the side) * lots lies within
+    buy_quote_units: (
+        int  # sum of price_ticks * qty_lots; its excess over (lowest price of the side) * lots lies within
+    )
     sell_quote_units: int  # [d * lots / 8, d * lots * 7 / 8], so that sizes can always be arranged to meet it
     first_trade_id: int
     first_agg_id: int
@@ -42,13 +232,273 @@ class MinutePlan:
     next_update_id: int  # ... and at its end; the difference exceeds any number of events of a block
 
 
-class Skeleton(Protocol):
-    """One market's rows, lazily computed day by day, in both directions from the origin."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Counts:
+    """What a day's ids need: by minute, without the 1 s grid. `totals` are prints, aggregates, orders and update ids of the day."""
 
-    instrument: Instrument
-    manifest: SimulationManifest
-    origin_ns: int
+    basis_q32: Column  # slow basis at the 1,441 minute starts
+    fast_q32: Column  # fast basis at the same
+    bid_ticks: Column  # best bid at the same
+    activity_q16: Column
+    n_orders: Column
+    n_agg: Column
+    n_prints: Column
+    n_updates: Column
+    opens_at_ask: NDArray[np.bool_]  # the first print is a buy ...
+    closes_at_ask: NDArray[np.bool_]  # ... the last one is
+    totals: Column
 
-    def plan(self, k: int) -> MinutePlan: ...
-    def minutes(self, start_ns: int, end_ns: int) -> Minutes: ...
-    def seconds(self, start_ns: int, end_ns: int) -> Seconds: ...
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Detail:
+    """A day in full: the 1 s grid and the rows on it."""
+
+    bid_ticks: Column  # at the day's 86,401 seconds
+    basis_q32: Column  # likewise
+    minutes: Minutes
+
+
+class MarketSkeleton:
+    """One market's rows, on the path of its asset."""
+
+    def __init__(
+        self,
+        seed: int,
+        instrument: Instrument,
+        manifest: SimulationManifest,
+        origin_ns: int,
+        asset: AssetPath,
+    ) -> None:
+        self.instrument, self.manifest, self.origin_ns = instrument, manifest, origin_ns
+        self._seed, self._asset, self._lock = seed, asset, RLock()
+        self._counts = _Days(self._make_counts, keep=512)
+        self._details = _Days(self._make_detail, keep=6)
+        self._rows = _Days(lambda day: self._details[day].minutes, keep=64)
+        unit = 10**instrument.price_decimals / instrument.tick_size
+        self._initial_ticks = _q(manifest.initial_price * unit, 1)
+        self._initial_e8 = _q(manifest.initial_price, 10**8)
+        self._min_lots = manifest.min_lots(instrument)
+        self._mean_lots = manifest.mean_order_lots(instrument)
+        day, minute = divmod(origin_ns // BLOCK_NS, DAY_MINUTES)
+        self.listed_ns = (day - LISTED_DAYS) * DAY_NS
+        counts = self._counts[day]
+        columns = (counts.n_prints, counts.n_agg, counts.n_orders, counts.n_updates)
+        at_origin = np.array([ORIGIN_TRADE_ID, ORIGIN_AGG_ID, ORIGIN_ORDER_ID, ORIGIN_UPDATE_ID])
+        start = at_origin - np.array([c[:minute].sum() for c in columns])
+        self._ids = _Running(day, start, lambda d: self._counts[d].totals)
+
+    # ------------------------------------------------------------ the rows
+    def minutes(self, start_ns: int, end_ns: int) -> Minutes:
+        """Rows of the whole minutes in [start_ns, end_ns), none before the listing."""
+        first, stop = -(-max(start_ns, self.listed_ns) // BLOCK_NS), end_ns // BLOCK_NS
+        with self._lock:
+            parts = [
+                self._rows[day].cut(
+                    max(first - day * DAY_MINUTES, 0), min(stop - day * DAY_MINUTES, DAY_MINUTES)
+                )
+                for day in range(first // DAY_MINUTES, -(-stop // DAY_MINUTES))
+            ]
+        return Minutes.join(parts) if parts else Minutes(*[np.zeros(0, np.int64)] * 14)
+
+    def seconds(self, start_ns: int, end_ns: int) -> Seconds:
+        """The 1 s grid at the whole seconds in [start_ns, end_ns), none before the listing."""
+        first, stop = -(-max(start_ns, self.listed_ns) // SECOND_NS), -(-end_ns // SECOND_NS)
+        parts = []
+        with self._lock:
+            for day in range(first // DAY_SECONDS, -(-stop // DAY_SECONDS)):
+                low, high = max(first - day * DAY_SECONDS, 0), min(stop - day * DAY_SECONDS, DAY_SECONDS)
+                detail = self._details[day]
+                parts.append(
+                    Seconds(
+                        (day * DAY_SECONDS + np.arange(low, high)) * SECOND_NS,
+                        detail.bid_ticks[low:high],
+                        self._index_e8(self._asset.seconds_q32(day)[low:high]),
+                        self._premium_e8(detail.basis_q32[low:high]),
+                    )
+                )
+        return Seconds.join(parts) if parts else Seconds(*[np.zeros(0, np.int64)] * 4)
+
+    def plan(self, k: int) -> MinutePlan:
+        """Row k, counted from the origin's minute, as its block realises it."""
+        day, i = divmod(self.origin_ns // BLOCK_NS + k, DAY_MINUTES)
+        with self._lock:
+            counts, detail, asset = self._counts[day], self._details[day], self._asset.day(day)
+        row = {name: int(getattr(detail.minutes, name)[i]) for name in detail.minutes.__slots__}
+        return MinutePlan(
+            k=k,
+            start_ns=row["start_ns"],
+            bid_ticks=detail.bid_ticks[i * 60 : i * 60 + 61],
+            spread_ticks=self.manifest.base_spread_ticks,
+            activity_q16=int(counts.activity_q16[i]),
+            volatility_q16=int(exp_q16(asset.log_vol_q16[i : i + 1])[0]),
+            n_orders=int(counts.n_orders[i]),
+            n_prints=row["n_prints"],
+            n_agg=int(counts.n_agg[i]),
+            open_side=Side.BUY if counts.opens_at_ask[i] else Side.SELL,
+            close_side=Side.BUY if counts.closes_at_ask[i] else Side.SELL,
+            buy_lots=row["taker_buy_lots"],
+            sell_lots=row["volume_lots"] - row["taker_buy_lots"],
+            buy_quote_units=row["taker_buy_quote_units"],
+            sell_quote_units=row["quote_units"] - row["taker_buy_quote_units"],
+            first_trade_id=row["first_trade_id"],
+            first_agg_id=row["first_agg_id"],
+            first_order_id=row["first_order_id"],
+            update_id=row["update_id"],
+            next_update_id=row["update_id"] + int(counts.n_updates[i]),
+        )
+
+    # ------------------------------------------------------------ prices
+    def _bid(self, log_q32: Column) -> Column:
+        return np.maximum(exp_q32(log_q32, self._initial_ticks), 1)
+
+    def _index_e8(self, log_q32: Column) -> Column:
+        """Initial price * exp(x) in 1e-8 quote units: a 36-bit factor times a price of up to 44 bits, in two halves."""
+        factor = exp_q32(log_q32, 1 << 30)
+        high, low = factor >> 18, factor & ((1 << 18) - 1)
+        return (high * self._initial_e8 + ((low * self._initial_e8) >> 18)) >> 12
+
+    def _premium_e8(self, basis_q32: Column) -> Column:
+        """(max(0, impact bid - index) - max(0, index - impact ask)) / index, with impact prices a fixed distance from the mid."""
+        half = _q(self.manifest.impact_half_spread_bp * 1e-4, _Q32)
+        outside = np.maximum(basis_q32 - half, 0) - np.maximum(-basis_q32 - half, 0)
+        return (outside * 10**8) >> 32
+
+    # ------------------------------------------------------------ a day without its seconds
+    def _draws(self, kind: str, day: int) -> Stream:
+        return stream(self._seed, "market", self.instrument.market, kind, day)
+
+    def _slow_basis(self, day: int) -> Column:
+        """Ornstein-Uhlenbeck on the minutes of a day, its midnights independent draws of the stationary law (the half-life is
+        hours), joined by the exact bridge: x_t + (target - x_T) * decay**(T - t)."""
+        m = self.manifest
+        decay = 0.5 ** (60 / m.basis_halflife_s)
+        decay_q30, noise_q32 = _q(decay, 1 << 30), _q(m.basis_std_bp * 1e-4 * math.sqrt(1 - decay**2), _Q32)
+        shocks = ((self._draws("basis", day).normal_q16(DAY_MINUTES) * noise_q32) >> 16).tolist()
+        midnight = [
+            int(self._draws("basis-midnight", d).normal_q16(1)[0]) * _q(m.basis_std_bp * 1e-4, _Q32) >> 16
+            for d in (day, day + 1)
+        ]
+        path = [midnight[0]]
+        for shock in shocks:
+            path.append(((path[-1] * decay_q30) >> 30) + shock)
+        pull = [midnight[1] - path[-1]]
+        for _ in range(DAY_MINUTES):
+            pull.append((pull[-1] * decay_q30) >> 30)
+        return (
+            _q(m.basis_mean_bp * 1e-4, _Q32)
+            + np.array(path, dtype=np.int64)
+            + np.array(pull[::-1], dtype=np.int64)
+        )
+
+    def _fast_basis(self, day: int) -> Column:
+        """The fast basis at the minute starts of a day: its half-life is seconds, so minutes are independent."""
+        return (
+            self._draws("fast", day).normal_q16(DAY_MINUTES)
+            * _q(self.manifest.basis_fast_std_bp * 1e-4, _Q32)
+        ) >> 16
+
+    def _make_counts(self, day: int) -> _Counts:
+        m, asset = self.manifest, self._asset.day(day)
+        slow = self._slow_basis(day)
+        fast = np.concatenate([self._fast_basis(day), self._fast_basis(day + 1)[:1]])
+        bid = self._bid(self._asset.minutes_q32(day) + slow + fast)
+        draws = self._draws("counts", day)
+        noise = draws.normal_q16(DAY_MINUTES) * _q(m.count_noise) // ONE - _q(m.count_noise**2 / 2)
+        activity = exp_q16(
+            np.clip(asset.log_vol_q16 * _q(m.activity_vol_elasticity) // ONE + noise, -4 * ONE, 4 * ONE)
+        )
+        orders = draws.poisson(DAY_MINUTES, (activity * _q(m.trade_intensity_base * 60)) >> 16)
+        # Too few orders to realise a bar: none or MIN_ORDERS of them, in proportion.
+        kept = draws.below(DAY_MINUTES, MIN_ORDERS) < orders
+        orders = np.where(orders >= MIN_ORDERS, orders, np.where(kept, MIN_ORDERS, 0))
+        reach = np.minimum(np.abs(np.diff(bid)) // 4, orders // 8)  # the bar is at least as long as its body
+        extra = np.minimum(reach, draws.poisson(DAY_MINUTES, orders * _q(m.sweep_levels)))
+        prints = orders + extra + draws.poisson(DAY_MINUTES, orders * _q(m.prints_per_order - 1))
+        updates = _UPDATES_LEAST + ((activity * _q(m.update_ids_per_second * 60, 1)) >> 16)
+        agg = orders + extra
+        totals = np.array([c.sum() for c in (prints, agg, orders, updates)])
+        opens, closes = draws.chance(DAY_MINUTES, ONE // 2), draws.chance(DAY_MINUTES, ONE // 2)
+        return _Counts(slow, fast, bid, activity, orders, agg, prints, updates, opens, closes, totals)
+
+    def _close_before(self, day: int) -> int:
+        """The last print's price before a day, or its first bid where nothing was ever traded."""
+        first = self._counts[day].bid_ticks[0]
+        while (day := day - 1) * DAY_NS >= self.listed_ns:
+            counts = self._counts[day]
+            traded = np.flatnonzero(counts.n_orders)
+            if len(traded):
+                return int(self._closes(counts)[traded[-1]])
+        return int(first)
+
+    def _closes(self, counts: _Counts) -> Column:
+        return counts.bid_ticks[1:] + counts.closes_at_ask * self.manifest.base_spread_ticks
+
+    # ------------------------------------------------------------ a day in full
+    def _seconds_basis(self, day: int, counts: _Counts) -> Column:
+        """Slow basis interpolated, plus an Ornstein-Uhlenbeck of seconds that passes through the minutes' fast values."""
+        m = self.manifest
+        decay = 0.5 ** (1 / m.basis_fast_halflife_s)
+        decay_q16, noise_q32 = _q(decay), _q(m.basis_fast_std_bp * 1e-4 * math.sqrt(1 - decay**2), _Q32)
+        shocks = (self._draws("fast-seconds", day).normal_q16(DAY_SECONDS) * noise_q32) >> 16
+        shocks = shocks.reshape(60, DAY_MINUTES)
+        fast = np.empty((61, DAY_MINUTES), dtype=np.int64)
+        fast[0] = counts.fast_q32[:-1]
+        for s in range(60):
+            fast[s + 1] = ((fast[s] * decay_q16) >> 16) + shocks[s]
+        pull = counts.fast_q32[1:] - fast[60]
+        for s in range(60, 0, -1):
+            fast[s] += pull
+            pull = (pull * decay_q16) >> 16
+        second = np.arange(60)[:, None]
+        slow = counts.basis_q32[:-1] + np.diff(counts.basis_q32) * second // 60
+        grid = (slow + fast[:60]).T.ravel()
+        return np.append(grid, counts.basis_q32[-1] + counts.fast_q32[-1])
+
+    def _make_detail(self, day: int) -> _Detail:
+        m, counts = self.manifest, self._counts[day]
+        basis, path = self._seconds_basis(day, counts), self._asset.seconds_q32(day)
+        # A lagging market shows part of the last second's move only in the next one; at minute starts it has caught up.
+        lag = np.diff(path, prepend=path[:1]) * _q(min(m.lag_ms / 1000, 1)) // ONE
+        lag[::60] = 0
+        bid = self._bid(path - lag + basis)
+        grid = np.lib.stride_tricks.sliding_window_view(bid, 61)[::60]
+        low, high, spread = grid.min(axis=1), grid.max(axis=1), m.base_spread_ticks
+        span, traded, draws = high - low, counts.n_orders > 0, self._draws("bars", day)
+        # Heavy-tailed order sizes average out over a minute, what remains is log-normal; buyers prevail when the price rises.
+        size = exp_q16(
+            draws.normal_q16(DAY_MINUTES) * _q(m.volume_noise) // ONE - _q(m.volume_noise**2 / 2), 1 << 20
+        )
+        lots = (counts.n_orders * self._mean_lots * size) >> 20
+        lean = np.diff(counts.bid_ticks) * ONE // np.maximum(span, 1)
+        share = logistic_q16(lean + draws.normal_q16(DAY_MINUTES) * 3 // 8)
+        least = 4 * counts.n_prints * self._min_lots
+        buy = np.where(traded, np.maximum((lots * share) >> 16, least), 0)
+        sell = np.where(traded, np.maximum(lots - buy, least), 0)
+        # Each side's average price lies near the grid's, and never so near an end that sizes could not be arranged to meet it.
+        centre = (grid.sum(axis=1) // 61 - low) * ONE // np.maximum(span, 1)
+        quote = []
+        for side_lots, base in ((buy, low + spread), (sell, low)):
+            above = (side_lots * (centre + draws.normal_q16(DAY_MINUTES) // 16)) >> 16
+            quote.append(base * side_lots + span * np.clip(above, -(-side_lots // 8), side_lots * 7 // 8))
+        columns = (counts.n_prints, counts.n_agg, counts.n_orders, counts.n_updates)
+        ids = [start + exclusive(column) for start, column in zip(self._ids[day], columns, strict=True)]
+        closes = self._closes(counts)
+        last = np.maximum.accumulate(np.where(traded, np.arange(DAY_MINUTES), -1))
+        flat = np.where(last >= 0, closes[last], self._close_before(day))
+        minutes = Minutes(
+            start_ns=day * DAY_NS + np.arange(DAY_MINUTES) * BLOCK_NS,
+            open_ticks=np.where(traded, grid[:, 0] + counts.opens_at_ask * spread, flat),
+            high_ticks=np.where(traded, high + spread, flat),
+            low_ticks=np.where(traded, low, flat),
+            close_ticks=flat,
+            n_prints=counts.n_prints,
+            volume_lots=buy + sell,
+            quote_units=quote[0] + quote[1],
+            taker_buy_lots=buy,
+            taker_buy_quote_units=quote[0],
+            first_trade_id=ids[0],
+            first_agg_id=ids[1],
+            first_order_id=ids[2],
+            update_id=ids[3],
+        )
+        return _Detail(bid, basis, minutes)
