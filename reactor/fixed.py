@@ -1,7 +1,9 @@
-"""Fixed-point arithmetic on int64 columns: exp, normal and exponential quantiles, logistic, integer square root, apportionment.
+"""Fixed-point arithmetic on int64 columns: exp, normal and exponential quantiles, logistic, integer square
+root, apportionment.
 
-Q16 means 65536 = 1. The tables are made once at import with the standard library's floats and rounded to integers; a test shows
-that no entry lies so near a rounding boundary that another libm could round it otherwise, and pins their hash.
+Q16 means 65536 = 1. The tables are made once at import with the standard library's floats and rounded to
+integers; a test shows that no entry lies so near a rounding boundary that another libm could round it
+otherwise, and pins their hash.
 """
 
 from __future__ import annotations
@@ -43,12 +45,16 @@ def _exp2(y_q28: Column, scale: int | Column) -> Column:
 
 
 def exp_q16(x_q16: Column, scale: int | Column = ONE) -> Column:
-    """scale * exp(x), rounded down; x in Q16, |x| < 20; scale < 2**31. With the default scale the result is Q16."""
+    """scale * exp(x), rounded down; x in Q16, |x| < 20; scale < 2**31. With the default scale the result is
+    Q16.
+    """
     return _exp2((x_q16 * _LOG2E_Q26) >> 14, scale)
 
 
 def exp_q32(x_q32: Column, scale: int | Column) -> Column:
-    """scale * exp(x), rounded down; x in Q32, |x| < 4; scale < 2**31. Fine enough for prices (relative error below 1e-8)."""
+    """scale * exp(x), rounded down; x in Q32, |x| < 4; scale < 2**31. Fine enough for prices (relative error
+    below 1e-8).
+    """
     return _exp2((x_q32 * _LOG2E_Q26) >> 30, scale)
 
 
@@ -59,7 +65,9 @@ def logistic_q16(x_q16: Column) -> Column:
 
 
 def pareto_q16(exponential_q16: Column, inverse_alpha_q16: int) -> Column:
-    """Pareto variates of minimum 1 and tail index alpha in Q16, from exponential ones (u**(-1/alpha) = exp(E/alpha))."""
+    """Pareto variates of minimum 1 and tail index alpha in Q16, from exponential ones (u**(-1/alpha) =
+    exp(E/alpha)).
+    """
     return exp_q16((exponential_q16 * inverse_alpha_q16) >> 16)
 
 
@@ -80,10 +88,11 @@ def group_of(counts: Column) -> Column:
 
 
 def apportion(totals: Column, weights: Column, counts: Column, least: int | Column = 0) -> Column:
-    """Split totals[i] over the counts[i] members of group i in proportion to their weights, exactly; each gets at least `least`.
+    """Split totals[i] over the counts[i] members of group i in proportion to their weights, exactly; each
+    gets at least `least`.
 
-    `counts` and the sum of weights are positive in every group, weights non-negative; totals < 2**52 and at least the sum of
-    the members' `least` (a scalar or a column of members).
+    `counts` and the sum of weights are positive in every group, weights non-negative; totals < 2**52 and at
+    least the sum of the members' `least` (a scalar or a column of members).
     """
     group, start = group_of(counts), exclusive(counts)
     floor = np.broadcast_to(np.asarray(least, dtype=np.int64), len(weights))
@@ -106,8 +115,9 @@ def muldiv(a: Column, b: Column, c: Column) -> Column:
     b, c = b >> scale, np.maximum(c >> scale, 1)
     b = np.minimum(b, c)
     product = high * b
-    quotient = product // c
-    return (quotient << shift) + (((product - quotient * c) << shift) + low * b) // c
+    quotient: Column = np.floor_divide(product, c)
+    rest: Column = np.floor_divide(((product - quotient * c) << shift) + low * b, c)
+    return (quotient << shift) + rest
 
 
 def bit_length(x: Column) -> Column:

@@ -1,7 +1,8 @@
 """SimulationManifest: every parameter of a synthetic market, in one frozen value.
 
-Each parameter is declared once, with its default, unit, range and effect. Floats live only here: the skeleton and the blocks convert
-them once to fixed-point integers, so that no float ever decides an integer of the tape.
+Each parameter is declared once, with its default, unit, range and effect. Floats live only here: the skeleton
+and the blocks convert them once to fixed-point integers, so that no float ever decides an integer of the
+tape.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
-"""Counter-based randomness: `stream(seed, *path)` is an independent Philox generator; the only importer of numpy.random.
+"""Counter-based randomness: `stream(seed, *path)` is an independent Philox generator; the only importer of
+numpy.random.
 
-Rule: only raw bits are drawn here, and everything made of them is integer arithmetic. numpy's distributions change with its
-version and its float64 `exp` and `log` with the CPU's vector width; raw Philox words and int64 arithmetic do neither, so the same
-(seed, path) gives the same numbers on every machine.
+Rule: only raw bits are drawn here, and everything made of them is integer arithmetic. numpy's distributions
+change with its version and its float64 `exp` and `log` with the CPU's vector width; raw Philox words and
+int64 arithmetic do neither, so the same (seed, path) gives the same numbers on every machine.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ _WORDS = {8: np.uint8, 16: np.uint16, 32: np.uint32}
 
 
 class Stream:
-    """Draws from one stream, in order. Every draw is a column of integers; fixed-point values are Q16 (65536 = 1)."""
+    """Draws from one stream, in order. Every draw is a column of integers; fixed-point values are Q16 (65536
+    = 1).
+    """
 
     __slots__ = ("_bits",)
 
@@ -61,9 +64,11 @@ class Stream:
         return value
 
     def poisson(self, n: int, mean_q16: int | Column) -> Column:
-        """n counts of the given mean(s): exact below 8 by inversion of the exponential clock's integer table, normal above.
+        """n counts of the given mean(s): exact below 8 by inversion of the exponential clock's integer table,
+        normal above.
 
-        The cut-over keeps the cost flat; what matters downstream is mean and variance, which both branches have.
+        The cut-over keeps the cost flat; what matters downstream is mean and variance, which both branches
+        have.
         """
         mean = np.broadcast_to(np.asarray(mean_q16, dtype=np.int64), n)
         z = self.normal_q16(n)

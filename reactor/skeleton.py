@@ -1,11 +1,13 @@
 """The skeleton: what everybody may know of a market without living through it.
 
-An `AssetPath` is the price of an asset, shared by every market that trades it: minute returns (log-volatility cascade, 24 h season,
-Merton jumps, a factor common to all assets) and, inside each minute, a bridge on the 1 s grid. A `MarketSkeleton` is one venue's market on
-it: basis, best bid on the 1 s grid, and one row per minute with the whole bar, the counts and the id bases, which block k then realises.
+An `AssetPath` is the price of an asset, shared by every market that trades it: minute returns (log-volatility
+cascade, 24 h season, Merton jumps, a factor common to all assets) and, inside each minute, a bridge on the 1
+s grid. A `MarketSkeleton` is one venue's market on it: basis, best bid on the 1 s grid, and one row per
+minute with the whole bar, the counts and the id bases, which block k then realises.
 
-Everything is computed lazily, a UTC day at a time, in both directions from the origin. A day is a pure function of
-(seed, name, day); only running totals (log price, ids) are carried from day to day. Nothing here generates a block.
+Everything is computed lazily, a UTC day at a time, in both directions from the origin. A day is a pure
+function of (seed, name, day); only running totals (log price, ids) are carried from day to day. Nothing here
+generates a block.
 """
 
 from __future__ import annotations
@@ -71,7 +73,9 @@ class _Days(Generic[T]):
 
 
 class _Running:
-    """Running totals at the start of each day, extended one day at a time in both directions from a first day."""
+    """Running totals at the start of each day, extended one day at a time in both directions from a first
+    day.
+    """
 
     def __init__(self, first_day: int, start: Column, total: Callable[[int], Column]) -> None:
         self._starts, self._total = {first_day: start}, total
@@ -91,9 +95,19 @@ def _q(value: float, scale: int = ONE) -> int:
     return math.floor(value * scale + 0.5)
 
 
+def _bridge_q30(decay: float, n: int) -> Column:
+    """How much of an end point's miss a bridged Ornstein-Uhlenbeck path takes at step t of n: 0 at the start,
+    1 at the end.
+    """
+    weights = [decay ** (n - t) * (1 - decay ** (2 * t)) / (1 - decay ** (2 * n)) for t in range(n + 1)]
+    return np.array([_q(w, 1 << 30) for w in weights], dtype=np.int64)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class AssetDay:
-    """An asset's day by minutes: log volatility (Q16), diffusive and jump returns (Q32), and the second each jump falls on."""
+    """An asset's day by minutes: log volatility (Q16), diffusive and jump returns (Q32), and the second each
+    jump falls on.
+    """
 
     log_vol_q16: Column
     diffusion_q32: Column
@@ -108,7 +122,8 @@ class AssetDay:
 class AssetPath:
     """The log price of one asset over its initial price, in Q32, 0 at the origin.
 
-    Log-volatility is a multifractal cascade (Mandelbrot, Calvet & Fisher 1997) with a 24 h season; jumps follow Merton (1976).
+    Log-volatility is a multifractal cascade (Mandelbrot, Calvet & Fisher 1997) with a 24 h season; jumps
+    follow Merton (1976).
     """
 
     def __init__(self, seed: int, asset: str, origin_ns: int, manifest: SimulationManifest) -> None:
@@ -163,7 +178,8 @@ class AssetPath:
             )
         for span in _CELLS_DAYS:
             log_vol = log_vol + self._normal(f"cell-{span}d", day // span, 1) * _q(m.clustering) // ONE
-        # exp(2 * log_vol) averages to one: the manifest's volatility is the root mean square over calm and wild days.
+        # exp(2 * log_vol) averages to one: the manifest's volatility is the root mean square over calm and
+        # wild days.
         log_vol = np.clip(log_vol - _q(len(cells) * m.clustering**2), -4 * ONE, 4 * ONE)
         sigma = exp_q16(log_vol, self._sigma_q32)
         jumps = stream(self._seed, "asset", self._asset, "jumps", day)
@@ -187,7 +203,8 @@ class AssetPath:
         steps = ((((sigma * local) >> 16) * self._normal("second", day, DAY_SECONDS)) >> 16).reshape(
             DAY_MINUTES, 60
         )
-        # Bridge: what the 60 steps of a minute miss of its return is spread evenly over them, the jump falls on its own second.
+        # Bridge: what the 60 steps of a minute miss of its return is spread evenly over them, the jump falls
+        # on its own second.
         path = np.cumsum(steps, axis=1)
         miss = np.diff(minutes) - rows.jump_q32 - path[:, -1]
         second = np.arange(60)
@@ -201,11 +218,11 @@ class AssetPath:
 class MinutePlan:
     """Row k of the skeleton as block k must realise it, exactly.
 
-    `bid_ticks` holds the 61 grid points of the minute's best bid, both ends included; at every one of them the ask is
-    bid + base spread. With lo and hi the least and greatest of them, and d = hi - lo:
-    the first print is at bid_ticks[0] (a sell) or bid_ticks[0] + spread (a buy) as `open_side` says, the last one likewise at
-    bid_ticks[60] by `close_side`; the highest print is a buy at hi + spread, the lowest a sell at lo; sells lie in [lo, hi],
-    buys in [lo, hi] + spread.
+    `bid_ticks` holds the 61 grid points of the minute's best bid, both ends included; at every one of them
+    the ask is bid + base spread. With lo and hi the least and greatest of them, and d = hi - lo: the first
+    print is at bid_ticks[0] (a sell) or bid_ticks[0] + spread (a buy) as `open_side` says, the last one
+    likewise at bid_ticks[60] by `close_side`; the highest print is a buy at hi + spread, the lowest a sell at
+    lo; sells lie in [lo, hi], buys in [lo, hi] + spread.
     """
 
     k: int
@@ -234,7 +251,9 @@ class MinutePlan:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Counts:
-    """What a day's ids need: by minute, without the 1 s grid. `totals` are prints, aggregates, orders and update ids of the day."""
+    """What a day's ids need: by minute, without the 1 s grid. `totals` are prints, aggregates, orders and
+    update ids of the day.
+    """
 
     basis_q32: Column  # slow basis at the 1,441 minute starts
     fast_q32: Column  # fast basis at the same
@@ -352,13 +371,17 @@ class MarketSkeleton:
         return np.maximum(exp_q32(log_q32, self._initial_ticks), 1)
 
     def _index_e8(self, log_q32: Column) -> Column:
-        """Initial price * exp(x) in 1e-8 quote units: a 36-bit factor times a price of up to 44 bits, in two halves."""
+        """Initial price * exp(x) in 1e-8 quote units: a 36-bit factor times a price of up to 44 bits, in two
+        halves.
+        """
         factor = exp_q32(log_q32, 1 << 30)
         high, low = factor >> 18, factor & ((1 << 18) - 1)
         return (high * self._initial_e8 + ((low * self._initial_e8) >> 18)) >> 12
 
     def _premium_e8(self, basis_q32: Column) -> Column:
-        """(max(0, impact bid - index) - max(0, index - impact ask)) / index, with impact prices a fixed distance from the mid."""
+        """(max(0, impact bid - index) - max(0, index - impact ask)) / index, with impact prices a fixed
+        distance from the mid.
+        """
         half = _q(self.manifest.impact_half_spread_bp * 1e-4, _Q32)
         outside = np.maximum(basis_q32 - half, 0) - np.maximum(-basis_q32 - half, 0)
         return (outside * 10**8) >> 32
@@ -368,27 +391,22 @@ class MarketSkeleton:
         return stream(self._seed, "market", self.instrument.market, kind, day)
 
     def _slow_basis(self, day: int) -> Column:
-        """Ornstein-Uhlenbeck on the minutes of a day, its midnights independent draws of the stationary law (the half-life is
-        hours), joined by the exact bridge: x_t + (target - x_T) * decay**(T - t)."""
+        """An Ornstein-Uhlenbeck process on the minutes of a day. Midnights are independent draws of the
+        stationary law (the half-life is hours at most), joined by the exact bridge.
+        """
         m = self.manifest
-        decay = 0.5 ** (60 / m.basis_halflife_s)
-        decay_q30, noise_q32 = _q(decay, 1 << 30), _q(m.basis_std_bp * 1e-4 * math.sqrt(1 - decay**2), _Q32)
-        shocks = ((self._draws("basis", day).normal_q16(DAY_MINUTES) * noise_q32) >> 16).tolist()
-        midnight = [
-            int(self._draws("basis-midnight", d).normal_q16(1)[0]) * _q(m.basis_std_bp * 1e-4, _Q32) >> 16
-            for d in (day, day + 1)
-        ]
-        path = [midnight[0]]
-        for shock in shocks:
-            path.append(((path[-1] * decay_q30) >> 30) + shock)
-        pull = [midnight[1] - path[-1]]
-        for _ in range(DAY_MINUTES):
-            pull.append((pull[-1] * decay_q30) >> 30)
-        return (
-            _q(m.basis_mean_bp * 1e-4, _Q32)
-            + np.array(path, dtype=np.int64)
-            + np.array(pull[::-1], dtype=np.int64)
+        decay, spread_q32 = 0.5 ** (60 / m.basis_halflife_s), _q(m.basis_std_bp * 1e-4, _Q32)
+        noise_q32 = _q(spread_q32 * math.sqrt(1 - decay**2), 1)
+        shocks = (self._draws("basis", day).normal_q16(DAY_MINUTES) * noise_q32) >> 16
+        start, end = (
+            int(self._draws("basis-midnight", d).normal_q16(1)[0]) * spread_q32 >> 16 for d in (day, day + 1)
         )
+        path, decay_q30 = [start], _q(decay, 1 << 30)
+        for shock in shocks.tolist():
+            path.append(((path[-1] * decay_q30) >> 30) + shock)
+        free = np.array(path, dtype=np.int64)
+        free += ((end - path[-1]) * _bridge_q30(decay, DAY_MINUTES)) >> 30
+        return free + _q(m.basis_mean_bp * 1e-4, _Q32)
 
     def _fast_basis(self, day: int) -> Column:
         """The fast basis at the minute starts of a day: its half-life is seconds, so minutes are independent."""
@@ -435,20 +453,18 @@ class MarketSkeleton:
 
     # ------------------------------------------------------------ a day in full
     def _seconds_basis(self, day: int, counts: _Counts) -> Column:
-        """Slow basis interpolated, plus an Ornstein-Uhlenbeck of seconds that passes through the minutes' fast values."""
+        """Slow basis interpolated, plus an Ornstein-Uhlenbeck of seconds that passes through the minutes'
+        fast values.
+        """
         m = self.manifest
         decay = 0.5 ** (1 / m.basis_fast_halflife_s)
         decay_q16, noise_q32 = _q(decay), _q(m.basis_fast_std_bp * 1e-4 * math.sqrt(1 - decay**2), _Q32)
         shocks = (self._draws("fast-seconds", day).normal_q16(DAY_SECONDS) * noise_q32) >> 16
-        shocks = shocks.reshape(60, DAY_MINUTES)
         fast = np.empty((61, DAY_MINUTES), dtype=np.int64)
         fast[0] = counts.fast_q32[:-1]
-        for s in range(60):
-            fast[s + 1] = ((fast[s] * decay_q16) >> 16) + shocks[s]
-        pull = counts.fast_q32[1:] - fast[60]
-        for s in range(60, 0, -1):
-            fast[s] += pull
-            pull = (pull * decay_q16) >> 16
+        for s, shock in enumerate(shocks.reshape(60, DAY_MINUTES)):
+            fast[s + 1] = ((fast[s] * decay_q16) >> 16) + shock
+        fast += ((counts.fast_q32[1:] - fast[60]) * _bridge_q30(decay, 60)[:, None]) >> 30
         second = np.arange(60)[:, None]
         slow = counts.basis_q32[:-1] + np.diff(counts.basis_q32) * second // 60
         grid = (slow + fast[:60]).T.ravel()
@@ -457,14 +473,16 @@ class MarketSkeleton:
     def _make_detail(self, day: int) -> _Detail:
         m, counts = self.manifest, self._counts[day]
         basis, path = self._seconds_basis(day, counts), self._asset.seconds_q32(day)
-        # A lagging market shows part of the last second's move only in the next one; at minute starts it has caught up.
+        # A lagging market shows part of the last second's move only in the next one; at minute starts it has
+        # caught up.
         lag = np.diff(path, prepend=path[:1]) * _q(min(m.lag_ms / 1000, 1)) // ONE
         lag[::60] = 0
         bid = self._bid(path - lag + basis)
         grid = np.lib.stride_tricks.sliding_window_view(bid, 61)[::60]
         low, high, spread = grid.min(axis=1), grid.max(axis=1), m.base_spread_ticks
         span, traded, draws = high - low, counts.n_orders > 0, self._draws("bars", day)
-        # Heavy-tailed order sizes average out over a minute, what remains is log-normal; buyers prevail when the price rises.
+        # Heavy-tailed order sizes average out over a minute, what remains is log-normal; buyers prevail when
+        # the price rises.
         size = exp_q16(
             draws.normal_q16(DAY_MINUTES) * _q(m.volume_noise) // ONE - _q(m.volume_noise**2 / 2), 1 << 20
         )
@@ -474,7 +492,8 @@ class MarketSkeleton:
         least = 4 * counts.n_prints * self._min_lots
         buy = np.where(traded, np.maximum((lots * share) >> 16, least), 0)
         sell = np.where(traded, np.maximum(lots - buy, least), 0)
-        # Each side's average price lies near the grid's, and never so near an end that sizes could not be arranged to meet it.
+        # Each side's average price lies near the grid's, and never so near an end that sizes could not be
+        # arranged to meet it.
         centre = (grid.sum(axis=1) // 61 - low) * ONE // np.maximum(span, 1)
         quote = []
         for side_lots, base in ((buy, low + spread), (sell, low)):
