@@ -38,9 +38,7 @@ def _exp2(y_q28: Column, scale: int | Column) -> Column:
     i, rest = part >> 16, part & 0xFFFF
     low = _EXP2_Q30[i]
     mantissa = low + (((_EXP2_Q30[i + 1] - low) * rest) >> 16)  # Q30, in [1, 2), relative error below 4e-9
-    product = mantissa * scale
-    shift = 30 - whole
-    value: Column = np.where(shift >= 0, product >> np.clip(shift, 0, 62), product << np.clip(-shift, 0, 30))
+    value: Column = (mantissa * scale) >> (30 - whole)  # |x| < 20 keeps the shift between 1 and 59
     return value
 
 

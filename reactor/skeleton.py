@@ -16,6 +16,7 @@ import math
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from threading import RLock
 from typing import Generic, TypeVar
 
@@ -95,6 +96,7 @@ def _q(value: float, scale: int = ONE) -> int:
     return math.floor(value * scale + 0.5)
 
 
+@lru_cache(maxsize=64)
 def _bridge_q30(decay: float, n: int) -> Column:
     """How much of an end point's miss a bridged Ornstein-Uhlenbeck path takes at step t of n: 0 at the start,
     1 at the end.
