@@ -15,6 +15,7 @@ from reactor.manifest import SimulationManifest
 from reactor.single_asset import HyperSynthReactor
 from reactor.types import TICK_NS, Instrument
 from reactor.unified_market import MarketOrchestrationCore
+from venues.limits import Usage
 
 PAGE_NS = 10_000_000_000  # pages are 10 s: long enough to amortise, short enough to make ahead (a minute is a whole number of them)
 
@@ -182,10 +183,12 @@ class Listing:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Exchange:
-    """A venue's view of the world: its own markets by native symbol. Markets come to life on first use."""
+    """A venue's view of one run: its own markets by native symbol (they come to life on first use), and what its clients have used
+    of their limits."""
 
     world: MarketOrchestrationCore
     markets: Mapping[str, str]  # native symbol -> market id, in the venue's order of listing
+    usage: Usage = field(default_factory=Usage)
 
     def market(self, symbol: str) -> HyperSynthReactor | None:
         """The market of this native symbol, None if the venue does not list it."""

@@ -1,12 +1,14 @@
 """Integers to framed JSON text: declared messages, decimals, WebSocket frames, pages.
 
-Mechanism only: what a message says and which decimals it pads belong to a venue. A message is declared once, as data: a list of
-parts, each a piece of literal text or a column. Encoders are derived from the declaration; the one here formats whole columns
-through one %-template. Text is built, never parsed: nothing in here may meet a client's input.
+Mechanism only: what a message says and which decimals it pads belong to a venue. A message is declared once, as data:
+a list of parts, each a piece of literal text or a column (`declare` reads it off the message's own text). Encoders are
+derived from the declaration; the one here formats whole columns through one %-template. Nothing in here may meet a
+client's input.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -44,9 +46,10 @@ class Scale:
 # ---------------------------------------------------------------- the parts a message is declared of
 @dataclass(frozen=True, slots=True)
 class Int:
-    """An integer column."""
+    """An integer column, floor-divided by `per` (nanoseconds written as milliseconds: per = MS_NS)."""
 
     name: str
+    per: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,22 @@ class Ragged:
 Values: TypeAlias = Column | Sequence[str] | Ragged
 
 
+def declare(text: str, *parts: Int | Decimal | Choice | Text | Each, **literals: str) -> tuple[Part, ...]:
+    """A message as its text, with `<name>` where a column goes: of the part with that name, else of a plain integer.
+
+    `literals` replace their `<name>` by text for good.
+    """
+    for name, literal in literals.items():
+        text = text.replace(f"<{name}>", literal)
+    named = {part.name: part for part in parts}
+    pieces = re.split(r"<(\w+)>", text)
+    used = pieces[1::2]
+    assert named.keys() <= set(used), f"{named.keys() - set(used)} not in {text}"
+    return tuple(
+        named.get(piece, Int(piece)) if i % 2 else piece for i, piece in enumerate(pieces) if i % 2 or piece
+    )
+
+
 # ---------------------------------------------------------------- the template encoder
 def encode(parts: Sequence[Part], columns: Mapping[str, Values]) -> list[bytes]:
     """One JSON payload per row of the columns a message's parts name (at least one)."""
@@ -126,7 +145,7 @@ def _cells(part: Int | Decimal | Choice | Text | Each, values: Values) -> tuple[
         return "%s", [values]
     assert isinstance(values, np.ndarray)
     if isinstance(part, Int):
-        return "%d", [values.tolist()]
+        return "%d", [(values // part.per).tolist()]
     if isinstance(part, Choice):
         return "%s", [[part.texts[i] for i in values.tolist()]]
     scale = part.scale
@@ -138,7 +157,10 @@ def _cells(part: Int | Decimal | Choice | Text | Each, values: Values) -> tuple[
 
 # ---------------------------------------------------------------- frames and pages
 def frame(payload: bytes) -> bytes:
-    """The payload as one unmasked, final text frame (RFC 6455 section 5.2, https://www.rfc-editor.org/rfc/rfc6455, 2011-12)."""
+    """The payload as one unmasked, final text frame.
+
+    RFC 6455 section 5.2, https://www.rfc-editor.org/rfc/rfc6455, 2011-12.
+    """
     return _header(len(payload)) + payload
 
 
@@ -151,7 +173,10 @@ def _header(size: int) -> bytes:
 
 
 def pack(start_ns: int, due_ns: Sequence[int] | Column, payloads: Sequence[bytes]) -> Page:
-    """The page of PAGE_NS from start_ns; payload i is due at the boundary due_ns[i] in (start_ns, start_ns + PAGE_NS], ascending."""
+    """The page of PAGE_NS from start_ns.
+
+    Payload i is due at the boundary due_ns[i], in (start_ns, start_ns + PAGE_NS] and ascending.
+    """
     pieces: list[bytes] = []
     offsets = [0]
     size = 0
