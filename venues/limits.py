@@ -1,7 +1,7 @@
 """Windows and deadlines, pure: how much a client has used, and whether its time has run out.
 
-Two clocks matter to a live client: virtual time, which may be warped or stand still, and wall time. A limit must not cut
-a client that behaves, so a deadline counts only when it has run out on both, and a window rolls on whichever moved
+Two clocks matter to a live client: virtual time, which may be warped or stand still, and wall time. A limit must not
+cut a client that behaves, so a deadline counts only when it has run out on both, and a window rolls on whichever moved
 further. Nothing in here reads a clock.
 """
 

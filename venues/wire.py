@@ -9,7 +9,7 @@ client's input.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TypeAlias
@@ -97,20 +97,16 @@ class Ragged:
 Values: TypeAlias = Column | Sequence[str] | Ragged
 
 
-def declare(text: str, *parts: Int | Decimal | Choice | Text | Each, **literals: str) -> tuple[Part, ...]:
-    """A message as its text, with `<name>` where a column goes: of the part with that name, else of a plain integer.
+def declare(text: str, kinds: Mapping[str, Callable[[str], Part]]) -> tuple[Part, ...]:
+    """A message as its own text, with `<name:kind>` where a column goes, or `<name>` for a plain integer.
 
-    `literals` replace their `<name>` by text for good.
+    `kinds` makes the part of a name: a column of that kind, or literal text.
     """
-    for name, literal in literals.items():
-        text = text.replace(f"<{name}>", literal)
-    named = {part.name: part for part in parts}
-    pieces = re.split(r"<(\w+)>", text)
-    used = pieces[1::2]
-    assert named.keys() <= set(used), f"{named.keys() - set(used)} not in {text}"
-    return tuple(
-        named.get(piece, Int(piece)) if i % 2 else piece for i, piece in enumerate(pieces) if i % 2 or piece
-    )
+    pieces = re.split(r"<(\w+)(?::(\w+))?>", text)
+    parts: list[Part] = [pieces[0]]
+    for name, kind, literal in zip(pieces[1::3], pieces[2::3], pieces[3::3], strict=True):
+        parts += kinds[kind](name) if kind else Int(name), literal
+    return tuple(part for part in parts if part)
 
 
 # ---------------------------------------------------------------- the template encoder
