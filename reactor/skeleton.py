@@ -23,7 +23,7 @@ from typing import Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from reactor.fixed import ONE, exclusive, exp_q16, exp_q32, logistic_q16
+from reactor.fixed import ONE, exclusive, exp_q16, exp_q32, isqrt, logistic_q16
 from reactor.manifest import SimulationManifest
 from reactor.rng import Stream, stream
 from reactor.types import BLOCK_NS, DAY_NS, SECOND_NS, Column, Instrument, Minutes, Seconds, Side
@@ -107,14 +107,16 @@ def _bridge_q30(decay: float, n: int) -> Column:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AssetDay:
-    """An asset's day by minutes: log volatility (Q16), diffusive and jump returns (Q32), and the second each
-    jump falls on.
+    """An asset's day by minutes: log volatility (Q16), diffusive and jump returns (Q32), the second each jump
+    falls on, and how far the path goes beyond its two ends (Q32, not negative).
     """
 
     log_vol_q16: Column
     diffusion_q32: Column
     jump_q32: Column
     jump_second: Column
+    above_q32: Column
+    below_q32: Column
 
     @property
     def returns_q32(self) -> Column:
@@ -188,32 +190,65 @@ class AssetPath:
         # At most one jump a minute: intensities are a few a day.
         hit = jumps.chance(DAY_MINUTES, _q(min(m.jump_intensity / DAY_MINUTES, 1)))
         size = _q(m.jump_mean, _Q32) + ((jumps.normal_q16(DAY_MINUTES) * _q(m.jump_std, _Q32)) >> 16)
-        return AssetDay(
-            log_vol_q16=log_vol,
-            diffusion_q32=self._drift_q32 + ((sigma * self._normal("minute", day, DAY_MINUTES)) >> 16),
-            jump_q32=np.where(hit, size, 0),
-            jump_second=jumps.below(DAY_MINUTES, 60),
+        diffusion = self._drift_q32 + ((sigma * self._normal("minute", day, DAY_MINUTES)) >> 16)
+        jump = np.where(hit, size, 0)
+        reach = stream(self._seed, "asset", self._asset, "reach", day)
+        above, below = (
+            _overshoot(diffusion + jump, sigma, reach.exponential_q16(DAY_MINUTES)) for _ in range(2)
         )
+        return AssetDay(log_vol, diffusion, jump, jumps.below(DAY_MINUTES, 60), above, below)
 
     def _make_seconds(self, day: int) -> Column:
         rows, minutes = self._days[day], self.minutes_q32(day)
+        start, end = minutes[:-1], minutes[1:]
+        low, high = np.minimum(start, end) - rows.below_q32, np.maximum(start, end) + rows.above_q32
+        clustering = _q(self._manifest.clustering)
         spells = np.repeat(self._normal("cell-5s", day, DAY_SECONDS // 5), 5) + self._normal(
             "cell-1s", day, DAY_SECONDS
         )
-        local = exp_q16((spells * _q(self._manifest.clustering)) >> 16)
+        local = exp_q16(((spells * clustering) >> 16) - _q(2 * self._manifest.clustering**2))
         sigma = np.repeat(exp_q16(rows.log_vol_q16, self._sigma_q32 * ONE // _q(math.sqrt(60))), 60)
-        steps = ((((sigma * local) >> 16) * self._normal("second", day, DAY_SECONDS)) >> 16).reshape(
-            DAY_MINUTES, 60
+        walk = np.zeros((DAY_MINUTES, 61), dtype=np.int64)
+        steps = (((sigma * local) >> 16) * self._normal("second", day, DAY_SECONDS)) >> 16
+        np.cumsum(steps.reshape(DAY_MINUTES, 60), axis=1, out=walk[:, 1:])
+        # The path is nailed to the minute's start, its two extremes and its end, and walks between the nails. A
+        # walker covers a distance in its square of time; a jump takes the one second between the extremes.
+        draws, jumps = stream(self._seed, "asset", self._asset, "touch", day), rows.jump_q32 != 0
+        low_first = np.where(
+            jumps, rows.jump_q32 > 0, (end >= start) == draws.chance(DAY_MINUTES, ONE * 3 // 4)
         )
-        # Bridge: what the 60 steps of a minute miss of its return is spread evenly over them, the jump falls
-        # on its own second.
-        path = np.cumsum(steps, axis=1)
-        miss = np.diff(minutes) - rows.jump_q32 - path[:, -1]
-        second = np.arange(60)
-        path += miss[:, None] * (second + 1) // 60
-        path += np.where(second >= rows.jump_second[:, None], rows.jump_q32[:, None], 0)
-        path = np.clip(path + minutes[:-1, None], -_LOG_PRICE_MAX_Q32, _LOG_PRICE_MAX_Q32)
-        return np.concatenate([minutes[:1], path.ravel()])
+        first, second = np.where(low_first, low, high), np.where(low_first, high, low)
+        times = [(np.abs(d) >> 12) ** 2 + 1 for d in (first - start, high - low, end - second)]
+        times = [(t * (draws.exponential_q16(DAY_MINUTES) + ONE // 4)) >> 12 for t in times]
+        at_first = np.where(jumps, np.clip(rows.jump_second, 1, 58), 1 + 57 * times[0] // (sum(times) + 1))
+        at_second = at_first + 1 + np.where(jumps, 0, (58 - at_first) * times[1] // (times[1] + times[2] + 1))
+        nails = np.stack([np.zeros_like(at_first), at_first, at_second, np.full_like(at_first, 60)])
+        miss = np.stack([start, first, second, end]) - np.take_along_axis(walk, nails.T, axis=1).T
+        s = np.arange(61)
+        leg = (s > at_first[:, None]).astype(np.int64) + (s > at_second[:, None])
+        row = np.arange(DAY_MINUTES)[:, None]
+        begin, length = nails[leg, row], np.diff(nails, axis=0)[leg, row]
+        path = walk + miss[leg, row] + np.diff(miss, axis=0)[leg, row] * (s - begin) // length
+        path = np.clip(_fold(path, low, high), -_LOG_PRICE_MAX_Q32, _LOG_PRICE_MAX_Q32)
+        return np.append(path[:, :60].ravel(), minutes[-1])
+
+
+def _fold(paths: Column, low: Column, high: Column) -> Column:
+    """Paths (one a row) with what leaves [low, high] folded back into it."""
+    floor, ceiling = low[:, None], high[:, None]
+    for _ in range(2):
+        paths = ceiling - np.abs(ceiling - paths)
+        paths = floor + np.abs(paths - floor)
+    return np.clip(paths, floor, ceiling)
+
+
+def _overshoot(change_q32: Column, sigma_q32: Column, exponential_q16: Column) -> Column:
+    """How far a Brownian bridge goes above the higher of its ends: exact law of its maximum, from an
+    exponential draw E: (sqrt(change**2 + 2 sigma**2 E) - |change|) / 2.
+    """
+    change, sigma = np.abs(change_q32) >> 8, sigma_q32 >> 8  # Q24: squares stay below 2**52
+    square = change * change + ((sigma * sigma * 2 >> 16) * exponential_q16)
+    return (np.maximum(isqrt(np.minimum(square, (1 << 52) - 1)) - change, 0) // 2) << 8
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -252,14 +287,14 @@ class MinutePlan:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Counts:
-    """What a day's ids need: by minute, without the 1 s grid. `totals` are prints, aggregates, orders and
-    update ids of the day.
-    """
+class _Day:
+    """A market's day by minutes, without what is carried over from other days and without its 1 s grid."""
 
-    basis_q32: Column  # slow basis at the 1,441 minute starts
-    fast_q32: Column  # fast basis at the same
-    bid_ticks: Column  # best bid at the same
+    basis_q32: Column  # slow basis at the 1,441 minute starts ...
+    fast_q32: Column  # ... and the fast one
+    bid_ticks: Column  # best bid at the same instants
+    low_ticks: Column  # least and greatest bid of each minute
+    high_ticks: Column
     activity_q16: Column
     n_orders: Column
     n_agg: Column
@@ -267,16 +302,23 @@ class _Counts:
     n_updates: Column
     opens_at_ask: NDArray[np.bool_]  # the first print is a buy ...
     closes_at_ask: NDArray[np.bool_]  # ... the last one is
-    totals: Column
+    buy_lots: Column
+    sell_lots: Column
+    buy_quote_units: Column
+    sell_quote_units: Column
+
+    @property
+    def counts(self) -> tuple[Column, Column, Column, Column]:
+        """What ids are prefix sums of: prints, aggregates, orders, updates."""
+        return self.n_prints, self.n_agg, self.n_orders, self.n_updates
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Detail:
-    """A day in full: the 1 s grid and the rows on it."""
+class _Grid:
+    """A market's day by seconds, both midnights included."""
 
-    bid_ticks: Column  # at the day's 86,401 seconds
-    basis_q32: Column  # likewise
-    minutes: Minutes
+    bid_ticks: Column
+    basis_q32: Column
 
 
 class MarketSkeleton:
@@ -292,9 +334,9 @@ class MarketSkeleton:
     ) -> None:
         self.instrument, self.manifest, self.origin_ns = instrument, manifest, origin_ns
         self._seed, self._asset, self._lock = seed, asset, RLock()
-        self._counts = _Days(self._make_counts, keep=512)
-        self._details = _Days(self._make_detail, keep=6)
-        self._rows = _Days(lambda day: self._details[day].minutes, keep=64)
+        self._days = _Days(self._make_day, keep=512)
+        self._minutes = _Days(self._make_minutes, keep=512)
+        self._grids = _Days(self._make_grid, keep=6)
         unit = 10**instrument.price_decimals / instrument.tick_size
         self._initial_ticks = _q(manifest.initial_price * unit, 1)
         self._initial_e8 = _q(manifest.initial_price, 10**8)
@@ -302,11 +344,9 @@ class MarketSkeleton:
         self._mean_lots = manifest.mean_order_lots(instrument)
         day, minute = divmod(origin_ns // BLOCK_NS, DAY_MINUTES)
         self.listed_ns = (day - LISTED_DAYS) * DAY_NS
-        counts = self._counts[day]
-        columns = (counts.n_prints, counts.n_agg, counts.n_orders, counts.n_updates)
         at_origin = np.array([ORIGIN_TRADE_ID, ORIGIN_AGG_ID, ORIGIN_ORDER_ID, ORIGIN_UPDATE_ID])
-        start = at_origin - np.array([c[:minute].sum() for c in columns])
-        self._ids = _Running(day, start, lambda d: self._counts[d].totals)
+        midnight = at_origin - np.array([c[:minute].sum() for c in self._days[day].counts])
+        self._ids = _Running(day, midnight, lambda d: np.array([c.sum() for c in self._days[d].counts]))
 
     # ------------------------------------------------------------ the rows
     def minutes(self, start_ns: int, end_ns: int) -> Minutes:
@@ -314,7 +354,7 @@ class MarketSkeleton:
         first, stop = -(-max(start_ns, self.listed_ns) // BLOCK_NS), end_ns // BLOCK_NS
         with self._lock:
             parts = [
-                self._rows[day].cut(
+                self._minutes[day].cut(
                     max(first - day * DAY_MINUTES, 0), min(stop - day * DAY_MINUTES, DAY_MINUTES)
                 )
                 for day in range(first // DAY_MINUTES, -(-stop // DAY_MINUTES))
@@ -328,13 +368,13 @@ class MarketSkeleton:
         with self._lock:
             for day in range(first // DAY_SECONDS, -(-stop // DAY_SECONDS)):
                 low, high = max(first - day * DAY_SECONDS, 0), min(stop - day * DAY_SECONDS, DAY_SECONDS)
-                detail = self._details[day]
+                grid = self._grids[day]
                 parts.append(
                     Seconds(
                         (day * DAY_SECONDS + np.arange(low, high)) * SECOND_NS,
-                        detail.bid_ticks[low:high],
+                        grid.bid_ticks[low:high],
                         self._index_e8(self._asset.seconds_q32(day)[low:high]),
-                        self._premium_e8(detail.basis_q32[low:high]),
+                        self._premium_e8(grid.basis_q32[low:high]),
                     )
                 )
         return Seconds.join(parts) if parts else Seconds(*[np.zeros(0, np.int64)] * 4)
@@ -343,29 +383,29 @@ class MarketSkeleton:
         """Row k, counted from the origin's minute, as its block realises it."""
         day, i = divmod(self.origin_ns // BLOCK_NS + k, DAY_MINUTES)
         with self._lock:
-            counts, detail, asset = self._counts[day], self._details[day], self._asset.day(day)
-        row = {name: int(getattr(detail.minutes, name)[i]) for name in detail.minutes.__slots__}
+            rows, minutes, grid = self._days[day], self._minutes[day], self._grids[day]
+            log_vol_q16 = self._asset.day(day).log_vol_q16[i : i + 1]
         return MinutePlan(
             k=k,
-            start_ns=row["start_ns"],
-            bid_ticks=detail.bid_ticks[i * 60 : i * 60 + 61],
+            start_ns=int(minutes.start_ns[i]),
+            bid_ticks=grid.bid_ticks[i * 60 : i * 60 + 61],
             spread_ticks=self.manifest.base_spread_ticks,
-            activity_q16=int(counts.activity_q16[i]),
-            volatility_q16=int(exp_q16(asset.log_vol_q16[i : i + 1])[0]),
-            n_orders=int(counts.n_orders[i]),
-            n_prints=row["n_prints"],
-            n_agg=int(counts.n_agg[i]),
-            open_side=Side.BUY if counts.opens_at_ask[i] else Side.SELL,
-            close_side=Side.BUY if counts.closes_at_ask[i] else Side.SELL,
-            buy_lots=row["taker_buy_lots"],
-            sell_lots=row["volume_lots"] - row["taker_buy_lots"],
-            buy_quote_units=row["taker_buy_quote_units"],
-            sell_quote_units=row["quote_units"] - row["taker_buy_quote_units"],
-            first_trade_id=row["first_trade_id"],
-            first_agg_id=row["first_agg_id"],
-            first_order_id=row["first_order_id"],
-            update_id=row["update_id"],
-            next_update_id=row["update_id"] + int(counts.n_updates[i]),
+            activity_q16=int(rows.activity_q16[i]),
+            volatility_q16=int(exp_q16(log_vol_q16)[0]),
+            n_orders=int(rows.n_orders[i]),
+            n_prints=int(rows.n_prints[i]),
+            n_agg=int(rows.n_agg[i]),
+            open_side=Side.BUY if rows.opens_at_ask[i] else Side.SELL,
+            close_side=Side.BUY if rows.closes_at_ask[i] else Side.SELL,
+            buy_lots=int(rows.buy_lots[i]),
+            sell_lots=int(rows.sell_lots[i]),
+            buy_quote_units=int(rows.buy_quote_units[i]),
+            sell_quote_units=int(rows.sell_quote_units[i]),
+            first_trade_id=int(minutes.first_trade_id[i]),
+            first_agg_id=int(minutes.first_agg_id[i]),
+            first_order_id=int(minutes.first_order_id[i]),
+            update_id=int(minutes.update_id[i]),
+            next_update_id=int(minutes.update_id[i] + rows.n_updates[i]),
         )
 
     # ------------------------------------------------------------ prices
@@ -417,12 +457,23 @@ class MarketSkeleton:
             * _q(self.manifest.basis_fast_std_bp * 1e-4, _Q32)
         ) >> 16
 
-    def _make_counts(self, day: int) -> _Counts:
-        m, asset = self.manifest, self._asset.day(day)
-        slow = self._slow_basis(day)
-        fast = np.concatenate([self._fast_basis(day), self._fast_basis(day + 1)[:1]])
-        bid = self._bid(self._asset.minutes_q32(day) + slow + fast)
-        draws = self._draws("counts", day)
+    def _make_day(self, day: int) -> _Day:
+        m, asset, log_price = self.manifest, self._asset.day(day), self._asset.minutes_q32(day)
+        slow, fast = (
+            self._slow_basis(day),
+            np.concatenate([self._fast_basis(day), self._fast_basis(day + 1)[:1]]),
+        )
+        bid = self._bid(log_price + slow + fast)
+        before, after = bid[:-1], bid[1:]
+        ends = log_price[:-1], log_price[1:]
+        low = np.minimum(
+            np.minimum(before, after), self._bid(np.minimum(*ends) - asset.below_q32 + slow[:-1])
+        )
+        high = np.maximum(
+            np.maximum(before, after), self._bid(np.maximum(*ends) + asset.above_q32 + slow[:-1])
+        )
+        span = high - low
+        draws = self._draws("rows", day)
         noise = draws.normal_q16(DAY_MINUTES) * _q(m.count_noise) // ONE - _q(m.count_noise**2 / 2)
         activity = exp_q16(
             np.clip(asset.log_vol_q16 * _q(m.activity_vol_elasticity) // ONE + noise, -4 * ONE, 4 * ONE)
@@ -431,30 +482,84 @@ class MarketSkeleton:
         # Too few orders to realise a bar: none or MIN_ORDERS of them, in proportion.
         kept = draws.below(DAY_MINUTES, MIN_ORDERS) < orders
         orders = np.where(orders >= MIN_ORDERS, orders, np.where(kept, MIN_ORDERS, 0))
-        reach = np.minimum(np.abs(np.diff(bid)) // 4, orders // 8)  # the bar is at least as long as its body
-        extra = np.minimum(reach, draws.poisson(DAY_MINUTES, orders * _q(m.sweep_levels)))
+        most = np.minimum(span // 4, orders // 8)
+        extra = np.minimum(most, draws.poisson(DAY_MINUTES, orders * _q(m.sweep_levels)))
         prints = orders + extra + draws.poisson(DAY_MINUTES, orders * _q(m.prints_per_order - 1))
-        updates = _UPDATES_LEAST + ((activity * _q(m.update_ids_per_second * 60, 1)) >> 16)
-        agg = orders + extra
-        totals = np.array([c.sum() for c in (prints, agg, orders, updates)])
-        opens, closes = draws.chance(DAY_MINUTES, ONE // 2), draws.chance(DAY_MINUTES, ONE // 2)
-        return _Counts(slow, fast, bid, activity, orders, agg, prints, updates, opens, closes, totals)
+        # Heavy-tailed order sizes average out over a minute, what remains is log-normal; buyers prevail when the
+        # price rises.
+        size = exp_q16(
+            draws.normal_q16(DAY_MINUTES) * _q(m.volume_noise) // ONE - _q(m.volume_noise**2 / 2), 1 << 20
+        )
+        lots = (orders * self._mean_lots * size) >> 20
+        lean = (after - before) * ONE // np.maximum(span, 1)
+        share = logistic_q16(lean + draws.normal_q16(DAY_MINUTES) * 3 // 8)
+        least = 4 * prints * self._min_lots
+        buy = np.where(orders > 0, np.maximum((lots * share) >> 16, least), 0)
+        sell = np.where(orders > 0, np.maximum(lots - buy, least), 0)
+        # Each side's average price lies near the middle of the bar's four prices, and never so near an end that
+        # sizes could not be arranged to meet it.
+        centre = (before + after - 2 * low + span) * ONE // np.maximum(4 * span, 1)
+        quotes = []
+        for side_lots, base in ((buy, low + m.base_spread_ticks), (sell, low)):
+            above = (side_lots * (centre + draws.normal_q16(DAY_MINUTES) // 16)) >> 16
+            quotes.append(base * side_lots + span * np.clip(above, -(-side_lots // 8), side_lots * 7 // 8))
+        return _Day(
+            basis_q32=slow,
+            fast_q32=fast,
+            bid_ticks=bid,
+            low_ticks=low,
+            high_ticks=high,
+            activity_q16=activity,
+            n_orders=orders,
+            n_agg=orders + extra,
+            n_prints=prints,
+            n_updates=_UPDATES_LEAST + ((activity * _q(m.update_ids_per_second * 60, 1)) >> 16),
+            opens_at_ask=draws.chance(DAY_MINUTES, ONE // 2),
+            closes_at_ask=draws.chance(DAY_MINUTES, ONE // 2),
+            buy_lots=buy,
+            sell_lots=sell,
+            buy_quote_units=quotes[0],
+            sell_quote_units=quotes[1],
+        )
+
+    # ------------------------------------------------------------ what is carried from day to day
+    def _make_minutes(self, day: int) -> Minutes:
+        rows, spread = self._days[day], self.manifest.base_spread_ticks
+        traded = rows.n_orders > 0
+        last = np.maximum.accumulate(np.where(traded, np.arange(DAY_MINUTES), -1))
+        close = np.where(last >= 0, self._closes(rows)[last], self._close_before(day))
+        first = [start + exclusive(count) for start, count in zip(self._ids[day], rows.counts, strict=True)]
+        return Minutes(
+            start_ns=day * DAY_NS + np.arange(DAY_MINUTES) * BLOCK_NS,
+            open_ticks=np.where(traded, rows.bid_ticks[:-1] + rows.opens_at_ask * spread, close),
+            high_ticks=np.where(traded, rows.high_ticks + spread, close),
+            low_ticks=np.where(traded, rows.low_ticks, close),
+            close_ticks=close,
+            n_prints=rows.n_prints,
+            volume_lots=rows.buy_lots + rows.sell_lots,
+            quote_units=rows.buy_quote_units + rows.sell_quote_units,
+            taker_buy_lots=rows.buy_lots,
+            taker_buy_quote_units=rows.buy_quote_units,
+            first_trade_id=first[0],
+            first_agg_id=first[1],
+            first_order_id=first[2],
+            update_id=first[3],
+        )
 
     def _close_before(self, day: int) -> int:
         """The last print's price before a day, or its first bid where nothing was ever traded."""
-        first = self._counts[day].bid_ticks[0]
+        first_bid = int(self._days[day].bid_ticks[0])
         while (day := day - 1) * DAY_NS >= self.listed_ns:
-            counts = self._counts[day]
-            traded = np.flatnonzero(counts.n_orders)
+            traded = np.flatnonzero(self._days[day].n_orders)
             if len(traded):
-                return int(self._closes(counts)[traded[-1]])
-        return int(first)
+                return int(self._closes(self._days[day])[traded[-1]])
+        return first_bid
 
-    def _closes(self, counts: _Counts) -> Column:
-        return counts.bid_ticks[1:] + counts.closes_at_ask * self.manifest.base_spread_ticks
+    def _closes(self, rows: _Day) -> Column:
+        return rows.bid_ticks[1:] + rows.closes_at_ask * self.manifest.base_spread_ticks
 
-    # ------------------------------------------------------------ a day in full
-    def _seconds_basis(self, day: int, counts: _Counts) -> Column:
+    # ------------------------------------------------------------ a day by seconds
+    def _seconds_basis(self, day: int, rows: _Day) -> Column:
         """Slow basis interpolated, plus an Ornstein-Uhlenbeck of seconds that passes through the minutes'
         fast values.
         """
@@ -463,63 +568,30 @@ class MarketSkeleton:
         decay_q16, noise_q32 = _q(decay), _q(m.basis_fast_std_bp * 1e-4 * math.sqrt(1 - decay**2), _Q32)
         shocks = (self._draws("fast-seconds", day).normal_q16(DAY_SECONDS) * noise_q32) >> 16
         fast = np.empty((61, DAY_MINUTES), dtype=np.int64)
-        fast[0] = counts.fast_q32[:-1]
+        fast[0] = rows.fast_q32[:-1]
         for s, shock in enumerate(shocks.reshape(60, DAY_MINUTES)):
             fast[s + 1] = ((fast[s] * decay_q16) >> 16) + shock
-        fast += ((counts.fast_q32[1:] - fast[60]) * _bridge_q30(decay, 60)[:, None]) >> 30
+        fast += ((rows.fast_q32[1:] - fast[60]) * _bridge_q30(decay, 60)[:, None]) >> 30
         second = np.arange(60)[:, None]
-        slow = counts.basis_q32[:-1] + np.diff(counts.basis_q32) * second // 60
+        slow = rows.basis_q32[:-1] + np.diff(rows.basis_q32) * second // 60
         grid = (slow + fast[:60]).T.ravel()
-        return np.append(grid, counts.basis_q32[-1] + counts.fast_q32[-1])
+        return np.append(grid, rows.basis_q32[-1] + rows.fast_q32[-1])
 
-    def _make_detail(self, day: int) -> _Detail:
-        m, counts = self.manifest, self._counts[day]
-        basis, path = self._seconds_basis(day, counts), self._asset.seconds_q32(day)
+    def _make_grid(self, day: int) -> _Grid:
+        rows, path = self._days[day], self._asset.seconds_q32(day)
+        basis = self._seconds_basis(day, rows)
         # A lagging market shows part of the last second's move only in the next one; at minute starts it has
         # caught up.
-        lag = np.diff(path, prepend=path[:1]) * _q(min(m.lag_ms / 1000, 1)) // ONE
+        lag = np.diff(path, prepend=path[:1]) * _q(min(self.manifest.lag_ms / 1000, 1)) // ONE
         lag[::60] = 0
         bid = self._bid(path - lag + basis)
-        grid = np.lib.stride_tricks.sliding_window_view(bid, 61)[::60]
-        low, high, spread = grid.min(axis=1), grid.max(axis=1), m.base_spread_ticks
-        span, traded, draws = high - low, counts.n_orders > 0, self._draws("bars", day)
-        # Heavy-tailed order sizes average out over a minute, what remains is log-normal; buyers prevail when
-        # the price rises.
-        size = exp_q16(
-            draws.normal_q16(DAY_MINUTES) * _q(m.volume_noise) // ONE - _q(m.volume_noise**2 / 2), 1 << 20
-        )
-        lots = (counts.n_orders * self._mean_lots * size) >> 20
-        lean = np.diff(counts.bid_ticks) * ONE // np.maximum(span, 1)
-        share = logistic_q16(lean + draws.normal_q16(DAY_MINUTES) * 3 // 8)
-        least = 4 * counts.n_prints * self._min_lots
-        buy = np.where(traded, np.maximum((lots * share) >> 16, least), 0)
-        sell = np.where(traded, np.maximum(lots - buy, least), 0)
-        # Each side's average price lies near the grid's, and never so near an end that sizes could not be
-        # arranged to meet it.
-        centre = (grid.sum(axis=1) // 61 - low) * ONE // np.maximum(span, 1)
-        quote = []
-        for side_lots, base in ((buy, low + spread), (sell, low)):
-            above = (side_lots * (centre + draws.normal_q16(DAY_MINUTES) // 16)) >> 16
-            quote.append(base * side_lots + span * np.clip(above, -(-side_lots // 8), side_lots * 7 // 8))
-        columns = (counts.n_prints, counts.n_agg, counts.n_orders, counts.n_updates)
-        ids = [start + exclusive(column) for start, column in zip(self._ids[day], columns, strict=True)]
-        closes = self._closes(counts)
-        last = np.maximum.accumulate(np.where(traded, np.arange(DAY_MINUTES), -1))
-        flat = np.where(last >= 0, closes[last], self._close_before(day))
-        minutes = Minutes(
-            start_ns=day * DAY_NS + np.arange(DAY_MINUTES) * BLOCK_NS,
-            open_ticks=np.where(traded, grid[:, 0] + counts.opens_at_ask * spread, flat),
-            high_ticks=np.where(traded, high + spread, flat),
-            low_ticks=np.where(traded, low, flat),
-            close_ticks=flat,
-            n_prints=counts.n_prints,
-            volume_lots=buy + sell,
-            quote_units=quote[0] + quote[1],
-            taker_buy_lots=buy,
-            taker_buy_quote_units=quote[0],
-            first_trade_id=ids[0],
-            first_agg_id=ids[1],
-            first_order_id=ids[2],
-            update_id=ids[3],
-        )
-        return _Detail(bid, basis, minutes)
+        # Inside a minute the bid keeps to the row's range, and touches the ends that lie beyond its own ends.
+        inner = bid[:-1].reshape(DAY_MINUTES, 60)[:, 1:]
+        touches = path[:-1].reshape(DAY_MINUTES, 60)[:, 1:]
+        inner[:] = _fold(inner, rows.low_ticks, rows.high_ticks)
+        ends = rows.bid_ticks[:-1], rows.bid_ticks[1:]
+        each = np.flatnonzero(rows.high_ticks > np.maximum(*ends))
+        inner[each, np.argmax(touches[each], axis=1)] = rows.high_ticks[each]
+        each = np.flatnonzero(rows.low_ticks < np.minimum(*ends))
+        inner[each, np.argmin(touches[each], axis=1)] = rows.low_ticks[each]
+        return _Grid(bid, basis)
