@@ -8,6 +8,7 @@ tape.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from difflib import get_close_matches
@@ -77,6 +78,53 @@ class SimulationManifest:
         3_000.0, "1/s", 0, 1e6, "book update ids a second at normal activity"
     )
     base_spread_ticks: int = _parameter(1, "ticks", 1, 1_000, "spread when the book is at rest")
+    # order flow inside a minute
+    activity_burstiness: float = _parameter(
+        0.33, "log", 0, 1, "weight of each cascade level of activity inside a minute"
+    )
+    metaorder_alpha: float = _parameter(1.5, "1", 1.05, 5, "tail index of the orders a metaorder is cut into")
+    metaorder_gap_ms: float = _parameter(35.0, "ms", 0.01, 10_000, "least gap between a metaorder's orders")
+    flow_lean: float = _parameter(0.9, "1", 0, 5, "how strongly the orders' signs follow the second's return")
+    trade_size_sigma: float = _parameter(1.4, "log", 0, 3, "deviation of the body of order sizes")
+    trade_size_alpha: float = _parameter(1.4, "1", 1.05, 5, "tail index of order sizes")
+    min_size_share: float = _parameter(0.22, "1", 0, 0.9, "share of orders of the least size")
+    # how the price moves
+    adverse_selection_strength: float = _parameter(
+        0.31, "1", 0, 1, "share of market orders that move the price"
+    )
+    requote_intensity: float = _parameter(0.4, "1/s", 0, 100, "price moves a second without a trade")
+    move_size_bp: float = _parameter(0.11, "bp", 0.001, 100, "median size of a price move before pinning")
+    move_size_sigma: float = _parameter(0.7, "log", 0, 2, "deviation of the size of a price move")
+    # the touch
+    joint_move_share: float = _parameter(0.07, "1", 0, 1, "share of moves that shift both sides at once")
+    follow_ms: float = _parameter(1.0, "ms", 0.001, 500, "median time until the other side follows a move")
+    flicker_intensity: float = _parameter(
+        0.06, "1/s", 0, 50, "times a second that one side steps back and returns"
+    )
+    flicker_ms: float = _parameter(2.0, "ms", 0.001, 900, "median time until it returns")
+    quote_intensity: float = _parameter(15.0, "1/s", 0, 500, "unprovoked changes of the touch a second")
+    quotes_per_order: float = _parameter(4.0, "1", 0, 50, "changes of the touch that follow a market order")
+    quotes_per_move: float = _parameter(6.0, "1", 0, 50, "changes of the touch that follow a price move")
+    touch_notional: float = _parameter(275_000.0, "quote", 1, 1e10, "median value at both best prices")
+    touch_sigma: float = _parameter(0.30, "log", 0, 2, "deviation of the value at the touch")
+    imbalance_sigma: float = _parameter(1.35, "logit", 0, 4, "deviation of the queue imbalance")
+    imbalance_pull: float = _parameter(1.0, "logit", 0, 4, "lean of the imbalance towards the next move")
+    queue_fill_ms: float = _parameter(30.0, "ms", 0.01, 10_000, "time in which a new touch fills up")
+    # the book behind the touch
+    book_update_intensity: float = _parameter(520.0, "1/s", 0, 5_000, "changes of deeper levels a second")
+    depth_levels: int = _parameter(430, "levels", 20, 5_000, "levels of a side near the touch")
+    depth_decay_rate: float = _parameter(0.01, "1/bp", 0, 1, "decline of level sizes with distance")
+    level_notional: float = _parameter(2_200.0, "quote", 0.01, 1e9, "median value of a deeper level")
+    level_sigma: float = _parameter(1.6, "log", 0, 3, "deviation of the value of a deeper level")
+    level_grid_bp: float = _parameter(0.16, "bp", 0.0001, 100, "distance of the round prices orders rest at")
+    off_grid_share: float = _parameter(0.045, "1", 0, 1, "share of the other prices where orders rest")
+    cancel_share: float = _parameter(0.40, "1", 0, 0.95, "share of level changes that remove the level")
+    update_distance_bp: float = _parameter(
+        5.0, "bp", 0.01, 1_000, "median distance of a change from the touch"
+    )
+    update_distance_sigma: float = _parameter(1.2, "log", 0, 3, "deviation of that distance")
+    far_update_share: float = _parameter(0.12, "1", 0, 1, "share of changes in the far walls")
+    far_grid_bp: float = _parameter(16.0, "bp", 1, 1_000, "distance of the far walls from each other")
 
     def __post_init__(self) -> None:
         for f in fields(self):
@@ -112,14 +160,24 @@ class SimulationManifest:
         return blake2b(json.dumps(canonical, sort_keys=True).encode(), digest_size=16).hexdigest()
 
     def min_lots(self, instrument: Instrument) -> int:
-        """The least quantity of a print, in lots."""
-        return max(1, -int(-self.min_trade_notional * _lots_per_quote(self, instrument) // 1))
+        """The least quantity of a market order, in lots; two at least, so that sizes can be arranged to meet
+        any volume-weighted price.
+        """
+        return max(2, math.ceil(self.min_trade_notional * self._lots_per_quote(instrument)))
 
     def mean_order_lots(self, instrument: Instrument) -> int:
         """The mean quantity of a market order, in lots."""
-        return max(1, round(self.mean_order_notional * _lots_per_quote(self, instrument)))
+        return self.lots(self.mean_order_notional, instrument)
 
+    def lots(self, notional: float, instrument: Instrument) -> int:
+        """What so many quote units buy at the initial price, in lots."""
+        return max(1, round(notional * self._lots_per_quote(instrument)))
 
-def _lots_per_quote(manifest: SimulationManifest, instrument: Instrument) -> float:
-    lots: float = 10**instrument.qty_decimals / instrument.lot_size / manifest.initial_price
-    return lots
+    def ticks(self, distance_bp: float, instrument: Instrument) -> int:
+        """A distance from the initial price, in ticks."""
+        one_bp: float = self.initial_price * 1e-4 * 10**instrument.price_decimals / instrument.tick_size
+        return max(1, round(distance_bp * one_bp))
+
+    def _lots_per_quote(self, instrument: Instrument) -> float:
+        lots: float = 10**instrument.qty_decimals / instrument.lot_size / self.initial_price
+        return lots
