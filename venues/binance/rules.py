@@ -1,0 +1,245 @@
+"""What Binance allows, and what it says when something is not allowed: errors, limits, socket rules, order filters.
+
+Tables, and the few functions that render them. Nothing here parses a request or touches a market.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from reactor.types import SECOND_NS, Instrument
+from venues.base import VenueError
+from venues.wire import Scale
+
+DAY_NS = 86_400 * SECOND_NS
+
+
+# ---------------------------------------------------------------- errors
+@dataclass(frozen=True, slots=True)
+class ErrorRow:
+    """One message of the venue. Codes are universal, but a code may have several messages, so rows go by name."""
+
+    status: int
+    code: int
+    text: str
+
+    def body(self, params: Mapping[str, object]) -> bytes:
+        """The REST error body."""
+        return orjson.dumps({"code": self.code, "msg": self.text.format(**params)})
+
+
+# https://github.com/binance/binance-spot-api-docs/blob/master/errors.md, 2026-07-21
+ERRORS: Mapping[str, ErrorRow] = {
+    "ILLEGAL_CHARS": ErrorRow(
+        400, -1100, "Illegal characters found in parameter '{name}'; legal range is '{legal}'."
+    ),
+    "TOO_MANY_PARAMETERS": ErrorRow(
+        400, -1101, "Too many parameters; expected '{expected}' and received '{received}'."
+    ),
+    "DUPLICATE_PARAMETER": ErrorRow(400, -1101, "Duplicate values for a parameter detected."),
+    "MANDATORY_PARAMETER": ErrorRow(
+        400, -1102, "Mandatory parameter '{name}' was not sent, was empty/null, or malformed."
+    ),
+    "UNREAD_PARAMETERS": ErrorRow(
+        400, -1104, "Not all sent parameters were read; read '{read}' parameter(s) but was sent '{sent}'."
+    ),
+    "EMPTY_PARAMETER": ErrorRow(400, -1105, "Parameter '{name}' was empty."),
+    "BAD_SYMBOL": ErrorRow(400, -1121, "Invalid symbol."),
+    "BAD_SYMBOL_STATUS": ErrorRow(400, -1122, "Invalid symbolStatus."),
+    "BAD_COMBINATION": ErrorRow(400, -1128, "Combination of optional parameters invalid."),
+    "INVALID_PARAMETER": ErrorRow(400, -1130, "Data sent for parameter '{name}' is not valid."),
+    "DUPLICATE_SYMBOLS": ErrorRow(400, -1151, "Symbol is present multiple times in the list."),
+    "BAD_TIME_UNIT": ErrorRow(
+        400, -1194, "Invalid value for time unit; expected either MICROSECOND or MILLISECOND."
+    ),
+    "OTHER_SYMBOL_STATUS": ErrorRow(
+        400, -1220, "The symbol's status does not match the requested symbolStatus."
+    ),
+}
+
+# https://github.com/binance/binance-spot-api-docs/blob/master/web-socket-streams.md#error-messages, 2026-07-21. On the
+# wire they come nested, {"error": {"code", "msg"}, "id"}; so recorded, with "streams must be an array", by
+# https://github.com/roq-trading/roq-binance (test/json_error.cpp).
+METHODS = ("SUBSCRIBE", "UNSUBSCRIBE", "LIST_SUBSCRIPTIONS", "SET_PROPERTY", "GET_PROPERTY")
+SOCKET_ERRORS: Mapping[str, tuple[int, str]] = {
+    "UNKNOWN_PROPERTY": (0, "Unknown property"),
+    "NOT_A_BOOLEAN": (1, "Invalid value type: expected Boolean"),
+    "PROPERTY_NAME": (2, "Invalid request: property name must be a string"),
+    "REQUEST_ID": (2, "Invalid request: request ID must be an unsigned integer"),
+    "UNKNOWN_METHOD": (
+        2,
+        "Invalid request: unknown variant `{method}`, expected one of "
+        + ", ".join(f"`{m}`" for m in METHODS)
+        + " at line {line} column {column}",
+    ),
+    "NO_METHOD": (2, "Invalid request: missing field `method` at line {line} column {column}"),
+    "TOO_MANY_PARAMETERS": (2, "Invalid request: too many parameters"),
+    "NOT_AN_ARRAY": (2, "Invalid request: streams must be an array"),
+    "INVALID_STREAM": (2, "Invalid request: invalid stream"),
+    "INVALID_JSON": (3, "Invalid JSON: expected value at line {line} column {column}"),
+    "TOO_MANY_SUBSCRIPTIONS": (4, "Too many subscriptions"),
+}
+
+
+def socket_error(error: VenueError) -> dict[str, object]:
+    """The `error` member of a control reply."""
+    code, text = SOCKET_ERRORS[str(error.code)]
+    return {"code": code, "msg": text.format(**error.params)}
+
+
+# ---------------------------------------------------------------- sockets
+@dataclass(frozen=True, slots=True)
+class SessionRules:
+    """How a market-data socket lives; durations are nanoseconds.
+
+    `messages` is how many pings, pongs and control messages a client may send in a second, `streams` how many streams
+    it may hold.
+    """
+
+    messages: int
+    streams: int
+    ping_every_ns: int
+    pong_within_ns: int
+    lifetime_ns: int
+
+
+# https://github.com/binance/binance-spot-api-docs/blob/master/web-socket-streams.md#websocket-limits, 2026-07-21
+SPOT_SESSION = SessionRules(
+    messages=5,
+    streams=1024,
+    ping_every_ns=20 * SECOND_NS,
+    pong_within_ns=60 * SECOND_NS,
+    lifetime_ns=DAY_NS,
+)
+
+
+# ---------------------------------------------------------------- REST limits
+@dataclass(frozen=True, slots=True)
+class RateLimit:
+    """A row of exchangeInfo's rateLimits."""
+
+    kind: str
+    interval: str
+    interval_num: int
+    limit: int
+
+    def as_json(self) -> dict[str, object]:
+        return {
+            "rateLimitType": self.kind,
+            "interval": self.interval,
+            "intervalNum": self.interval_num,
+            "limit": self.limit,
+        }
+
+
+WEIGHT_WINDOW_NS = 60 * SECOND_NS
+
+# https://github.com/binance/binance-spot-api-docs/blob/master/rest-api.md#limits and CHANGELOG.md, 2026-04-02
+SPOT_RATE_LIMITS = (
+    RateLimit("REQUEST_WEIGHT", "MINUTE", 1, 6000),
+    RateLimit("ORDERS", "SECOND", 10, 100),
+    RateLimit("ORDERS", "DAY", 1, 200_000),
+    RateLimit("RAW_REQUESTS", "MINUTE", 5, 300_000),
+)
+
+
+# ---------------------------------------------------------------- symbols
+SPOT_STATUSES = ("TRADING", "END_OF_DAY", "HALT", "BREAK", "CANCEL_ONLY")
+SPOT_PERMISSIONS = ("SPOT", "MARGIN")
+KNOWN_PERMISSION = re.compile(r"SPOT|MARGIN|LEVERAGED|TRD_GRP_\d{3}")
+SPOT_ORDER_TYPES = (
+    "LIMIT",
+    "LIMIT_MAKER",
+    "MARKET",
+    "STOP_LOSS",
+    "STOP_LOSS_LIMIT",
+    "TAKE_PROFIT",
+    "TAKE_PROFIT_LIMIT",
+)
+
+
+def spot_filters(instrument: Instrument) -> list[dict[str, Any]]:
+    """A symbol's filters, PRICE_FILTER first because clients read it there.
+
+    https://github.com/binance/binance-spot-api-docs/blob/master/filters.md, 2026-07-21.
+    """
+    tick = Scale(instrument.price_decimals, 8, instrument.tick_size).text(1)
+    lot = Scale(instrument.qty_decimals, 8, instrument.lot_size).text(1)
+    return [
+        {"filterType": "PRICE_FILTER", "minPrice": tick, "maxPrice": "1000000.00000000", "tickSize": tick},
+        {"filterType": "LOT_SIZE", "minQty": lot, "maxQty": "9000.00000000", "stepSize": lot},
+        {"filterType": "ICEBERG_PARTS", "limit": 100},
+        {
+            "filterType": "MARKET_LOT_SIZE",
+            "minQty": "0.00000000",
+            "maxQty": "100.00000000",
+            "stepSize": "0.00000000",
+        },
+        {
+            "filterType": "TRAILING_DELTA",
+            "minTrailingAboveDelta": 10,
+            "maxTrailingAboveDelta": 2000,
+            "minTrailingBelowDelta": 10,
+            "maxTrailingBelowDelta": 2000,
+        },
+        {
+            "filterType": "PERCENT_PRICE_BY_SIDE",
+            "bidMultiplierUp": "5",
+            "bidMultiplierDown": "0.2",
+            "askMultiplierUp": "5",
+            "askMultiplierDown": "0.2",
+            "avgPriceMins": 5,
+        },
+        {
+            "filterType": "NOTIONAL",
+            "minNotional": "5.00000000",
+            "applyMinToMarket": True,
+            "maxNotional": "9000000.00000000",
+            "applyMaxToMarket": False,
+            "avgPriceMins": 5,
+        },
+        {"filterType": "MAX_NUM_ORDERS", "maxNumOrders": 200},
+        {"filterType": "MAX_NUM_ORDER_LISTS", "maxNumOrderLists": 20},
+        {"filterType": "MAX_NUM_ALGO_ORDERS", "maxNumAlgoOrders": 5},
+        {"filterType": "MAX_NUM_ORDER_AMENDS", "maxNumOrderAmends": 10},
+    ]
+
+
+def spot_symbol(instrument: Instrument, permission_sets: bool) -> dict[str, Any]:
+    """A symbol's row of exchangeInfo, keys in wire order.
+
+    https://github.com/binance/binance-spot-api-docs/blob/master/rest-api.md#exchange-information, 2026-07-21.
+    """
+    return {
+        "symbol": instrument.symbol,
+        "status": "TRADING",
+        "baseAsset": instrument.base,
+        "baseAssetPrecision": 8,
+        "quoteAsset": instrument.quote,
+        "quotePrecision": 8,
+        "quoteAssetPrecision": 8,
+        "baseCommissionPrecision": 8,
+        "quoteCommissionPrecision": 8,
+        "orderTypes": SPOT_ORDER_TYPES,
+        "icebergAllowed": True,
+        "ocoAllowed": True,
+        "otoAllowed": True,
+        "opoAllowed": True,
+        "quoteOrderQtyMarketAllowed": True,
+        "allowTrailingStop": True,
+        "cancelReplaceAllowed": True,
+        "amendAllowed": True,
+        "pegInstructionsAllowed": True,
+        "isSpotTradingAllowed": True,
+        "isMarginTradingAllowed": True,
+        "filters": spot_filters(instrument),
+        "permissions": [],
+        "permissionSets": [SPOT_PERMISSIONS] if permission_sets else [],
+        "defaultSelfTradePreventionMode": "EXPIRE_MAKER",
+        "allowedSelfTradePreventionModes": ["EXPIRE_TAKER", "EXPIRE_MAKER", "EXPIRE_BOTH", "DECREMENT"],
+    }

@@ -1,0 +1,259 @@
+"""The dialogue of one Binance market-data socket: paths, control messages, pings, lifetime.
+
+Sans-I/O: text in, actions out, and whatever a client sends, the answer is the venue's own.
+https://github.com/binance/binance-spot-api-docs/blob/master/web-socket-streams.md, 2026-07-21.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Callable, Container, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import unquote
+
+import orjson
+
+from reactor.types import MS_NS, SECOND_NS
+from venues.base import Action, Close, HttpRequest, Ping, Reply, Subscribe, Topic, Unsubscribe, VenueError
+from venues.binance.rules import METHODS, SessionRules, socket_error
+from venues.binance.wire import COMBINED, MICROSECONDS, US_NS, Stream, stream_topic, time_unit
+from venues.limits import Moment, RollingRate
+
+MAX_ID_CHARS = 36
+
+TOO_MANY_REQUESTS = Close(
+    1008, "Too many requests"
+)  # https://github.com/binance/binance-connector-js/issues/530, 2025-10
+TOO_MANY_STREAMS = Close(1008, "Too many subscriptions")
+PONG_TIMEOUT = Close(1008, "Pong timeout")  # https://github.com/ccxt/php-binance-api/issues/453, 2021-10
+NOT_TEXT = Close(1003, "Binary frames are not supported")
+LIFETIME_OVER = Close(1001, "Connection expired")
+
+
+# ---------------------------------------------------------------- the handshake
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A path a socket may be opened on: with or without the combined envelope, and with or without streams after it."""
+
+    path: str
+    combined: bool
+    tail: bool
+
+
+# Longest first. /stream/ws is raw: clients that tell spot by "/stream" in the URL are pointed at it. A tail that names
+# no stream is ignored, because some clients number their sockets there.
+SPOT_ENDPOINTS = (
+    Endpoint("/stream/ws", combined=False, tail=True),
+    Endpoint("/stream", combined=True, tail=False),
+    Endpoint("/ws", combined=False, tail=True),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Handshake:
+    """What a socket was opened with."""
+
+    combined: bool
+    dress: tuple[str, ...]
+    names: tuple[str, ...]
+
+
+def handshake(request: HttpRequest, endpoints: Sequence[Endpoint]) -> Handshake | None:
+    """Read a WebSocket request; None if there is no such path. Raises VenueError on a bad time unit."""
+    path = request.path.rstrip("/")
+    query = {
+        unquote(key): unquote(value)
+        for key, _, value in (pair.partition("=") for pair in request.query.split("&"))
+    }
+    for endpoint in endpoints:
+        if path == endpoint.path or (endpoint.tail and path.startswith(endpoint.path + "/")):
+            dress = (MICROSECONDS,) if time_unit(query.get("timeUnit")) == US_NS else ()
+            listed = query.get("streams", "") if endpoint.combined else path.removeprefix(endpoint.path)
+            names = tuple(name for name in listed.split("/") if name)
+            return Handshake(endpoint.combined, dress, names)
+    return None
+
+
+# ---------------------------------------------------------------- the session
+class BinanceSession:
+    """One socket. Streams of symbols that are not listed are acknowledged, remembered and silent."""
+
+    def __init__(
+        self, opened: Handshake, rules: SessionRules, streams: Mapping[str, Stream], symbols: Container[str]
+    ) -> None:
+        self._rules = rules
+        self._streams = streams
+        self._symbols = symbols
+        self._combined = opened.combined
+        self._dress = opened.dress
+        self._asked = opened.names
+        self._topics: dict[str, Topic | None] = {}  # by stream name, in order of subscription
+        self._rate = RollingRate(rules.messages, SECOND_NS)
+        self._flooded = False
+        self._pings: deque[tuple[bytes, Moment]] = deque()  # unanswered; the pong deadline bounds them
+        self._opened = self._pinged = Moment(0, 0)
+        self._methods: Mapping[str, Callable[[Any], tuple[Any, list[Action]]]] = {
+            "SUBSCRIBE": self._subscribe,
+            "UNSUBSCRIBE": self._unsubscribe,
+            "LIST_SUBSCRIPTIONS": self._list_subscriptions,
+            "SET_PROPERTY": self._set_property,
+            "GET_PROPERTY": self._get_property,
+        }
+
+    # ---- what the gateway calls
+    def open(self, now_ns: int, wall_ns: int) -> Sequence[Action]:
+        self._opened = self._pinged = Moment(now_ns, wall_ns)
+        actions: list[Action] = []
+        for name in self._asked:
+            try:
+                actions += self._subscribe([name])[1]
+            except VenueError as error:
+                if error.code == "TOO_MANY_SUBSCRIPTIONS":
+                    return (TOO_MANY_STREAMS,)
+        return actions
+
+    def receive(self, data: str | bytes, now_ns: int, wall_ns: int) -> Sequence[Action]:
+        if self._counts(now_ns, wall_ns):
+            return (TOO_MANY_REQUESTS,)
+        if isinstance(data, bytes):
+            return (NOT_TEXT,)
+        echo: dict[str, Any] = {}
+        try:
+            request = _request(data)
+            echo = {"id": _request_id(request)}
+            result, actions = self._methods[request["method"]](request.get("params"))
+        except VenueError as error:
+            return (Reply(orjson.dumps({"error": socket_error(error), **echo})),)
+        return (Reply(orjson.dumps({"result": result, **echo})), *actions)
+
+    def ping(self, now_ns: int, wall_ns: int) -> Sequence[Action]:
+        return (TOO_MANY_REQUESTS,) if self._counts(now_ns, wall_ns) else ()
+
+    def pong(self, payload: bytes, now_ns: int, wall_ns: int) -> None:
+        self._counts(now_ns, wall_ns)
+        if payload in (sent for sent, _ in self._pings):
+            while self._pings.popleft()[0] != payload:
+                pass
+
+    def tick(self, now_ns: int, wall_ns: int) -> Sequence[Action]:
+        moment = Moment(now_ns, wall_ns)
+        if self._flooded:
+            return (TOO_MANY_REQUESTS,)
+        if moment.surely_since(self._opened) >= self._rules.lifetime_ns:
+            return (LIFETIME_OVER,)
+        if self._pings and moment.surely_since(self._pings[0][1]) >= self._rules.pong_within_ns:
+            return (PONG_TIMEOUT,)
+        if moment.surely_since(self._pinged) < self._rules.ping_every_ns:
+            return ()
+        self._pinged = moment
+        self._pings.append((b"%d" % (now_ns // MS_NS), moment))
+        return (Ping(self._pings[-1][0]),)
+
+    def _counts(self, now_ns: int, wall_ns: int) -> bool:
+        """Count an inbound message; True once the client has sent too many, and from then on."""
+        self._flooded = self._rate.exceeded_by(Moment(now_ns, wall_ns)) or self._flooded
+        return self._flooded
+
+    # ---- control methods: params -> (result, actions). Each raises VenueError and then has changed nothing.
+    def _subscribe(self, params: Any) -> tuple[None, list[Action]]:
+        topics = {name: self._topic(name) for name in _strings(params)}
+        new = {name: topic for name, topic in topics.items() if name not in self._topics}
+        if len(self._topics) + len(new) > self._rules.streams:
+            raise VenueError("TOO_MANY_SUBSCRIPTIONS")
+        self._topics |= new
+        return None, [Subscribe(topic) for topic in new.values() if topic]
+
+    def _unsubscribe(self, params: Any) -> tuple[None, list[Action]]:
+        names = _strings(params)
+        for name in names:
+            self._topic(name)  # a malformed name is refused here too
+        gone = [self._topics.pop(name, None) for name in names]
+        return None, [Unsubscribe(topic) for topic in gone if topic]
+
+    def _list_subscriptions(self, params: Any) -> tuple[list[str], list[Action]]:
+        if params:
+            raise VenueError("TOO_MANY_PARAMETERS")
+        return list(self._topics), []
+
+    def _get_property(self, params: Any) -> tuple[bool, list[Action]]:
+        _property(params, 1)
+        return self._combined, []
+
+    def _set_property(self, params: Any) -> tuple[None, list[Action]]:
+        values = _property(params, 2)
+        if len(values) < 2 or not isinstance(values[1], bool):
+            raise VenueError("NOT_A_BOOLEAN")
+        before, self._combined = self._topics, values[1]
+        self._topics = {
+            name: topic and replace(topic, dress=self._dressed()) for name, topic in before.items()
+        }
+        changed = [
+            (old, new) for old, new in zip(before.values(), self._topics.values(), strict=True) if old != new
+        ]
+        return None, [
+            *(Unsubscribe(old) for old, _ in changed if old),
+            *(Subscribe(new, snapshot=False) for _, new in changed if new),
+        ]
+
+    def _dressed(self) -> tuple[str, ...]:
+        return ((COMBINED,) if self._combined else ()) + self._dress
+
+    def _topic(self, name: str) -> Topic | None:
+        return stream_topic(name, self._streams, self._symbols, self._dressed())
+
+
+# ---------------------------------------------------------------- reading control messages
+def _request(text: str) -> dict[str, Any]:
+    """The control message, an object with a known method; errors name the place where a parser stops."""
+    try:
+        request = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise VenueError("INVALID_JSON", line=error.lineno, column=error.colno) from None
+    if not isinstance(request, dict) or "method" not in request:
+        raise VenueError("NO_METHOD", **_position(text, len(text)))
+    method = request["method"]
+    if method not in METHODS:
+        found = re.search(r'"method"\s*:\s*"[^"]*"', text)
+        raise VenueError(
+            "UNKNOWN_METHOD", method=method, **_position(text, found.end() if found else len(text))
+        )
+    return request
+
+
+def _position(text: str, end: int) -> dict[str, object]:
+    lines = text[:end].split("\n")
+    return {"line": len(lines), "column": len(lines[-1])}
+
+
+def _request_id(request: Mapping[str, Any]) -> int | str | None:
+    """A signed 64-bit integer, a string of at most 36 characters, or null; it must be there."""
+    request_id = request.get("id", ...)
+    if (
+        request_id is None
+        or (type(request_id) is int and -(1 << 63) <= request_id < 1 << 63)
+        or (isinstance(request_id, str) and len(request_id) <= MAX_ID_CHARS)
+    ):
+        return request_id
+    raise VenueError("REQUEST_ID")
+
+
+def _strings(params: Any) -> list[str]:
+    if not isinstance(params, list):
+        raise VenueError("NOT_AN_ARRAY")
+    if not all(isinstance(name, str) for name in params):
+        raise VenueError("INVALID_STREAM")
+    return params
+
+
+def _property(params: Any, at_most: int) -> list[Any]:
+    """The parameters of a property call, of which the first names the only property there is."""
+    values = params if isinstance(params, list) else []
+    if not values or not isinstance(values[0], str):
+        raise VenueError("PROPERTY_NAME")
+    if len(values) > at_most:
+        raise VenueError("TOO_MANY_PARAMETERS")
+    if values[0] != "combined":
+        raise VenueError("UNKNOWN_PROPERTY")
+    return values
