@@ -67,11 +67,15 @@ class Instrument:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Columns:
+class Columns:
     """Equal-length int64 columns; subclasses only name them."""
 
     def __len__(self) -> int:
         return len(getattr(self, fields(self)[0].name))
+
+    def take(self, rows: Column) -> Self:
+        """The rows with these indices, as copies."""
+        return type(self)(*(getattr(self, f.name)[rows] for f in fields(self)))
 
     def cut(self, start: int, stop: int) -> Self:
         """Rows [start, stop), as views."""
@@ -86,7 +90,7 @@ class _Columns:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Quotes(_Columns):
+class Quotes(Columns):
     """The best bid and offer after each change (Binance bookTicker, Hyperliquid bbo)."""
 
     ts_ns: Column
@@ -98,7 +102,7 @@ class Quotes(_Columns):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Prints(_Columns):
+class Prints(Columns):
     """Trades, one row per matched maker.
 
     `side` is the aggressor (Side). `trade_id` steps by one from row to row over the whole life of a market; `agg_id` steps by one
@@ -116,7 +120,7 @@ class Prints(_Columns):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Levels(_Columns):
+class Levels(Columns):
     """Changes of price levels: at most one row per (tick, side, price), with the level's quantity at the tick's end (0 = gone).
 
     Sorted by tick, then side, then price. `tick` is absolute (ts_ns // TICK_NS). `update_id` is the id of the last book change of
@@ -157,7 +161,7 @@ class BookSnapshot:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Minutes(_Columns):
+class Minutes(Columns):
     """Minute rows of the skeleton: the whole bar of each minute, known without generating a block.
 
     Prices are ticks of prints. Where `n_prints` is 0, open = high = low = close = the close before. `quote_units` and
@@ -182,7 +186,7 @@ class Minutes(_Columns):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Seconds(_Columns):
+class Seconds(Columns):
     """The 1 s grid of a market: what everybody may know of a second without living through it.
 
     Row i is the instant `ts_ns` (a whole second). `bid_ticks` is the best bid then, on which the block is pinned;
