@@ -1,10 +1,12 @@
 """The nouns of the trade, as frozen values: instruments, books, quotes, prints, bars.
 
-Rule: everything is an integer. A price is a number of ticks, a quantity a number of lots, a time a number of nanoseconds
-since the Unix epoch; text appears only at the wire. Columns are numpy int64 arrays of equal length, in time order.
+Rule: everything is an integer. A price is a number of ticks, a quantity a number of lots, a time a number of
+nanoseconds since the Unix epoch; text appears only at the wire. Columns are numpy int64 arrays of equal
+length, in time order.
 
-Time is cut into ticks of 10 ms: tick n covers [n * TICK_NS, (n + 1) * TICK_NS). What happened in a tick becomes visible at
-its end, the *boundary* (n + 1) * TICK_NS; the virtual clock only ever stands on a boundary.
+Time is cut into ticks of 10 ms: tick n covers [n * TICK_NS, (n + 1) * TICK_NS). What happened in a tick
+becomes visible at its end, the *boundary* (n + 1) * TICK_NS; the virtual clock only ever stands on a
+boundary.
 """
 
 from __future__ import annotations
@@ -50,8 +52,9 @@ class Kind(StrEnum):
 class Instrument:
     """One market's contract: names and the size of a tick and a lot.
 
-    A price of n ticks is n * tick_size / 10**price_decimals quote units, a quantity of n lots n * lot_size / 10**qty_decimals
-    base units. `market` names the random streams ("binance:BTCUSDT"); `symbol` is the venue's native spelling.
+    A price of n ticks is n * tick_size / 10**price_decimals quote units, a quantity of n lots n * lot_size /
+    10**qty_decimals base units. `market` names the random streams ("binance:BTCUSDT"); `symbol` is the
+    venue's native spelling.
     """
 
     market: str
@@ -105,9 +108,9 @@ class Quotes(Columns):
 class Prints(Columns):
     """Trades, one row per matched maker.
 
-    `side` is the aggressor (Side). `trade_id` steps by one from row to row over the whole life of a market; `agg_id` steps by one
-    from (market order, price) to the next and is shared by the prints of such a pair, which are neighbours. `order_id` steps by one
-    from market order to market order.
+    `side` is the aggressor (Side). `trade_id` steps by one from row to row over the whole life of a market;
+    `agg_id` steps by one from (market order, price) to the next and is shared by the prints of such a pair,
+    which are neighbours. `order_id` steps by one from market order to market order.
     """
 
     ts_ns: Column
@@ -121,10 +124,12 @@ class Prints(Columns):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Levels(Columns):
-    """Changes of price levels: at most one row per (tick, side, price), with the level's quantity at the tick's end (0 = gone).
+    """Changes of price levels: at most one row per (tick, side, price), with the level's quantity at the
+    tick's end (0 = gone).
 
-    Sorted by tick, then side, then price. `tick` is absolute (ts_ns // TICK_NS). `update_id` is the id of the last book change of
-    that tick and so equal within a tick; it grows from tick to tick and does not move in a tick without rows.
+    Sorted by tick, then side, then price. `tick` is absolute (ts_ns // TICK_NS). `update_id` is the id of the
+    last book change of that tick and so equal within a tick; it grows from tick to tick and does not move in
+    a tick without rows.
     """
 
     tick: Column
@@ -164,9 +169,10 @@ class BookSnapshot:
 class Minutes(Columns):
     """Minute rows of the skeleton: the whole bar of each minute, known without generating a block.
 
-    Prices are ticks of prints. Where `n_prints` is 0, open = high = low = close = the close before. `quote_units` and
-    `taker_buy_quote_units` are sums of price_ticks * qty_lots. `first_trade_id`, `first_agg_id`, `first_order_id` are the ids the
-    minute's first print would get; `update_id` is the book's id at the minute's start.
+    Prices are ticks of prints. Where `n_prints` is 0, open = high = low = close = the close before.
+    `quote_units` and `taker_buy_quote_units` are sums of price_ticks * qty_lots. `first_trade_id`,
+    `first_agg_id`, `first_order_id` are the ids the minute's first print would get; `update_id` is the book's
+    id at the minute's start.
     """
 
     start_ns: Column
@@ -189,8 +195,9 @@ class Minutes(Columns):
 class Seconds(Columns):
     """The 1 s grid of a market: what everybody may know of a second without living through it.
 
-    Row i is the instant `ts_ns` (a whole second). `bid_ticks` is the best bid then, on which the block is pinned;
-    `index_e8` is the asset's index price in 1e-8 quote units; `premium_e8` is the impact premium over the index, in 1e-8.
+    Row i is the instant `ts_ns` (a whole second). `bid_ticks` is the best bid then, on which the block is
+    pinned; `index_e8` is the asset's index price in 1e-8 quote units; `premium_e8` is the impact premium over
+    the index, in 1e-8.
     """
 
     ts_ns: Column

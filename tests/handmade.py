@@ -25,8 +25,12 @@ def columns(kind: type[C], rows: Rows, width: int) -> C:
 
 @dataclass
 class HandmadeMarket:
-    """quotes: (ts_ns, bid, bid_lots, ask, ask_lots, update_id); prints: (ts_ns, price, lots, side, trade_id, agg_id, order_id);
-    levels: (tick, side, price, lots, update_id). `start` is the book before all of them, as (price, lots) per side, best first."""
+    """Rows are plain tuples.
+
+    quotes: (ts_ns, bid, bid_lots, ask, ask_lots, update_id); prints: (ts_ns, price, lots, side, trade_id, agg_id,
+    order_id); levels: (tick, side, price, lots, update_id). `start` is the book before all of them, as (price, lots)
+    per side, best first.
+    """
 
     instrument: Instrument
     origin_ns: int
@@ -39,7 +43,9 @@ class HandmadeMarket:
     asked: list[str] = field(default_factory=list)
 
     def window(self, start_ns: int, end_ns: int) -> Block:
-        inside = lambda rows: [r for r in rows if start_ns <= r[0] < end_ns]
+        def inside(rows: Rows) -> Rows:
+            return [r for r in rows if start_ns <= r[0] < end_ns]
+
         ticks = [r for r in self.levels if start_ns <= r[0] * TICK_NS < end_ns]
         return Block(
             start_ns,
@@ -57,8 +63,8 @@ class HandmadeMarket:
                 if lots:
                     sides[side][price] = lots
         bids, asks = sorted(sides[0].items(), reverse=True), sorted(sides[1].items())
-        column = lambda pairs, i: np.array([p[i] for p in pairs], dtype=np.int64)
-        return BookSnapshot(at_ns, self.update_id(at_ns), column(bids, 0), column(bids, 1), column(asks, 0), column(asks, 1))
+        bid_columns, ask_columns = (np.array(s, dtype=np.int64).reshape(-1, 2).T for s in (bids, asks))
+        return BookSnapshot(at_ns, self.update_id(at_ns), *bid_columns, *ask_columns)
 
     def update_id(self, at_ns: int) -> int:
         return max([self.start_update_id, *(r[4] for r in self.levels if r[0] * TICK_NS < at_ns)])

@@ -1,8 +1,9 @@
 """The contract between a venue and the emulator.
 
-A venue is a frozen card that makes three kinds of object. A `Session` is the dialogue of one socket: text in, actions out.
-A `Channel` turns the tape into pages of finished frames and is shared by every subscriber of its `Topic`. `handle` answers one
-HTTP request. All three are pure: time is a parameter, nothing here touches a socket, and no input a client sends makes them raise.
+A venue is a frozen card that makes three kinds of object. A `Session` is the dialogue of one socket: text in,
+actions out. A `Channel` turns the tape into pages of finished frames and is shared by every subscriber of its
+`Topic`. `handle` answers one HTTP request. All three are pure: time is a parameter, nothing here touches a
+socket, and no input a client sends makes them raise.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ PAGE_NS = 10_000_000_000  # pages are 10 s: long enough to amortise, short enoug
 class Topic:
     """One stream of frames, byte for byte: equal topics share one channel.
 
-    `channel` and `options` are the venue's own words ("depth", ("100ms",)); `dress` is whatever else changes the bytes, such as
-    Binance's combined envelope or its microsecond timestamps.
+    `channel` and `options` are the venue's own words ("depth", ("100ms",)); `dress` is whatever else changes
+    the bytes, such as Binance's combined envelope or its microsecond timestamps.
     """
 
     channel: str
@@ -39,7 +40,8 @@ class Topic:
 class Page:
     """Finished WebSocket frames due in (start_ns, start_ns + n * TICK_NS], oldest first, in one buffer.
 
-    `ends[i]` is where the frames due at boundary start_ns + (i + 1) * TICK_NS end in `buffer`; there is one entry per tick.
+    `ends[i]` is where the frames due at boundary start_ns + (i + 1) * TICK_NS end in `buffer`; there is one
+    entry per tick.
     """
 
     start_ns: int
@@ -61,7 +63,9 @@ class Channel(Protocol):
         ...
 
     def snapshot(self, now_ns: int) -> Sequence[bytes]:
-        """Payloads a new subscriber gets right after its acknowledgement, dated so that the next page continues them."""
+        """Payloads a new subscriber gets right after its acknowledgement, dated so that the next page
+        continues them.
+        """
         ...
 
 
@@ -126,8 +130,9 @@ class Session(Protocol):
         ...
 
     def tick(self, now_ns: int, wall_ns: int) -> Sequence[Action]:
-        """Called about once a second: server pings, lifetimes, idle deadlines. A deadline counts only once it has run out on
-        both clocks, so that a warped or paused clock never cuts a live client."""
+        """Called about once a second: server pings, lifetimes, idle deadlines. A deadline counts only once it
+        has run out on both clocks, so that a warped or paused clock never cuts a live client.
+        """
         ...
 
 
@@ -183,8 +188,9 @@ class Listing:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Exchange:
-    """A venue's view of one run: its own markets by native symbol (they come to life on first use), and what its clients have used
-    of their limits."""
+    """A venue's view of one run: its own markets by native symbol (they come to life on first use), and what
+    its clients have used of their limits.
+    """
 
     world: MarketOrchestrationCore
     markets: Mapping[str, str]  # native symbol -> market id, in the venue's order of listing

@@ -1,0 +1,294 @@
+"""Bars of any interval and statistics over rolling windows, from the skeleton's minute rows.
+
+Only the minute that is still open at the instant asked for needs its block; everything closed comes from
+rows, and the rows of long intervals from quarters of an hour that are kept. Intervals below a minute are
+counted from prints.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from typing import Protocol
+
+import numpy as np
+
+from reactor.types import BLOCK_NS, DAY_NS, SECOND_NS, Block, Column, Columns, Minutes, Prints, Side
+
+QUARTER_NS = 15 * BLOCK_NS
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Bars(Columns):
+    """Bars [open_ns, close_ns). Without a print, the four prices are the close before and both trade ids -1."""
+
+    open_ns: Column
+    close_ns: Column
+    open_ticks: Column
+    high_ticks: Column
+    low_ticks: Column
+    close_ticks: Column
+    n_prints: Column
+    volume_lots: Column
+    quote_units: Column
+    taker_buy_lots: Column
+    taker_buy_quote_units: Column
+    first_trade_id: Column
+    last_trade_id: Column
+
+
+_SUMS = ("n_prints", "volume_lots", "quote_units", "taker_buy_lots", "taker_buy_quote_units")
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """How time is cut into bars: pieces of `length_ns` counted from `anchor_ns`, or calendar months
+    (length_ns = 0).
+
+    The anchor is the epoch for most, a Monday for weeks; a time zone's bars are anchored at its midnight.
+    """
+
+    length_ns: int
+    anchor_ns: int = 0
+
+    def shifted(self, offset_ns: int) -> Interval:
+        """The same interval in a time zone `offset_ns` ahead of UTC."""
+        return Interval(self.length_ns, self.anchor_ns - offset_ns)
+
+    def start(self, ts_ns: int) -> int:
+        """The opening instant of the bar that contains ts_ns."""
+        if self.length_ns:
+            return ts_ns - (ts_ns - self.anchor_ns) % self.length_ns
+        day = datetime.fromtimestamp((ts_ns - self.anchor_ns) // SECOND_NS, UTC)
+        return _month_ns(day.year, day.month) + self.anchor_ns
+
+    def next(self, start_ns: int) -> int:
+        """The opening instant of the bar after the one that opens at start_ns."""
+        return start_ns + self.length_ns if self.length_ns else self.start(start_ns + 32 * DAY_NS)
+
+    def starts(self, first_ns: int, stop_ns: int) -> list[int]:
+        """The opening instants of the bars that open in [first_ns, stop_ns)."""
+        start = self.start(first_ns)
+        if start < first_ns:
+            start = self.next(start)
+        found = []
+        while start < stop_ns:
+            found.append(start)
+            start = self.next(start)
+        return found
+
+
+def _month_ns(year: int, month: int) -> int:
+    return int(datetime(year, month, 1, tzinfo=UTC).timestamp()) * SECOND_NS
+
+
+class Tape(Protocol):
+    """What bars are made of."""
+
+    @property
+    def listed_ns(self) -> int: ...
+    def minutes(self, start_ns: int, end_ns: int) -> Minutes: ...
+    def window(self, start_ns: int, end_ns: int) -> Block: ...
+
+
+class BarSeries:
+    """The bars of one market. Safe to use from several threads."""
+
+    def __init__(self, tape: Tape) -> None:
+        self._tape = tape
+        self._quarters: dict[int, Bars] = {}  # by day; a market's whole history is a few megabytes
+
+    def bars(self, interval: Interval, first_ns: int, stop_ns: int, at_ns: int) -> Bars:
+        """The bars that open in [first_ns, stop_ns) and before at_ns; the last one as far as it goes at
+        at_ns.
+        """
+        starts = interval.starts(max(first_ns, self._tape.listed_ns), min(stop_ns, at_ns))
+        if not starts:
+            return _none()
+        end_ns = min(interval.next(starts[-1]), at_ns)
+        if interval.length_ns and interval.length_ns < BLOCK_NS:
+            return self._from_prints(interval, starts, end_ns)
+        pieces = self._pieces(starts[0], end_ns)
+        return _merge(pieces, [*starts, interval.next(starts[-1])])
+
+    def running(self, interval: Interval, at_ns: Column) -> Bars:
+        """For each of ascending instants, all within one minute (start, end]: the bar of the instant before
+        it, so far.
+
+        An instant that ends a bar sees it whole. Needs the minute's block unless the instants end it.
+        """
+        minute_ns = _open_minute(at_ns)
+        start_ns = interval.start(int(at_ns[-1]) - 1)
+        if interval.length_ns and interval.length_ns < BLOCK_NS:
+            parts = [self._from_prints(interval, [interval.start(t - 1)], t) for t in at_ns.tolist()]
+            return Bars.join(parts)
+        current = self._partial(minute_ns, at_ns)
+        whole = self._pieces(start_ns, minute_ns) if start_ns < minute_ns else _none()
+        return _extend(whole, current, start_ns, interval.next(start_ns))
+
+    def rolling(self, minutes: int, at_ns: Column) -> Bars:
+        """Statistics of the last `minutes` whole minutes and the running one, for ascending instants within
+        one minute.
+        """
+        minute_ns = _open_minute(at_ns)
+        start_ns = max(minute_ns - minutes * BLOCK_NS, self._tape.listed_ns)
+        return _extend(
+            self._pieces(start_ns, minute_ns), self._partial(minute_ns, at_ns), start_ns, minute_ns + BLOCK_NS
+        )
+
+    # ------------------------------------------------------------ pieces
+    def _pieces(self, start_ns: int, end_ns: int) -> Bars:
+        """Consecutive short bars that tile [start_ns, end_ns): whole days by quarters, the rest by minutes,
+        the last by prints.
+        """
+        parts = []
+        first_day, last_day = -(-start_ns // DAY_NS), end_ns // DAY_NS
+        whole_ns = end_ns - end_ns % BLOCK_NS
+        if last_day - first_day < 2:
+            parts.append(_of_minutes(self._tape.minutes(start_ns, whole_ns)))
+        else:
+            parts.append(_of_minutes(self._tape.minutes(start_ns, first_day * DAY_NS)))
+            parts.extend(self._day_by_quarters(day) for day in range(first_day, last_day))
+            parts.append(_of_minutes(self._tape.minutes(last_day * DAY_NS, whole_ns)))
+        if whole_ns < end_ns:
+            parts.append(self._partial(whole_ns, np.array([end_ns])))
+        return Bars.join(parts)
+
+    def _day_by_quarters(self, day: int) -> Bars:
+        if day not in self._quarters:
+            start_ns, end_ns = day * DAY_NS, (day + 1) * DAY_NS
+            minutes = _of_minutes(self._tape.minutes(start_ns, end_ns))
+            self._quarters[day] = _merge(minutes, range(start_ns, end_ns + 1, QUARTER_NS))
+        return self._quarters[day]
+
+    def _close_before(self, at_ns: int) -> int:
+        """The last price before an instant that starts a minute."""
+        row = self._tape.minutes(at_ns - BLOCK_NS, at_ns)
+        return (
+            int(row.close_ticks[0])
+            if len(row)
+            else int(self._tape.minutes(at_ns, at_ns + BLOCK_NS).open_ticks[0])
+        )
+
+    def _partial(self, minute_ns: int, at_ns: Column) -> Bars:
+        """For each instant in the minute (start, end]: the minute's bar so far."""
+        if int(at_ns[0]) == minute_ns + BLOCK_NS:
+            return _of_minutes(self._tape.minutes(minute_ns, minute_ns + BLOCK_NS))
+        prints = self._tape.window(minute_ns, int(at_ns[-1])).prints
+        return _so_far(prints, self._close_before(minute_ns), minute_ns, at_ns)
+
+    def _from_prints(self, interval: Interval, starts: list[int], end_ns: int) -> Bars:
+        """Bars shorter than a minute."""
+        minute_ns = starts[0] - starts[0] % BLOCK_NS
+        prints = self._tape.window(minute_ns, end_ns).prints
+        return _merge(_of_prints(prints, self._close_before(minute_ns)), [*starts, interval.next(starts[-1])])
+
+
+# ---------------------------------------------------------------- columns
+def _open_minute(at_ns: Column) -> int:
+    """The start of the minute (start, end] that the instants lie in."""
+    before = int(at_ns[0]) - 1
+    return before - before % BLOCK_NS
+
+
+def _none() -> Bars:
+    return Bars(*[np.zeros(0, dtype=np.int64)] * len(fields(Bars)))
+
+
+def _of_minutes(rows: Minutes) -> Bars:
+    traded = rows.n_prints > 0
+    last = rows.first_trade_id + rows.n_prints - 1
+    return Bars(
+        open_ns=rows.start_ns,
+        close_ns=rows.start_ns + BLOCK_NS,
+        first_trade_id=np.where(traded, rows.first_trade_id, -1),
+        last_trade_id=np.where(traded, last, -1),
+        **{f.name: getattr(rows, f.name) for f in fields(Bars)[2:-2]},
+    )
+
+
+def _of_prints(prints: Prints, close_before: int) -> Bars:
+    """A bar per print, after one without prints that holds the price before them."""
+    n = len(prints) + 1
+    price = np.concatenate([[close_before], prints.price_ticks])
+    lots = np.concatenate([[0], prints.qty_lots])
+    buys = np.concatenate([[0], np.where(prints.side == Side.BUY, prints.qty_lots, 0)])
+    ids = np.concatenate([[-1], prints.trade_id])
+    time = np.concatenate([prints.ts_ns[:1] - 1, prints.ts_ns]) if n > 1 else np.zeros(1, dtype=np.int64)
+    one = (np.arange(n) > 0).astype(np.int64)
+    return Bars(time, time, price, price, price, price, one, lots, price * lots, buys, price * buys, ids, ids)
+
+
+def _so_far(prints: Prints, close_before: int, start_ns: int, at_ns: Column) -> Bars:
+    """The bar of the prints before each instant."""
+    rows = _of_prints(prints, close_before)
+    seen = np.searchsorted(prints.ts_ns, at_ns)
+    empty = seen == 0
+    first, high, low = rows.open_ticks[min(1, len(prints))], rows.high_ticks.copy(), rows.low_ticks.copy()
+    high[1:], low[1:] = np.maximum.accumulate(high[1:]), np.minimum.accumulate(low[1:])
+    return Bars(
+        open_ns=np.full(len(at_ns), start_ns),
+        close_ns=np.full(len(at_ns), start_ns + BLOCK_NS),
+        open_ticks=np.where(empty, close_before, first),
+        high_ticks=high[seen],
+        low_ticks=low[seen],
+        close_ticks=rows.close_ticks[seen],
+        first_trade_id=np.where(empty, -1, rows.first_trade_id[min(1, len(prints))]),
+        last_trade_id=rows.last_trade_id[seen],
+        **{name: np.cumsum(getattr(rows, name))[seen] for name in _SUMS},
+    )
+
+
+def _merge(rows: Bars, edges: Sequence[int]) -> Bars:
+    """Rows in time order as bars [edges[i], edges[i + 1]). A row without prints only tells the price before
+    it.
+    """
+    bounds = np.array(edges, dtype=np.int64)
+    traded = rows.take(np.flatnonzero(rows.n_prints))
+    cut = np.searchsorted(traded.open_ns, bounds)
+    first, last = cut[:-1], cut[1:] - 1
+    some = last >= first
+    before = np.concatenate([rows.close_ticks[:1], traded.close_ticks])[first]
+    groups = first[some] - cut[0]
+    inside = traded.cut(int(cut[0]), int(cut[-1]))
+
+    def fill(values: Column, empty: Column | int) -> Column:
+        column = np.array(np.broadcast_to(empty, len(first)), dtype=np.int64)
+        column[some] = values
+        return column
+
+    return Bars(
+        open_ns=bounds[:-1],
+        close_ns=bounds[1:],
+        open_ticks=fill(traded.open_ticks[first[some]], before),
+        high_ticks=fill(np.maximum.reduceat(inside.high_ticks, groups) if len(groups) else groups, before),
+        low_ticks=fill(np.minimum.reduceat(inside.low_ticks, groups) if len(groups) else groups, before),
+        close_ticks=fill(traded.close_ticks[last[some]], before),
+        first_trade_id=fill(traded.first_trade_id[first[some]], -1),
+        last_trade_id=fill(traded.last_trade_id[last[some]], -1),
+        **{
+            name: fill(np.add.reduceat(getattr(inside, name), groups) if len(groups) else groups, 0)
+            for name in _SUMS
+        },
+    )
+
+
+def _extend(whole: Bars, current: Bars, open_ns: int, close_ns: int) -> Bars:
+    """Each row of `current` preceded by all of `whole`, as one bar."""
+    n = len(current)
+    times = np.full(n, open_ns), np.full(n, close_ns)
+    bar = _merge(whole, [open_ns, close_ns]) if len(whole) else whole
+    if not len(bar) or not bar.n_prints[0]:
+        return Bars(*times, *(getattr(current, f.name) for f in fields(Bars)[2:]))
+    traded = current.n_prints > 0
+    return Bars(
+        *times,
+        open_ticks=np.full(n, bar.open_ticks[0]),
+        high_ticks=np.where(traded, np.maximum(bar.high_ticks, current.high_ticks), bar.high_ticks),
+        low_ticks=np.where(traded, np.minimum(bar.low_ticks, current.low_ticks), bar.low_ticks),
+        close_ticks=np.where(traded, current.close_ticks, bar.close_ticks),
+        first_trade_id=np.full(n, bar.first_trade_id[0]),
+        last_trade_id=np.where(traded, current.last_trade_id, bar.last_trade_id),
+        **{name: getattr(bar, name) + getattr(current, name) for name in _SUMS},
+    )
