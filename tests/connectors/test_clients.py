@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.connectors.conftest import Served
 from tests.connectors.environments import NoPackageIndexError, interpreter
+from tests.serving import Served
 
 pytestmark = [pytest.mark.client, pytest.mark.timeout(300)]
 
@@ -61,7 +61,7 @@ def run(interpreter: Path, *command: str | Path) -> str:
 @pytest.mark.parametrize("client", TABLE, ids=str)
 def test_a_real_client_reads_the_venue(client: Client, served: Served) -> None:
     """Books without a gap, trades without a hole, REST in agreement with the stream."""
-    urls = served.urls[client.venue]
+    urls = served.venues[client.venue]
     run(python(client.pins), CLIENTS / client.script, *client.arguments, urls["http"], urls["ws"])
 
 
