@@ -1,0 +1,282 @@
+"""What Hyperliquid accepts, refuses and computes: request shapes, error texts, mark price, funding.
+
+Tables and pure integer functions. Nothing here writes a payload; nothing a client sends gets further than `read`
+unchecked.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Container, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Final, TypeAlias
+
+import orjson
+
+from reactor.types import MS_NS, SECOND_NS, Instrument
+from venues.base import Listing, VenueError
+
+HOUR_NS = 3_600 * SECOND_NS
+
+# The chain's block: events are grouped by it and share its time. Real blocks take 70-100 ms (bbo: 79 ms at the median,
+# measured 2026-08-21); 80 ms is a whole number of ticks and divides a page and a minute.
+CHAIN_BLOCK_NS = 80 * MS_NS
+
+
+# ---------------------------------------------------------------- the nouns of the card
+@dataclass(frozen=True, slots=True)
+class Perp:
+    """A perpetual of the main dex: its market, and what `meta` says beyond the instrument."""
+
+    listing: Listing
+    max_leverage: int
+    margin_table: int
+
+    @property
+    def instrument(self) -> Instrument:
+        return self.listing.instrument
+
+
+@dataclass(frozen=True, slots=True)
+class BookFeed:
+    """How l2Book is pushed: levels a side, and the time between pushes (it divides a page)."""
+
+    levels: int
+    every_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What the venue did at a date. `books` is keyed by a subscription's `fast` flag; no True, no flag."""
+
+    books: Mapping[bool, BookFeed]
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """The tables a venue of this kind is made of.
+
+    `perps` are in the order of their asset ids; `margin_tables` and `tokens` are in the venue's own JSON;
+    `max_subscriptions` bounds a connection.
+    """
+
+    profile: Profile
+    perps: tuple[Perp, ...]
+    margin_tables: Mapping[int, Mapping[str, Any]]
+    tokens: tuple[Mapping[str, Any], ...]
+    max_subscriptions: int
+
+
+# ---------------------------------------------------------------- errors
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An error's text, and its HTTP status where it is an HTTP answer."""
+
+    text: str
+    status: int = 200
+
+
+# Socket texts: github.com/nktkas/hyperliquid/issues/78 (2025-11-10), roq-hyperliquid test/json_error.cpp,
+# HyperLiquid.Net. HTTP texts: a capture of 2026-09-25 (422), and the rejections of axum, the server whose wording that
+# is (400, 415).
+ERRORS: Final[Mapping[str, Refusal]] = {
+    "malformed": Refusal("Error parsing JSON into valid websocket request: {request}"),
+    "already_subscribed": Refusal("Already subscribed: {subscription}"),
+    "already_unsubscribed": Refusal("Already unsubscribed: {subscription}"),
+    "invalid_subscription": Refusal("Invalid subscription {subscription}"),
+    "too_many_subscriptions": Refusal("Cannot subscribe to more than {limit} channels."),
+    "broken_json": Refusal("Failed to parse the request body as JSON", 400),
+    "not_found": Refusal("", 404),
+    "wrong_method": Refusal("", 405),
+    "wrong_content_type": Refusal("Expected request with `Content-Type: application/json`", 415),
+    "ill_typed": Refusal("Failed to deserialize the JSON body into the target type", 422),
+    "internal": Refusal("Internal Server Error", 500),
+    "unknown_signer": Refusal("Unable to recover signer."),
+}
+
+
+def render(error: VenueError) -> tuple[int, str]:
+    """The HTTP status and the text of an error."""
+    refusal = ERRORS[str(error.code)]
+    return refusal.status, refusal.text.format(**error.params)
+
+
+# ---------------------------------------------------------------- the shapes of requests
+# The venue reads requests into typed structs: an absent or ill-typed field refuses the whole request, an unknown one is
+# ignored, null stands for absent.
+REQUIRED: Final = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field of a request: what it accepts, and its value when absent."""
+
+    accepts: Callable[[Any], bool]
+    default: Any = REQUIRED
+
+
+Shape: TypeAlias = Mapping[str, Field]
+
+
+def is_text(value: Any) -> bool:
+    """A JSON string."""
+    return isinstance(value, str)
+
+
+def is_unsigned(value: Any) -> bool:
+    """An integer of 64 bits without sign."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def is_flag(value: Any) -> bool:
+    """True or false."""
+    return isinstance(value, bool)
+
+
+def is_object(value: Any) -> bool:
+    """A JSON object."""
+    return isinstance(value, dict)
+
+
+def is_address(value: Any) -> bool:
+    """An account's address: 0x and 40 hexadecimal digits."""
+    return isinstance(value, str) and re.fullmatch("0x[0-9a-fA-F]{40}", value) is not None
+
+
+COIN: Final[Shape] = {"coin": Field(is_text)}
+BOOK: Final[Shape] = {
+    **COIN,
+    "nSigFigs": Field(is_unsigned, None),
+    "mantissa": Field(is_unsigned, None),
+}
+DEX: Final[Shape] = {"dex": Field(is_text, "")}
+USER: Final[Shape] = {"user": Field(is_address)}
+
+
+def parse(text: str | bytes) -> Any:
+    """The value of a JSON text; ValueError if it is none, or nested deeper than it could be written again."""
+    value = orjson.loads(text)
+    try:
+        orjson.dumps(value)
+    except TypeError as error:
+        raise ValueError("nested too deeply") from error
+    return value
+
+
+def read(shape: Shape, value: Any) -> dict[str, Any]:
+    """The fields of the shape, in its order, defaults included; ValueError where the venue's parser would refuse."""
+    if not is_object(value):
+        raise ValueError("not an object")
+    fields = {}
+    for name, field in shape.items():
+        given = value.get(name)
+        if given is None and field.default is not REQUIRED:
+            fields[name] = field.default
+        elif field.accepts(given):
+            fields[name] = given
+        else:
+            raise ValueError(f"{name} is absent or ill-typed")
+    return fields
+
+
+def tag(value: Any, name: str, among: Container[str]) -> str:
+    """The word a tagged object carries under this name; ValueError if it is none of these."""
+    word = value.get(name) if is_object(value) else None
+    if isinstance(word, str) and word in among:
+        return word
+    raise ValueError(f"no such {name}")
+
+
+def valid_grouping(n_sig_figs: int | None, mantissa: int | None) -> bool:
+    """Whether a book can be aggregated so: 2 to 5 significant figures; with 5, also in steps of 1, 2 or 5.
+
+    https://hyperliquid.gitbook.io/hyperliquid-docs/for-developers/api/info-endpoint#l2-book-snapshot (2026-11)
+    """
+    return n_sig_figs in (None, 2, 3, 4, 5) and (
+        mantissa is None or (n_sig_figs == 5 and mantissa in (1, 2, 5))
+    )
+
+
+# ---------------------------------------------------------------- oracle, mark and premium
+ORACLE_NS = 3 * SECOND_NS  # oracle and mark are updated about every 3 s
+MARK_WINDOW_S = 750  # five time constants of the slower average
+MAX_DECIMALS_PERP = 6  # a perp's price has at most 6 - szDecimals decimals
+
+
+def nearest(value: int, step: int) -> int:
+    """value / step, to the nearest integer, halves up."""
+    return (2 * value + step) // (2 * step)
+
+
+def decimal_places(instrument: Instrument) -> int:
+    """Decimals of mid and impact prices: the most a price may have.
+
+    https://hyperliquid.gitbook.io/hyperliquid-docs/for-developers/api/tick-and-lot-size (2026-11)
+    """
+    return MAX_DECIMALS_PERP - instrument.qty_decimals
+
+
+@cache
+def _decay(time_constant_s: int) -> tuple[int, ...]:
+    """Weights of the last MARK_WINDOW_S + 1 seconds in an exponential average, oldest first, in 2**-40."""
+    weights = [1 << 40]
+    for _ in range(MARK_WINDOW_S):
+        weights.append(weights[-1] * (time_constant_s - 1) // time_constant_s)
+    return tuple(reversed(weights))
+
+
+def _average(values: Sequence[int], time_constant_s: int) -> int:
+    weights = _decay(time_constant_s)[-len(values) :]
+    return nearest(sum(w * v for w, v in zip(weights, values, strict=True)), sum(weights))
+
+
+def mark_price(index: Sequence[int], mid: Sequence[int]) -> int:
+    """The mark price now, in the units of index and mid: both second by second, the last MARK_WINDOW_S + 1 at most.
+
+    The median of: the index plus the 150 s average of mid - index; the mid; and, there being no other exchange's
+    perpetual to ask, the 30 s average of the mid.
+    https://hyperliquid.gitbook.io/hyperliquid-docs/trading/robust-price-indices (2026-11)
+    """
+    premium = _average([m - i for i, m in zip(index, mid, strict=True)], 150)
+    return sorted((index[-1] + premium, mid[-1], _average(mid, 30)))[1]
+
+
+def impact_prices(oracle: int, bid: int, ask: int, premium_e8: int) -> tuple[int, int]:
+    """The impact bid and ask that make this premium, in the units of oracle, bid and ask.
+
+    A premium tells the impact price on its own side of the oracle; the other one lies as far from the mid.
+    """
+    if premium_e8 == 0:
+        return min(bid, oracle), max(ask, oracle)
+    impact = oracle + nearest(oracle * premium_e8, 10**8)
+    mirrored = bid + ask - impact
+    return (impact, mirrored) if premium_e8 > 0 else (mirrored, impact)
+
+
+def premium(oracle: int, impact_bid: int, impact_ask: int, scale: int) -> int:
+    """(max(impact bid - oracle, 0) - max(oracle - impact ask, 0)) / oracle, in 1 / scale.
+
+    https://hyperliquid.gitbook.io/hyperliquid-docs/trading/funding (2026-11)
+    """
+    return nearest((max(impact_bid - oracle, 0) - max(oracle - impact_ask, 0)) * scale, oracle)
+
+
+# ---------------------------------------------------------------- funding
+PREMIUM_SAMPLE_NS = 5 * SECOND_NS
+_E12 = 10**12
+_INTEREST_E12 = _E12 // 10_000  # 0.01 % per 8 h
+_DAMPER_E12 = _E12 // 2_000  # 0.05 %
+_CAP_E12 = 4 * _E12 // 100  # 4 % an hour
+
+
+def funding_rate_e12(premiums_e8: Sequence[int]) -> int:
+    """The hourly rate these premium samples of the running hour (at least one) make, in 1e-12.
+
+    F = (P + clamp(I - P, -0.05 %, +0.05 %)) / 8, within +-4 %, with P the plain mean of the samples and I = 0.01 %:
+    an eighth of an eight-hour rate, paid each hour.
+    https://hyperliquid.gitbook.io/hyperliquid-docs/trading/funding (2026-11)
+    """
+    mean = nearest(sum(premiums_e8) * 10_000, len(premiums_e8))
+    eight_hours = mean + min(max(_INTEREST_E12 - mean, -_DAMPER_E12), _DAMPER_E12)
+    return min(max(nearest(eight_hours, 8), -_CAP_E12), _CAP_E12)

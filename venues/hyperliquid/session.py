@@ -1,0 +1,150 @@
+"""The dialogue of one Hyperliquid socket: subscriptions, pings, and requests posted over it.
+
+Text in, actions out. It keeps what the client subscribed and when the venue last had something to say; it never raises
+on what a client sends, and knows neither the socket nor the clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import orjson
+
+from reactor.types import SECOND_NS
+from venues.base import Action, Close, Exchange, Reply, Subscribe, Topic, Unsubscribe, VenueError
+from venues.hyperliquid import rest
+from venues.hyperliquid.rules import (
+    BOOK,
+    COIN,
+    Card,
+    Field,
+    Shape,
+    is_flag,
+    is_object,
+    is_text,
+    is_unsigned,
+    parse,
+    read,
+    render,
+    tag,
+    valid_grouping,
+)
+from venues.hyperliquid.wire import make_channel, topic
+
+# The server closes a connection to which it has sent nothing for 60 s; https://hyperliquid.gitbook.io/hyperliquid-docs/
+# for-developers/api/websocket/timeouts-and-heartbeats (2026-11). The close code is the one its clients have seen.
+IDLE_NS = 60 * SECOND_NS
+IDLE_CLOSE = Close(1000, "Inactive")
+
+PONG = Reply(b'{"channel":"pong"}')
+METHODS: Final = ("subscribe", "unsubscribe", "post", "ping")
+SUBSCRIPTION: Final[Shape] = {"subscription": Field(is_object)}
+POST: Final[Shape] = {"id": Field(is_unsigned), "request": Field(is_object)}
+POSTED: Final[Shape] = {"type": Field(is_text), "payload": Field(is_object)}
+
+
+class HyperliquidSession:
+    """One client's dialogue."""
+
+    def __init__(self, card: Card, exchange: Exchange) -> None:
+        self._card = card
+        self._exchange = exchange
+        self._topics: dict[Topic, None] = {}
+        self._sent_ns = self._sent_wall_ns = 0
+        flag = {"fast": Field(is_flag, False)} if True in card.profile.books else {}
+        self._shapes: Mapping[str, Shape] = {"l2Book": {**BOOK, **flag}, "bbo": COIN, "trades": COIN}
+
+    def open(self, now_ns: int, wall_ns: int) -> Sequence[Action]:
+        self._sent_ns, self._sent_wall_ns = now_ns, wall_ns
+        return ()
+
+    def receive(self, data: str | bytes, now_ns: int, wall_ns: int) -> Sequence[Action]:
+        self._sent_ns, self._sent_wall_ns = now_ns, wall_ns  # every request is answered
+        try:
+            return self._answer(data, now_ns)
+        except VenueError as error:
+            return [_push("error", render(error)[1])]
+        except ValueError:
+            text = data if isinstance(data, str) else data.decode(errors="replace")
+            return [_push("error", render(VenueError("malformed", request=text))[1])]
+
+    def pong(self, payload: bytes, now_ns: int, wall_ns: int) -> None:
+        """Nothing depends on the client's pongs."""
+
+    def ping(self, now_ns: int, wall_ns: int) -> Sequence[Action]:
+        self._sent_ns, self._sent_wall_ns = now_ns, wall_ns  # the gateway's pong
+        return ()
+
+    def tick(self, now_ns: int, wall_ns: int) -> Sequence[Action]:
+        if min(now_ns - self._sent_ns, wall_ns - self._sent_wall_ns) < IDLE_NS:
+            return ()
+        # Streams are asked only now. Their last frame's wall time is unknown: taking it for now cuts late, never early.
+        spoke_ns = max((self._last_due_ns(t, now_ns) for t in self._topics), default=0)
+        if spoke_ns > self._sent_ns:
+            self._sent_ns, self._sent_wall_ns = spoke_ns, wall_ns
+            return ()
+        return [IDLE_CLOSE]
+
+    def _last_due_ns(self, of: Topic, now_ns: int) -> int:
+        market = self._exchange.market(of.symbol)
+        assert market is not None
+        return make_channel(of, market, self._card.profile).last_due_ns(now_ns)
+
+    # ------------------------------------------------------------ requests; ValueError means malformed
+    def _answer(self, data: str | bytes, now_ns: int) -> Sequence[Action]:
+        request = parse(data)
+        match tag(request, "method", METHODS):
+            case "subscribe":
+                return self._subscribe(request)
+            case "unsubscribe":
+                return self._unsubscribe(request)
+            case "post":
+                return self._post(request, now_ns)
+        return [PONG]
+
+    def _subscribe(self, request: Any) -> Sequence[Action]:
+        of, echo = self._subscription(request)
+        if of in self._topics:
+            raise VenueError("already_subscribed", subscription=_text(echo))
+        if len(self._topics) >= self._card.max_subscriptions:
+            raise VenueError("too_many_subscriptions", limit=self._card.max_subscriptions)
+        self._topics[of] = None
+        return [_acknowledgement("subscribe", echo), Subscribe(of)]
+
+    def _unsubscribe(self, request: Any) -> Sequence[Action]:
+        of, echo = self._subscription(request)
+        if of not in self._topics:
+            raise VenueError("already_unsubscribed", subscription=_text(echo))
+        del self._topics[of]
+        return [_acknowledgement("unsubscribe", echo), Unsubscribe(of)]
+
+    def _subscription(self, request: Any) -> tuple[Topic, dict[str, Any]]:
+        """The topic, and the subscription as the venue repeats it: in its own order, defaults added, nothing lost."""
+        given = read(SUBSCRIPTION, request)["subscription"]
+        kind = tag(given, "type", self._shapes)
+        fields = read(self._shapes[kind], given)
+        echo = {"type": kind, **fields}
+        echo |= {name: value for name, value in given.items() if name not in echo}
+        grouped = valid_grouping(fields.get("nSigFigs"), fields.get("mantissa"))
+        if fields["coin"] not in self._exchange.markets or not grouped:
+            raise VenueError("invalid_subscription", subscription=_text(echo))
+        return topic(kind, fields), echo
+
+    def _post(self, request: Any, now_ns: int) -> Sequence[Action]:
+        post = read(POST, request)
+        posted = read(POSTED, post["request"])
+        response = rest.post(self._card, self._exchange, posted["type"], posted["payload"], now_ns)
+        return [Reply(b'{"channel":"post","data":{"id":%d,"response":%b}}' % (post["id"], response))]
+
+
+def _text(value: Any) -> str:
+    return orjson.dumps(value).decode()
+
+
+def _push(channel: str, data: Any) -> Reply:
+    return Reply(orjson.dumps({"channel": channel, "data": data}))
+
+
+def _acknowledgement(method: str, subscription: Mapping[str, Any]) -> Reply:
+    return _push("subscriptionResponse", {"method": method, "subscription": subscription})

@@ -1,0 +1,442 @@
+"""Hyperliquid's words: the tape as its messages.
+
+The channels (`CHANNELS`) and the values REST shares with them. Events are grouped by chain block: what happened in a
+block shows at its end and is dated its last millisecond, so that a minute's trades carry times of that minute. Nothing
+here reads a request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import blake2b
+from typing import Any, Final, Protocol
+
+import numpy as np
+import orjson
+
+from reactor.single_asset import HyperSynthReactor
+from reactor.types import (
+    BLOCK_NS,
+    DAY_NS,
+    MS_NS,
+    SECOND_NS,
+    BookSnapshot,
+    Column,
+    Instrument,
+    Prints,
+    Quotes,
+    Side,
+)
+from venues.base import PAGE_NS, Channel, Page, Topic
+from venues.hyperliquid.rules import (
+    CHAIN_BLOCK_NS,
+    HOUR_NS,
+    MARK_WINDOW_S,
+    ORACLE_NS,
+    PREMIUM_SAMPLE_NS,
+    BookFeed,
+    Profile,
+    decimal_places,
+    funding_rate_e12,
+    impact_prices,
+    mark_price,
+    nearest,
+    premium,
+)
+from venues.wire import Choice, Decimal, Each, Int, Part, Ragged, Scale, Text, Values, encode, pack
+
+RECENT_TRADES = 10  # trades replayed to a new subscriber, and in `recentTrades`
+
+
+# ---------------------------------------------------------------- blocks and numbers
+def block_end(at_ns: int) -> int:
+    """The end of the last chain block finished at at_ns."""
+    return at_ns // CHAIN_BLOCK_NS * CHAIN_BLOCK_NS
+
+
+def block_ends(ts_ns: Column) -> Column:
+    """The end of the chain block each instant lies in."""
+    return (ts_ns // CHAIN_BLOCK_NS + 1) * CHAIN_BLOCK_NS
+
+
+def block_time_ms(end_ns: int) -> int:
+    """The time, in ms, that what happened in the block ending at end_ns carries."""
+    return end_ns // MS_NS - 1
+
+
+def price_scale(instrument: Instrument) -> Scale:
+    """Ticks as this venue writes them: no padding, but at least one decimal ("65000.0", "128.45")."""
+    return Scale(instrument.price_decimals, 1, instrument.tick_size)
+
+
+def size_scale(instrument: Instrument) -> Scale:
+    """Lots, likewise."""
+    return Scale(instrument.qty_decimals, 1, instrument.lot_size)
+
+
+# ---------------------------------------------------------------- what the tape does not say
+# Order counts, trade ids, hashes and addresses are not on the tape: they are hashes of what is, the same in every run.
+_TID_BITS = np.uint64((1 << 50) - 1)
+_FOLD = np.uint64(25)
+_ODD = (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9))
+_MAKERS, _TAKERS = 64, 4_096  # accounts that quote, accounts that take
+
+
+def order_counts(ticks: Column, lots: Column, instrument: Instrument) -> Column:
+    """Orders resting at each level: one, and one more per some 8,000 to 24,000 quote units shown, by price."""
+    units = 10 ** (instrument.price_decimals + instrument.qty_decimals)
+    shown = ticks * instrument.tick_size * lots * instrument.lot_size // units
+    typical = 8_192 + (ticks.astype(np.uint64) * _ODD[0] >> np.uint64(50)).astype(np.int64)
+    count: Column = 1 + shown // typical
+    return count
+
+
+def trade_ids(trade_id: Column, market: str) -> Column:
+    """`tid`s: a permutation of the 50-bit integers, a different one for each market, so unique and without order."""
+    key = int.from_bytes(blake2b(market.encode(), digest_size=6).digest())
+    tid = trade_id.astype(np.uint64) + np.uint64(key) & _TID_BITS
+    for odd in _ODD:
+        tid = (tid ^ tid >> _FOLD) * odd & _TID_BITS
+    return (tid ^ tid >> _FOLD).astype(np.int64)
+
+
+def _digest(words: str, size: int) -> str:
+    return "0x" + blake2b(words.encode(), digest_size=size).hexdigest()
+
+
+@lru_cache(_MAKERS + _TAKERS)
+def _account(kind: str, number: int) -> str:
+    return _digest(f"{kind}:{number}", 20)
+
+
+def _spread(ids: Column, over: int) -> list[int]:
+    return ((ids.astype(np.uint64) * _ODD[1] >> np.uint64(32)) % np.uint64(over)).tolist()  # type: ignore[no-any-return]
+
+
+# ---------------------------------------------------------------- messages
+def level_parts(instrument: Instrument) -> tuple[Part, ...]:
+    """A price level: {"px":"69172.0","sz":"1.21098","n":5}."""
+    px, sz = Decimal("px", price_scale(instrument)), Decimal("sz", size_scale(instrument))
+    return ('{"px":"', px, '","sz":"', sz, '","n":', Int("n"), "}")
+
+
+def trade_parts(instrument: Instrument) -> tuple[Part, ...]:
+    """A trade; `users` are buyer and seller.
+
+    {"coin":"SOL","side":"A","px":"128.5","sz":"0.42","time":1765887848009,"hash":"0xab7a..","tid":867891549538215,
+    "users":["0x76..","0xbb.."]}
+    """
+    px, sz = Decimal("px", price_scale(instrument)), Decimal("sz", size_scale(instrument))
+    return (
+        f'{{"coin":"{instrument.symbol}","side":"', Choice("side", ("A", "B")), '","px":"', px, '","sz":"', sz,
+        '","time":', Int("time"), ',"hash":"', Text("hash"), '","tid":', Int("tid"),
+        ',"users":["', Text("buyer"), '","', Text("seller"), '"]}',
+    )  # fmt: skip
+
+
+def book_parts(instrument: Instrument, *, fast: bool = False) -> tuple[Part, ...]:
+    """A book, best levels first: {"coin":"BTC","time":1787195067883,"levels":[[bids],[asks]]}, and "fast":true."""
+    level = level_parts(instrument)
+    return (
+        f'{{"coin":"{instrument.symbol}","time":', Int("time"),
+        ',"levels":[[', Each("bids", level), "],[", Each("asks", level), "]]",
+        ',"fast":true}' if fast else "}",
+    )  # fmt: skip
+
+
+def bbo_parts(instrument: Instrument) -> tuple[Part, ...]:
+    """A best bid and offer, null if there is none: {"coin":"BTC","time":1787195068169,"bbo":[{..level},{..level}]}."""
+    return (
+        f'{{"coin":"{instrument.symbol}","time":',
+        Int("time"),
+        ',"bbo":[',
+        Text("bid"),
+        ",",
+        Text("ask"),
+        "]}",
+    )
+
+
+def pushed(channel: str, parts: Sequence[Part]) -> tuple[Part, ...]:
+    """The parts as the data of a push: {"channel":"bbo","data":{..}}."""
+    return (f'{{"channel":"{channel}","data":', *parts, "}")
+
+
+# ---------------------------------------------------------------- trades
+def trade_columns(prints: Prints, instrument: Instrument) -> dict[str, Values]:
+    """The columns of `trade_parts`."""
+    hashes = {i: _digest(f"{instrument.market}:{i}", 32) for i in np.unique(prints.order_id).tolist()}
+    takers = [_account("taker", i) for i in _spread(prints.order_id, _TAKERS)]
+    makers = [_account("maker", i) for i in _spread(prints.trade_id, _MAKERS)]
+    bought = (prints.side == Side.BUY).tolist()
+    return {
+        "side": (prints.side == Side.BUY).astype(np.int64),
+        "px": prints.price_ticks,
+        "sz": prints.qty_lots,
+        "time": block_ends(prints.ts_ns) // MS_NS - 1,
+        "hash": [hashes[i] for i in prints.order_id.tolist()],
+        "tid": trade_ids(prints.trade_id, instrument.market),
+        "buyer": [taker if b else maker for b, taker, maker in zip(bought, takers, makers, strict=True)],
+        "seller": [maker if b else taker for b, taker, maker in zip(bought, takers, makers, strict=True)],
+    }
+
+
+def recent_trades(market: HyperSynthReactor, now_ns: int) -> list[bytes]:
+    """The newest trades of finished blocks, oldest first."""
+    prints = market.prints_before(block_end(now_ns), RECENT_TRADES)
+    return encode(trade_parts(market.instrument), trade_columns(prints, market.instrument))
+
+
+@dataclass(frozen=True, slots=True)
+class Trades:
+    """The trades of each block, in one message; first a replay of recent ones."""
+
+    market: HyperSynthReactor
+
+    def page(self, start_ns: int) -> Page:
+        instrument = self.market.instrument
+        prints = self.market.window(start_ns, start_ns + PAGE_NS).prints
+        due, firsts = np.unique(block_ends(prints.ts_ns), return_index=True)
+        ends = np.append(firsts, len(prints))[1:]
+        parts = pushed("trades", ("[", Each("trades", trade_parts(instrument)), "]"))
+        return pack(start_ns, due, encode(parts, {"trades": Ragged(ends, trade_columns(prints, instrument))}))
+
+    def snapshot(self, now_ns: int) -> Sequence[bytes]:
+        trades = recent_trades(self.market, now_ns)
+        return [b'{"channel":"trades","data":[' + b",".join(trades) + b"]}"] if trades else []
+
+    def last_due_ns(self, now_ns: int) -> int:
+        return _last(block_ends(self.market.prints_before(block_end(now_ns), 1).ts_ns))
+
+
+# ---------------------------------------------------------------- best bid and offer
+@dataclass(frozen=True, slots=True)
+class BestOffer:
+    """The best bid and offer at the end of each block in which it changed."""
+
+    market: HyperSynthReactor
+
+    def page(self, start_ns: int) -> Page:
+        quotes = self.market.window(start_ns, start_ns + PAGE_NS).quotes
+        ends = block_ends(quotes.ts_ns)
+        lasts = np.flatnonzero(np.append(ends[1:] != ends[:-1], True))[: len(ends)]
+        offers = _offers(quotes)[lasts]
+        before = np.zeros((1, 4), np.int64), _offers(self.market.quote(start_ns))
+        history = np.concatenate([*before, offers])[-len(offers) - 1 :]
+        changed = np.any(history[1:] != history[:-1], axis=1)
+        due = ends[lasts][changed]
+        return pack(start_ns, due, self._encode(due, offers[changed]))
+
+    def snapshot(self, now_ns: int) -> Sequence[bytes]:
+        end_ns = block_end(now_ns)
+        offers = _offers(self.market.quote(end_ns))
+        return self._encode(np.full(len(offers), end_ns), offers)
+
+    def last_due_ns(self, now_ns: int) -> int:
+        return _last(block_ends(self.market.quote(block_end(now_ns)).ts_ns))
+
+    def _encode(self, ends_ns: Column, offers: Column) -> list[bytes]:
+        instrument = self.market.instrument
+        columns: dict[str, Values] = {
+            "time": ends_ns // MS_NS - 1,
+            "bid": _level_texts(offers[:, 0], offers[:, 1], instrument),
+            "ask": _level_texts(offers[:, 2], offers[:, 3], instrument),
+        }
+        return encode(pushed("bbo", bbo_parts(instrument)), columns)
+
+
+def _offers(quotes: Quotes) -> Column:
+    """One row of bid ticks, bid lots, ask ticks, ask lots per quote."""
+    return np.stack([quotes.bid_ticks, quotes.bid_lots, quotes.ask_ticks, quotes.ask_lots], axis=1)
+
+
+def _level_texts(ticks: Column, lots: Column, instrument: Instrument) -> list[str]:
+    levels = encode(
+        level_parts(instrument), {"px": ticks, "sz": lots, "n": order_counts(ticks, lots, instrument)}
+    )
+    return [level.decode() if n else "null" for level, n in zip(levels, lots.tolist(), strict=True)]
+
+
+def _last(ends: Column) -> int:
+    return int(ends[-1]) if len(ends) else 0
+
+
+# ---------------------------------------------------------------- books
+_POWERS: Column = 10 ** np.arange(19, dtype=np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class Grouping:
+    """How levels merge: prices rounded away from the spread to so many figures, the last in steps of `mantissa`."""
+
+    n_sig_figs: int | None = None
+    mantissa: int | None = None
+
+    def prices(self, ticks: Column, *, up: bool) -> Column:
+        """Each price rounded."""
+        if self.n_sig_figs is None:
+            return ticks
+        excess = np.searchsorted(_POWERS, ticks, side="right") - self.n_sig_figs
+        step = np.where(excess < 0, 1, _POWERS[np.maximum(excess, 0)] * (self.mantissa or 1))
+        rounded: Column = -(-ticks // step) * step if up else ticks // step * step
+        return rounded
+
+
+def book_columns(
+    books: Sequence[BookSnapshot], levels: int, grouping: Grouping, instrument: Instrument
+) -> dict[str, Values]:
+    """The columns of `book_parts`, of so many levels a side."""
+    times: Column = np.array([block_time_ms(book.ts_ns) for book in books], dtype=np.int64)
+    bids = [(book.bid_ticks, book.bid_lots, grouping.prices(book.bid_ticks, up=False)) for book in books]
+    asks = [(book.ask_ticks, book.ask_lots, grouping.prices(book.ask_ticks, up=True)) for book in books]
+    return {
+        "time": times,
+        "bids": _levels(bids, levels, instrument),
+        "asks": _levels(asks, levels, instrument),
+    }
+
+
+def _levels(sides: Sequence[tuple[Column, Column, Column]], levels: int, instrument: Instrument) -> Ragged:
+    """The best levels of each side, given as ticks, lots and rounded ticks; equal rounded ticks make one level."""
+    rows = []
+    for ticks, lots, rounded in sides:
+        firsts = np.flatnonzero(np.append(True, rounded[1:] != rounded[:-1]))[: len(rounded)]
+        counts = order_counts(ticks, lots, instrument)
+        merged = rounded[firsts], np.add.reduceat(lots, firsts), np.add.reduceat(counts, firsts)
+        rows.append([column[:levels] for column in merged])
+    px, sz, n = (np.concatenate([row[i] for row in rows]) for i in range(3))
+    return Ragged(np.cumsum([len(row[0]) for row in rows]), {"px": px, "sz": sz, "n": n})
+
+
+def book(market: HyperSynthReactor, now_ns: int, levels: int, grouping: Grouping) -> bytes:
+    """The book at the end of the last finished block."""
+    columns = book_columns([market.book(block_end(now_ns))], levels, grouping, market.instrument)
+    return encode(book_parts(market.instrument), columns)[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """The whole book at the last block end of each period, every coin in step."""
+
+    market: HyperSynthReactor
+    feed: BookFeed
+    grouping: Grouping
+    fast: bool
+
+    def page(self, start_ns: int) -> Page:
+        every = self.feed.every_ns
+        due = [block_end(start_ns + i * every) for i in range(1, PAGE_NS // every + 1)]
+        return pack(start_ns, due, self._encode(due))
+
+    def snapshot(self, now_ns: int) -> Sequence[bytes]:
+        return self._encode([block_end(now_ns)])
+
+    def last_due_ns(self, now_ns: int) -> int:
+        return block_end(now_ns // self.feed.every_ns * self.feed.every_ns)
+
+    def _encode(self, ends_ns: Sequence[int]) -> list[bytes]:
+        instrument = self.market.instrument
+        books = [self.market.book(end) for end in ends_ns]
+        columns = book_columns(books, self.feed.levels, self.grouping, instrument)
+        return encode(pushed("l2Book", book_parts(instrument, fast=self.fast)), columns)
+
+
+# ---------------------------------------------------------------- channels by name
+class HyperliquidChannel(Channel, Protocol):
+    """A channel that can also say when it spoke last: this venue closes sockets it has had nothing to tell."""
+
+    def last_due_ns(self, now_ns: int) -> int:
+        """The boundary of the last frame due by now; 0 if there was none."""
+        ...
+
+
+def _books(
+    market: HyperSynthReactor,
+    profile: Profile,
+    n_sig_figs: int | None,
+    mantissa: int | None,
+    fast: bool = False,
+) -> Books:
+    return Books(market, profile.books[fast], Grouping(n_sig_figs, mantissa), fast)
+
+
+CHANNELS: Final[Mapping[str, Callable[..., HyperliquidChannel]]] = {
+    "l2Book": _books,
+    "bbo": lambda market, _: BestOffer(market),
+    "trades": lambda market, _: Trades(market),
+}
+
+
+def topic(channel: str, fields: Mapping[str, Any]) -> Topic:
+    """The topic of a subscription's fields: options are the JSON of all but the coin, in order."""
+    options = (orjson.dumps(value).decode() for name, value in fields.items() if name != "coin")
+    return Topic(channel, fields["coin"], tuple(options))
+
+
+def make_channel(of: Topic, market: HyperSynthReactor, profile: Profile) -> HyperliquidChannel:
+    """The channel of a topic made by `topic`."""
+    return CHANNELS[of.channel](market, profile, *map(orjson.loads, of.options))
+
+
+# ---------------------------------------------------------------- what REST tells of a market
+def mid_price(market: HyperSynthReactor, now_ns: int) -> str:
+    """The middle of the best bid and offer at the end of the last finished block."""
+    quote = market.quote(block_end(now_ns))
+    scale = price_scale(market.instrument)
+    halves = Scale(scale.frac + 1, 1, 5 * scale.step)
+    return halves.text(int(quote.bid_ticks[0] + quote.ask_ticks[0]))
+
+
+# The tape knows no open interest. It is taken as a fixed share of the day's volume, the one a capture of 2026-09-25
+# shows for BTC: 39338.76246 open, 36757.56691 traded.
+_OPEN_INTEREST = (107, 100)
+
+
+def asset_context(market: HyperSynthReactor, now_ns: int) -> dict[str, Any]:
+    """A perpetual's context, in the venue's order of keys (capture of 2026-09-25); only midPx needs a block.
+
+    {"funding":"0.0000125","openInterest":"39338.76246","prevDayPx":"84086.0","dayNtlVlm":"3096053627.5618200302",
+    "premium":"-0.0001348801","oraclePx":"83778.1","markPx":"83757.0","midPx":"83757.5","impactPxs":["83757.0","83766.8"],
+    "dayBaseVlm":"36757.56691"}
+    """
+    instrument = market.instrument
+    price, size = price_scale(instrument), size_scale(instrument)
+    minute_ns = now_ns // BLOCK_NS * BLOCK_NS
+    day = market.minutes(minute_ns - DAY_NS - BLOCK_NS, minute_ns)  # the first row is only the price before
+    volume_lots = int(day.volume_lots[1:].sum())
+
+    # Oracle, mark and premium are of the last 3 s step; prices in 1e-8 from here on.
+    at_ns = now_ns // ORACLE_NS * ORACLE_NS
+    hour_ns = at_ns // HOUR_NS * HOUR_NS
+    grid = market.seconds(min(hour_ns, at_ns - MARK_WINDOW_S * SECOND_NS), at_ns + SECOND_NS)
+    samples = grid.premium_e8[(grid.ts_ns >= hour_ns) & (grid.ts_ns % PREMIUM_SAMPLE_NS == 0)]
+    tick = instrument.tick_size * 10 ** (8 - instrument.price_decimals)
+    bids = (grid.bid_ticks * tick).tolist()
+    index = grid.index_e8.tolist()
+    window = slice(-MARK_WINDOW_S - 1, None)
+    mark = mark_price(index[window], [bid + tick // 2 for bid in bids[window]])
+    oracle_scale = Scale(max(1, instrument.price_decimals), 1)
+    oracle_step = 10 ** (8 - oracle_scale.frac)
+    oracle = nearest(index[-1], oracle_step) * oracle_step
+    impact_scale = Scale(decimal_places(instrument), 1)
+    impact_step = 10 ** (8 - impact_scale.frac)
+    impact_bid, impact_ask = (
+        nearest(px, impact_step) * impact_step
+        for px in impact_prices(oracle, bids[-1], bids[-1] + tick, int(grid.premium_e8[-1]))
+    )
+    return {
+        "funding": Scale(10, 1).text(nearest(funding_rate_e12(samples.tolist()), 100)),
+        "openInterest": size.text(volume_lots * _OPEN_INTEREST[0] // _OPEN_INTEREST[1]),
+        "prevDayPx": price.text(int(day.close_ticks[0])),
+        "dayNtlVlm": Scale(price.frac + size.frac, 1, price.step * size.step).text(
+            int(day.quote_units[1:].sum())
+        ),
+        "premium": Scale(10, 1).text(premium(oracle, impact_bid, impact_ask, 10**10)),
+        "oraclePx": oracle_scale.text(oracle // oracle_step),
+        "markPx": price.text(nearest(mark, tick)),
+        "midPx": mid_price(market, now_ns),
+        "impactPxs": [impact_scale.text(px // impact_step) for px in (impact_bid, impact_ask)],
+        "dayBaseVlm": size.text(volume_lots),
+    }
