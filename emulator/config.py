@@ -1,0 +1,272 @@
+"""The settings of a run: `Config` is their single list, and this module the only reader of YAML.
+
+A field of `Config` carries its default, its help and its parser; command line, files and SDK all go through `load`, so one value
+is judged alike wherever it was written. Whatever is wrong with it is a `ConfigError` that says where and what would be right.
+"""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from datetime import UTC, date, datetime
+from functools import cache
+from pathlib import Path
+from typing import TypeVar
+
+from reactor.types import BLOCK_NS, SECOND_NS, TICK_NS
+from venues.base import VenueProtocol
+
+PRESETS = Path(__file__).with_name("configs")
+SPEED_LIMIT = 10_000
+LOG_LEVELS = ("debug", "info", "warning", "error")
+
+T = TypeVar("T")
+
+
+class ConfigError(Exception):
+    """The operator's fault, in one line: where it stands, what is wrong, what would be right."""
+
+
+# ---------------------------------------------------------------- what a value may be
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How a value is read. `parse` takes what YAML or a command line holds and raises ValueError when it is not `allowed`."""
+
+    allowed: str
+    parse: Callable[[object], object]
+
+
+def _whole(low: int, high: int) -> Kind:
+    def parse(value: object) -> int:
+        if isinstance(value, bool) or not isinstance(value, int | str):
+            raise ValueError
+        number = int(value)
+        if not low <= number <= high:
+            raise ValueError
+        return number
+
+    return Kind(f"a whole number from {low} to {high}", parse)
+
+
+def _positive(high: float) -> Kind:
+    def parse(value: object) -> float:
+        if isinstance(value, bool) or not isinstance(value, int | float | str):
+            raise ValueError
+        number = float(value)
+        if not 0 < number <= high:
+            raise ValueError
+        return number
+
+    return Kind(f"a number above 0, at most {high:g}", parse)
+
+
+def _one_of(words: Sequence[str]) -> Kind:
+    def parse(value: object) -> str:
+        if not isinstance(value, str) or value.lower() not in words:
+            raise ValueError
+        return value.lower()
+
+    return Kind(f"one of {', '.join(words)}", parse)
+
+
+def _flag(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError  # noqa: TRY004: one exception for all that is not allowed
+    return value
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError  # noqa: TRY004
+    return value
+
+
+def _names(value: object) -> tuple[str, ...]:
+    items = value.split(",") if isinstance(value, str) else value
+    if not isinstance(items, Iterable):
+        raise ValueError  # noqa: TRY004
+    names = [_text(item).strip() for item in items]
+    if not all(names) or len(set(names)) < len(names):
+        raise ValueError
+    return tuple(names)
+
+
+def _instant(value: object) -> int | None:
+    """Nanoseconds since the epoch, floored to the tick; None for "now". A time without a zone is UTC."""
+    if value == "now":
+        return None
+    if isinstance(value, date) and not isinstance(value, datetime):  # YAML reads 2026-01-01 as a date
+        value = value.isoformat()
+    moment = value if isinstance(value, datetime) else datetime.fromisoformat(_text(value))
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    if not 2000 <= moment.astimezone(UTC).year < 2200:
+        raise ValueError
+    since = moment - datetime(1970, 1, 1, tzinfo=UTC)
+    whole_ns = (since.days * 86_400 + since.seconds) * SECOND_NS + since.microseconds * 1000
+    return whole_ns - whole_ns % TICK_NS
+
+
+SEED = _whole(0, 2**63 - 1)
+PORT = _whole(0, 65_500)
+SPEED = _positive(SPEED_LIMIT)
+LEVEL = _one_of(LOG_LEVELS)
+FLAG = Kind("true or false", _flag)
+TEXT = Kind("a text", _text)
+NAMES = Kind("a list of different names", _names)
+INSTANT = Kind("now or an ISO 8601 time between 2000 and 2200", _instant)
+
+
+# ---------------------------------------------------------------- the settings
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What there is to know of a setting besides its value."""
+
+    help: str
+    kind: Kind
+    default: object
+
+
+def _setting(default: T, kind: Kind, help_: str) -> T:
+    """A field of `Config`; typed as its default so that mypy checks one against the other."""
+    row: T = field(default=default, metadata={"setting": Setting(help_, kind, default)})
+    return row
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """The settings of one run, parsed and within their ranges."""
+
+    venues: tuple[str, ...] = _setting((), NAMES, "Venues to serve; all of them when left out.")
+    markets: tuple[str, ...] = _setting(
+        (), NAMES, "Markets to list, as venue:symbol; all of them when left out."
+    )
+    base_port: int = _setting(
+        9000, PORT, "The control port; each venue adds its own offset. 0 takes any free ports."
+    )
+    host: str = _setting("127.0.0.1", TEXT, "Address the venues listen on.")
+    control_host: str = _setting(
+        "127.0.0.1", TEXT, "Address the control API listens on; beyond loopback only with an API key."
+    )
+    api_key: str = _setting("", TEXT, "Key that control requests must carry as X-API-Key.")
+    seed: int = _setting(1, SEED, "Seed of the synthetic world.")
+    start: int | None = _setting(None, INSTANT, "Where the virtual clock starts.")
+    origin: int | None = _setting(
+        None,
+        INSTANT,
+        "Where the tape starts, at its initial price; start, floored to the minute, when left out.",
+    )
+    speed: float = _setting(1.0, SPEED, "Virtual seconds per second.")
+    paused: bool = _setting(False, FLAG, "Start with the clock standing still.")
+    log_level: str = _setting("info", LEVEL, "What is logged, and anything worse.")
+
+
+SETTINGS: Mapping[str, Setting] = {row.name: row.metadata["setting"] for row in fields(Config)}
+
+
+def resolve(config: Config, wall_ns: int) -> tuple[int, int]:
+    """The run's start and origin in ns, "now" being wall_ns."""
+    start_ns = wall_ns - wall_ns % TICK_NS if config.start is None else config.start
+    origin_ns = start_ns if config.origin is None else config.origin
+    return start_ns, origin_ns - origin_ns % BLOCK_NS
+
+
+# ---------------------------------------------------------------- where settings are written
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """Values from one place; `place` tells the operator which setting is meant, and where it stands."""
+
+    place: Callable[[str], str]
+    values: Mapping[str, object]
+
+
+def load(layers: Iterable[Layer], registry: Sequence[VenueProtocol]) -> Config:
+    """The layers merged, later ones over earlier ones, and judged against the venues there are."""
+    values: dict[str, object] = {}
+    places: dict[str, str] = {}
+    for layer in layers:
+        for name, raw in layer.values.items():
+            if name not in SETTINGS:
+                raise ConfigError(f"{layer.place(name)}: unknown setting{_nearest(name, SETTINGS)}")
+            kind, places[name] = SETTINGS[name].kind, layer.place(name)
+            try:
+                values[name] = kind.parse(raw)
+            except (ValueError, OverflowError):
+                raise ConfigError(
+                    f"{places[name]}: {raw!r} is not allowed; allowed: {kind.allowed}"
+                ) from None
+    config = Config(**values)  # type: ignore[arg-type]  # each was parsed by its own kind
+    _check_hosts(config, places)
+    ids = [venue.id for venue in registry]
+    _check_names(config.venues, ids, places.get("venues"), "venue")
+    listed = [row.instrument.market for venue in chosen(config, registry) for row in venue.listings]
+    _check_names(config.markets, listed, places.get("markets"), "market")
+    return config
+
+
+def chosen(config: Config, registry: Sequence[VenueProtocol]) -> list[VenueProtocol]:
+    """The venues this run serves, in port order."""
+    return [venue for venue in registry if not config.venues or venue.id in config.venues]
+
+
+def read_file(path: Path, shown: str | None = None) -> Layer:
+    """A YAML file as a layer; `shown` is what to call it (default: its path)."""
+    import yaml  # here, since most runs read no file  # noqa: PLC0415
+
+    shown = shown or str(path)
+    try:
+        document = yaml.safe_load(path.read_bytes())
+    except OSError as error:
+        raise ConfigError(f"{shown}: {error.strerror or error}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        raise ConfigError(f"{shown}{f', line {mark.line + 1}' if mark else ''}: this is not YAML") from None
+    if document is None:
+        document = {}
+    if not isinstance(document, dict):
+        raise ConfigError(f"{shown}: expected one setting a line, as in 'seed: 7'")
+    return Layer(lambda name: f"{shown}: {name}", {str(key): value for key, value in document.items()})
+
+
+@cache
+def presets() -> tuple[str, ...]:
+    """The names of the presets that come with the product."""
+    return tuple(sorted(path.stem for path in PRESETS.glob("*.yaml")))
+
+
+def read_preset(name: str) -> Layer:
+    """A preset by its name."""
+    if name not in presets():
+        raise ConfigError(f"--preset: there is no preset {name!r}{_nearest(name, presets())}")
+    return read_file(PRESETS / f"{name}.yaml", f"preset {name}")
+
+
+# ---------------------------------------------------------------- what only all values together can tell
+def _nearest(name: str, names: Iterable[str]) -> str:
+    known = list(names)
+    close = difflib.get_close_matches(name, known, 1, 0.5)
+    return f"; did you mean {close[0]}?" if close else f"; known: {', '.join(known) or 'none'}"
+
+
+def _check_names(names: Sequence[str], known: Sequence[str], place: str | None, noun: str) -> None:
+    for name in names:
+        if name not in known:
+            raise ConfigError(f"{place}: unknown {noun} {name!r}{_nearest(name, known)}")
+
+
+def _check_hosts(config: Config, places: Mapping[str, str]) -> None:
+    """Whoever reaches the control API rules the run, so strangers need a key."""
+    if not config.api_key and not is_loopback(config.control_host):
+        place = places.get("control_host")
+        raise ConfigError(
+            f"{place}: {config.control_host} is not a loopback address; set an api_key to listen there"
+        )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach the address."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,269 @@
+"""One client's WebSocket: bytes in -> the venue's session -> actions -> bytes out.
+
+uvicorn hands over the transport at the upgrade; the websockets library's sans-I/O core does the handshake, control frames and
+inbound messages. Data frames go to the transport as they are, never through a queue, a task or an await: the transport's own
+write buffer is the outbox. It is bounded, and at its bound no more is read from the client either. What a venue raises is our
+fault: it is logged and closes this one socket with 1011.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import ParamSpec, cast
+from urllib.parse import unquote
+
+from websockets.datastructures import Headers
+from websockets.frames import CloseCode, Frame, Opcode
+from websockets.http11 import Request, Response
+from websockets.protocol import SEND_EOF, State
+from websockets.server import ServerProtocol
+
+from emulator.driver import Driver
+from emulator.gateway.hub import Feed, Group, Hub, Key
+from emulator.log import get_logger
+from venues.base import (
+    Action,
+    Close,
+    Exchange,
+    HttpRequest,
+    HttpResponse,
+    Ping,
+    Reply,
+    Session,
+    Subscribe,
+    Unsubscribe,
+    VenueProtocol,
+)
+from venues.wire import frame
+
+GOODBYE_SECONDS = 10  # how long a closing handshake may take before the socket is cut
+INTERNAL_ERROR = Close(CloseCode.INTERNAL_ERROR)
+GOING_AWAY = Close(CloseCode.GOING_AWAY)
+
+P = ParamSpec("P")
+log = get_logger("connection")
+library_log = logging.getLogger("exchange_emulator.websockets")
+library_log.setLevel(logging.ERROR)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Port:
+    """What the connections of one listener share. `rank` orders the venues; `connections` are the open ones."""
+
+    venue: VenueProtocol
+    exchange: Exchange
+    rank: int
+    hub: Hub
+    driver: Driver
+    connections: set[Connection] = field(default_factory=set)
+
+
+class Connection(asyncio.Protocol):
+    """The life of one socket from the upgrade to its end; uvicorn makes it, hands it the transport and replays the request."""
+
+    def __init__(self, port: Port, **_uvicorn: object) -> None:
+        self.feeds: dict[Key, Feed] = {}
+        self.group: Group | None = None
+        self._port = port
+        self._rules = port.venue.socket_rules
+        self._wire = ServerProtocol(max_size=self._rules.max_message_bytes, logger=library_log)
+        self._session: Session | None = None
+        self._parts: list[bytes] = []  # of the message being received
+        self._binary = False
+        self._out: list[bytes] = []  # frames that answer the input being handled
+        self._full = False  # the outbox is at its bound
+        self._closing = False
+        self._patience = GOODBYE_SECONDS
+        self._name = ""
+
+    def __str__(self) -> str:
+        return self._name
+
+    # ------------------------------------------------------------ what the transport says
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._transport.set_protocol(
+            self
+        )  # before anything is written: flow control is for us from the first byte on
+        self._transport.set_write_buffer_limits(high=self._rules.outbox_bytes)
+        self._client = transport.get_extra_info("peername") or ("", 0)
+        self._port.connections.add(self)
+
+    def data_received(self, data: bytes) -> None:
+        self._wire.receive_data(data)
+        self._handle_events()
+
+    def eof_received(self) -> None:
+        self._wire.receive_eof()
+        self._handle_events()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        log.debug("closed", connection=self._name, error=exc)
+        self._closing = True
+        self._port.connections.discard(self)
+        self._port.hub.drop(self)
+
+    def pause_writing(self) -> None:
+        self._full = True
+        self._port.hub.full.add(self)
+        self._transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        self._full = False
+        self._port.hub.full.discard(self)
+        self._transport.resume_reading()
+        self._port.hub.changed()
+
+    # ------------------------------------------------------------ what the client says
+    def _handle_events(self) -> None:
+        # One stamp for all that arrived together: taking it delivers what is due, and frames must not overtake an answer.
+        now_ns, wall_ns = self._port.driver.stamp()
+        for event in self._wire.events_received():
+            if isinstance(event, Request):
+                self._handshake(event, now_ns, wall_ns)
+            elif isinstance(event, Frame):
+                self._frame(event, now_ns, wall_ns)
+        self._flush()
+
+    def _handshake(self, request: Request, now_ns: int, wall_ns: int) -> None:
+        path, _, query = request.path.partition("?")
+        self._name = f"{self._port.venue.id} {self._client[0]}:{self._client[1]} {path}"
+        response = self._wire.accept(request)
+        if response.status_code == 101:
+            answer = self._session_for(path, query, request.headers)
+            if isinstance(answer, HttpResponse):
+                response = self._refusal(answer)
+            else:
+                self._session = answer
+        self._wire.send_response(response)
+        self._flush()
+        if self._session is not None:
+            log.debug("open", connection=self._name)
+            self._act(now_ns, self._session.open, now_ns, wall_ns)
+
+    def _session_for(self, path: str, query: str, headers: Headers) -> Session | HttpResponse:
+        names = {name.lower() for name in headers}
+        values = {name: ", ".join(headers.get_all(name)) for name in names}
+        asked = HttpRequest("GET", unquote(path), query, values, client=self._client[0])
+        try:
+            return self._port.venue.session(asked, self._port.exchange)
+        except Exception:
+            log.exception("venue failed", connection=self._name)
+            return HttpResponse(500, b"Internal Server Error", "text/plain")
+
+    def _refusal(self, answer: HttpResponse) -> Response:
+        response = self._wire.reject(answer.status, "")
+        response.body = answer.body
+        described = {
+            "Content-Type": answer.content_type,
+            "Content-Length": str(len(answer.body)),
+            **dict(answer.headers),
+        }
+        for name, value in described.items():
+            response.headers.pop(name, None)
+            response.headers[name] = value
+        return response
+
+    def _frame(self, event: Frame, now_ns: int, wall_ns: int) -> None:
+        session, opcode = self._session, event.opcode
+        assert session is not None
+        if opcode is Opcode.PING:
+            self._act(now_ns, session.ping, now_ns, wall_ns)
+        elif opcode is Opcode.PONG:
+            self._act(now_ns, session.pong, bytes(event.data), now_ns, wall_ns)
+        elif opcode is not Opcode.CLOSE:
+            if opcode is not Opcode.CONT:
+                self._parts, self._binary = [], opcode is Opcode.BINARY
+            self._parts.append(bytes(event.data))
+            if event.fin:
+                message = b"".join(self._parts)
+                try:
+                    data = message if self._binary else message.decode()
+                except UnicodeDecodeError:
+                    self._close(Close(CloseCode.INVALID_DATA))
+                else:
+                    self._act(now_ns, session.receive, data, now_ns, wall_ns)
+
+    # ------------------------------------------------------------ what the session wants
+    def _act(
+        self, now_ns: int, ask: Callable[P, Sequence[Action] | None], *args: P.args, **kwargs: P.kwargs
+    ) -> None:
+        """Ask the session, do what it wants. The one place where a venue's exceptions end."""
+        if self._closing:
+            return
+        try:
+            for action in ask(*args, **kwargs) or ():
+                self._perform(action, now_ns)
+        except Exception:
+            log.exception("session failed", connection=self._name)
+            self._close(INTERNAL_ERROR)
+
+    def _perform(self, action: Action, now_ns: int) -> None:
+        port = self._port
+        match action:
+            case Reply(payload):
+                self._out.append(frame(payload))
+            case Subscribe(topic, snapshot):
+                make = lambda: port.venue.channel(topic, port.exchange)
+                channel = port.hub.subscribe(self, port.rank, topic, make)
+                if snapshot:
+                    self._out += [frame(payload) for payload in channel.snapshot(now_ns)]
+            case Unsubscribe(topic):
+                port.hub.unsubscribe(self, port.rank, topic)
+            case Ping(payload):
+                self._wire.send_ping(payload)
+            case Close():
+                self._close(action)
+
+    # ------------------------------------------------------------ what the emulator wants
+    def deliver(self, frames: bytes) -> None:
+        """Write a tick's frames; at the outbox's bound, the venue's own close instead."""
+        if self._full:
+            log.info("slow consumer", connection=self._name)
+            self.close(self._rules.slow_consumer)
+        elif not self._closing:
+            self._transport.write(frames)
+
+    def tick(self, now_ns: int, wall_ns: int) -> None:
+        """Called once a second of wall time: the session's deadlines, then ours for a client that does not answer a close."""
+        if self._closing:
+            self._patience -= 1
+            if self._patience == 0:
+                self._transport.abort()
+        elif self._session is not None:
+            self._act(now_ns, self._session.tick, now_ns, wall_ns)
+            self._flush()
+
+    def abandon(self) -> None:
+        self.close(INTERNAL_ERROR)
+
+    def close(self, close: Close) -> None:
+        """Start the closing handshake. Idempotent."""
+        self._close(close)
+        self._flush()
+
+    def abort(self) -> None:
+        """Cut the socket now."""
+        self._transport.abort()
+
+    def _close(self, close: Close) -> None:
+        if self._wire.state is State.OPEN:
+            self._wire.send_close(close.code, close.reason)
+
+    def _flush(self) -> None:
+        """Write the answers, then whatever the protocol has to say: a pong or a close comes after what was said before it."""
+        writes = self._wire.data_to_send()
+        data = b"".join(self._out + writes)
+        self._out.clear()
+        if data:
+            self._transport.write(data)
+        if self._wire.state is not State.OPEN and not self._closing:
+            self._closing = True
+            self._port.hub.drop(self)
+            self._transport.resume_reading()
+        if SEND_EOF in writes:
+            # Only half: closing a socket with unread input resets it, and the client would miss the close code.
+            self._transport.write_eof() if self._transport.can_write_eof() else self._transport.close()

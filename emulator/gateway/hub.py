@@ -1,0 +1,246 @@
+"""The hub: topic -> channel -> subscribers, and every tick each subscriber's frames in one piece of bytes.
+
+A channel exists from its first subscriber to its last and holds the page being delivered and the next one, made ahead in a
+worker thread. There is no task, no await and no encoding between a tick and its bytes: a tick is one slice per channel and one
+write per connection, and connections with the same subscriptions share what is written. What a connection gets depends on its
+own subscriptions and the virtual time alone: channels are delivered in the order of their keys, never of their subscription.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from heapq import heappop, heappush
+from itertools import count
+from queue import PriorityQueue
+from typing import Protocol, TypeAlias
+
+from emulator.log import get_logger
+from reactor.types import TICK_NS
+from venues.base import PAGE_NS, Channel, Page, Topic
+
+STAGGERS = 16  # the next pages are asked for at this many instants, spread over the first half of a page
+
+log = get_logger("hub")
+
+Key: TypeAlias = tuple[int, str, str, tuple[str, ...], tuple[str, ...]]
+
+
+class Subscriber(Protocol):
+    """What the hub knows of a connection. `feeds` and `group` are the hub's own notes on it."""
+
+    feeds: dict[Key, Feed]
+    group: Group | None
+
+    def deliver(self, frames: bytes) -> None:
+        """Write these frames; never blocks."""
+        ...
+
+    def abandon(self) -> None:
+        """Close: one of its channels failed, which is our fault."""
+        ...
+
+
+class Feed:
+    """A channel somebody listens to."""
+
+    __slots__ = ("asked_ns", "channel", "frames", "key", "next", "number", "page", "subscribers")
+
+    def __init__(self, key: Key, channel: Channel, number: int) -> None:
+        self.key = key
+        self.channel = channel
+        self.number = number
+        self.page: Page | None = None
+        self.next: Page | None = None
+        self.asked_ns = -1  # start of the newest page asked for
+        self.frames = b""  # what is due in the tick being delivered
+        self.subscribers: set[Subscriber] = set()
+
+    def turn(self, start_ns: int) -> bool:
+        """Go over to the page that starts then; False while it is not made."""
+        if self.page is None or self.page.start_ns != start_ns:
+            self.page, self.next = self.next, None
+        return self.page is not None and self.page.start_ns == start_ns
+
+
+class Group:
+    """The connections with one set of subscriptions."""
+
+    __slots__ = ("feeds", "members")
+
+    def __init__(self, feeds: tuple[Feed, ...]) -> None:
+        self.feeds = feeds
+        self.members: dict[Subscriber, None] = {}
+
+    def frames(self, after_ns: int, upto_ns: int) -> bytes:
+        """The frames due in (after_ns, upto_ns], tick by tick and within a tick in the channels' order."""
+        busy = [feed for feed in self.feeds if feed.frames]
+        if len(busy) < 2:
+            return busy[0].frames if busy else b""
+        if upto_ns - after_ns == TICK_NS:
+            return b"".join([feed.frames for feed in busy])
+        pages = [feed.page for feed in busy if feed.page is not None]
+        ticks = range(after_ns, upto_ns, TICK_NS)
+        return b"".join([page.cut(tick_ns, tick_ns + TICK_NS) for tick_ns in ticks for page in pages])
+
+
+class Hub:
+    """The channels in use and who listens to them. Lives on the event loop; `changed` is called whenever delivery, held up
+    before, may be able to go on: a first subscriber came, a page was made, a connection's outbox emptied or it went away.
+    """
+
+    def __init__(self) -> None:
+        self.changed: Callable[[], None] = lambda: None
+        self.full: set[Subscriber] = set()  # whose outbox is at its bound
+        self._feeds: dict[Key, Feed] = {}
+        self._groups: dict[tuple[Feed, ...], Group] = {}
+        self._moved: dict[Subscriber, None] = {}  # whose subscriptions changed since the last delivery
+        self._ready_ns = -1  # every channel has turned to the page that starts then
+        self._ahead: list[tuple[int, int, Feed]] = []  # when to ask for whose next page
+        self._numbers = count()
+        self._maker = _PageMaker(self._made)
+
+    # ------------------------------------------------------------ subscriptions
+    @property
+    def active(self) -> bool:
+        """Whether anybody listens to anything."""
+        return bool(self._feeds)
+
+    def subscribe(
+        self, subscriber: Subscriber, rank: int, topic: Topic, make: Callable[[], Channel]
+    ) -> Channel:
+        """Deliver the topic of venue number `rank` from the next tick on. Idempotent; returns the topic's channel."""
+        key = (rank, topic.channel, topic.symbol, topic.options, topic.dress)
+        feed = self._feeds.get(key)
+        if feed is None:
+            feed = self._feeds[key] = Feed(key, make(), next(self._numbers))
+            self._ready_ns = -1
+        feed.subscribers.add(subscriber)
+        subscriber.feeds[key] = feed
+        self._moved[subscriber] = None
+        self.changed()
+        return feed.channel
+
+    def unsubscribe(self, subscriber: Subscriber, rank: int, topic: Topic) -> None:
+        """Stop delivering the topic. Idempotent."""
+        self._leave(subscriber, (rank, topic.channel, topic.symbol, topic.options, topic.dress))
+
+    def drop(self, subscriber: Subscriber) -> None:
+        """Forget a connection. Idempotent."""
+        for key in list(subscriber.feeds):
+            self._leave(subscriber, key)
+        self._place(subscriber)
+        self._moved.pop(subscriber, None)
+        self.full.discard(subscriber)
+        self.changed()
+
+    def _leave(self, subscriber: Subscriber, key: Key) -> None:
+        feed = subscriber.feeds.pop(key, None)
+        if feed is not None:
+            self._moved[subscriber] = None
+            feed.subscribers.discard(subscriber)
+            if not feed.subscribers:
+                del self._feeds[key]
+
+    def _place(self, subscriber: Subscriber) -> None:
+        """Put a connection among those with the same subscriptions."""
+        if subscriber.group is not None:
+            del subscriber.group.members[subscriber]
+            if not subscriber.group.members:
+                del self._groups[subscriber.group.feeds]
+        feeds = tuple(subscriber.feeds[key] for key in sorted(subscriber.feeds))
+        subscriber.group = self._groups.setdefault(feeds, Group(feeds)) if feeds else None
+        if subscriber.group is not None:
+            subscriber.group.members[subscriber] = None
+
+    # ------------------------------------------------------------ pages
+    def ready(self, at_ns: int) -> bool:
+        """Whether every channel holds the page that follows the boundary at_ns; asks for those that are missing."""
+        start_ns = at_ns - at_ns % PAGE_NS
+        if start_ns == self._ready_ns:
+            return True
+        missing = [feed for feed in self._feeds.values() if not feed.turn(start_ns)]
+        for feed in missing:
+            self._ask(feed, start_ns)
+        if not missing:
+            self._ready_ns = start_ns
+            self._ahead = []
+            for feed in self._feeds.values():
+                heappush(
+                    self._ahead,
+                    (start_ns + feed.number % STAGGERS * PAGE_NS // 2 // STAGGERS, feed.number, feed),
+                )
+        return not missing
+
+    def _ask(self, feed: Feed, start_ns: int) -> None:
+        if feed.asked_ns != start_ns:
+            feed.asked_ns = start_ns
+            self._maker.ask(feed, start_ns)
+
+    def _made(self, feed: Feed, page: Page | None) -> None:
+        if page is None:
+            for subscriber in list(feed.subscribers):
+                subscriber.abandon()
+        feed.next = page
+        self.changed()
+
+    # ------------------------------------------------------------ delivery
+    def deliver(self, after_ns: int, upto_ns: int) -> None:
+        """Write every connection its frames due in (after_ns, upto_ns]: boundaries of one page, for which `ready` was true."""
+        for subscriber in self._moved:
+            self._place(subscriber)
+        self._moved.clear()
+        while self._ahead and self._ahead[0][0] < upto_ns:
+            feed = heappop(self._ahead)[2]
+            if feed.subscribers:
+                self._ask(feed, self._ready_ns + PAGE_NS)
+        for feed in self._feeds.values():
+            assert feed.page is not None
+            feed.frames = feed.page.cut(after_ns, upto_ns)
+        for group in list(self._groups.values()):
+            frames = group.frames(after_ns, upto_ns)
+            if frames:
+                for subscriber in list(group.members):
+                    subscriber.deliver(frames)
+
+    def close(self) -> None:
+        """End the worker thread."""
+        self._maker.close()
+
+
+class _PageMaker:
+    """One worker thread that makes pages, the earliest first; at most two are in the making per channel."""
+
+    def __init__(self, made: Callable[[Feed, Page | None], None]) -> None:
+        self._made = made
+        self._orders: PriorityQueue[tuple[int, int, Feed | None]] = PriorityQueue()
+        self._thread: threading.Thread | None = None
+
+    def ask(self, feed: Feed, start_ns: int) -> None:
+        """Have the page of the feed's channel made that starts then, and handed to `made` on this event loop."""
+        if self._thread is None:
+            loop = asyncio.get_running_loop()
+            self._thread = threading.Thread(target=self._work, args=(loop,), name="page maker", daemon=True)
+            self._thread.start()
+        self._orders.put((start_ns, feed.number, feed))
+
+    def _work(self, loop: asyncio.AbstractEventLoop) -> None:
+        while True:
+            start_ns, _, feed = self._orders.get()
+            if feed is None:
+                return
+            page = None
+            if feed.subscribers:
+                try:
+                    page = feed.channel.page(start_ns)
+                except Exception:  # whatever a channel raises is our fault and must not take the others down
+                    log.exception("channel failed", channel=feed.key, start_ns=start_ns)
+            loop.call_soon_threadsafe(self._made, feed, page)
+
+    def close(self) -> None:
+        """Stop after the page in the making."""
+        if self._thread is not None:
+            self._orders.put((-1, -1, None))
+            self._thread.join()
+            self._thread = None

@@ -1,0 +1,146 @@
+"""The emulator inside a Python program: `with Emulator() as exchange:` runs it in a thread, by default as a test wants it.
+
+That is: every venue on free ports, the clock standing at 2026-01-01 00:00 UTC, one fixed seed. What is passed in is named and
+judged like the settings in a file. Nothing here may be called from the emulator's own thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import Future
+from types import TracebackType
+from typing import Self, TypeVar
+
+from emulator.config import Layer, load
+from emulator.driver import Driver
+from emulator.gateway.server import Gateway, new_event_loop
+from venues.base import VenueProtocol
+from venues.registry import VENUES
+
+DEFAULTS: Mapping[str, object] = {"base_port": 0, "start": "2026-01-01T00:00:00Z", "paused": True}
+
+T = TypeVar("T")
+
+
+class Clock:
+    """The virtual clock of a running emulator. Steps: ValueError out of range, AdvanceBlocked when a reader holds them up."""
+
+    def __init__(self, driver: Driver, loop: asyncio.AbstractEventLoop) -> None:
+        self._driver = driver
+        self._loop = loop
+
+    @property
+    def now_ns(self) -> int:
+        """What time it is, in ns since the epoch."""
+        return self._call(self._driver.stamp)[0]
+
+    @property
+    def paused(self) -> bool:
+        """Whether it stands still between steps."""
+        return self._driver.paused
+
+    @property
+    def speed(self) -> float:
+        """Virtual seconds per second while it is not paused."""
+        return self._driver.speed
+
+    @speed.setter
+    def speed(self, speed: float) -> None:
+        self._call(lambda: self._driver.set_speed(speed))
+
+    def pause(self) -> None:
+        """Stand still."""
+        self._call(self._driver.pause)
+
+    def resume(self) -> None:
+        """Run on from here."""
+        self._call(self._driver.resume)
+
+    def advance(self, seconds: float) -> int:
+        """Step; returns, with the instant reached, when every frame was accepted by its socket or outbox.
+
+        Blocks the caller: whoever reads the sockets in the same event loop awaits `advance_async` instead.
+        """
+        return self._submit(lambda: self._driver.advance(seconds)).result()
+
+    async def advance_async(self, seconds: float) -> int:
+        """The same for callers in an event loop, whose readers go on meanwhile."""
+        return await asyncio.wrap_future(self._submit(lambda: self._driver.advance(seconds)))
+
+    def _call(self, act: Callable[[], T]) -> T:
+        async def there() -> T:
+            return act()
+
+        return self._submit(there).result()
+
+    def _submit(self, act: Callable[[], Awaitable[T]]) -> Future[T]:
+        """Have it done on the emulator's loop."""
+        if not self._loop.is_running():
+            raise RuntimeError("this emulator is not running")
+
+        async def there() -> T:
+            return await act()
+
+        return asyncio.run_coroutine_threadsafe(there(), self._loop)
+
+
+class Emulator:
+    """An emulator in a thread of this program, running from `start` to `stop` or within a `with`."""
+
+    clock: Clock
+
+    def __init__(
+        self, settings: Mapping[str, object] | None = None, *, registry: Sequence[VenueProtocol] = VENUES
+    ) -> None:
+        self._config = load([Layer(str, DEFAULTS), Layer(str, settings or {})], registry)
+        self._registry = registry
+        self._thread: threading.Thread | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Take the ports and serve; returns when every venue answers. Raises PortBusy."""
+        gateway = Gateway(self._config, self._registry)
+        started: Future[asyncio.AbstractEventLoop] = Future()
+        self._stop = asyncio.Event()
+        self._thread = threading.Thread(
+            target=self._run, args=(gateway, started), name="emulator", daemon=True
+        )
+        self._thread.start()
+        self._loop = started.result()
+        self._urls = gateway.urls
+        self.control_url = gateway.control_url
+        self.clock = Clock(gateway.driver, self._loop)
+
+    def stop(self) -> None:
+        """Close every socket and end the thread. Idempotent."""
+        if self._thread is not None:
+            self._loop.call_soon_threadsafe(self._stop.set)
+            self._thread.join()
+            self._thread = None
+
+    def url(self, venue: str) -> str:
+        """http://host:port of the venue, without a path or a slash at the end."""
+        return self._urls[venue]["http"]
+
+    def ws_url(self, venue: str) -> str:
+        """ws://host:port of the venue, without a path or a slash at the end."""
+        return self._urls[venue]["ws"]
+
+    def _run(self, gateway: Gateway, started: Future[asyncio.AbstractEventLoop]) -> None:
+        with asyncio.Runner(loop_factory=new_event_loop) as runner:
+            try:
+                runner.run(gateway.serve(self._stop, lambda: started.set_result(runner.get_loop())))
+            except BaseException as error:
+                if started.done():
+                    raise
+                started.set_exception(error)

@@ -1,0 +1,141 @@
+"""A venue small enough to know by heart: counters that tick in virtual time, and a session that does as it is told.
+
+A socket understands "sub NAME MS", "unsub NAME MS" (acknowledged with "ok ..."), "snap NAME MS" (a subscription with a snapshot),
+"now", "quit CODE", "pings", and "boom", which raises. Frames of a counter: "NAME n", n being the tick's number in NAME's cadence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from reactor.types import MS_NS
+from venues.base import (
+    PAGE_NS,
+    Action,
+    Channel,
+    Close,
+    Exchange,
+    HttpRequest,
+    HttpResponse,
+    Listing,
+    Page,
+    Ping,
+    Reply,
+    Session,
+    SocketRules,
+    Subscribe,
+    Topic,
+    Unsubscribe,
+)
+from venues.wire import pack
+
+START_NS = 1_767_225_600_000_000_000  # 2026-01-01T00:00:00Z
+
+
+@dataclass(frozen=True)
+class Counter:
+    """Every `every_ms` one frame of about `size` bytes: "NAME n xxxx"."""
+
+    name: str
+    every_ms: int
+    size: int
+
+    def page(self, start_ns: int) -> Page:
+        if self.name == "broken":
+            raise RuntimeError("a channel that fails")
+        step_ns = self.every_ms * MS_NS
+        due = range(start_ns + step_ns - start_ns % step_ns, start_ns + PAGE_NS + 1, step_ns)
+        return pack(start_ns, list(due), [self.payload(at_ns) for at_ns in due])
+
+    def payload(self, at_ns: int) -> bytes:
+        return f"{self.name} {at_ns // (self.every_ms * MS_NS)}".encode().ljust(self.size, b"x")
+
+    def snapshot(self, now_ns: int) -> Sequence[bytes]:
+        if self.name == "blind":
+            raise RuntimeError("a snapshot that fails")
+        return [b"snapshot of " + self.payload(now_ns)]
+
+
+@dataclass
+class Dialogue:
+    """Does what it is told. `heard` lists what it was asked besides."""
+
+    exchange: Exchange
+    path: str
+    heard: list[str] = field(default_factory=list)
+
+    def open(self, now_ns: int, wall_ns: int) -> Sequence[Action]:
+        assert wall_ns > 0
+        if self.path == "/hello":
+            return [Reply(b"hello"), Subscribe(Topic("fast", "10"), snapshot=False)]
+        return []
+
+    def receive(self, data: str | bytes, now_ns: int, wall_ns: int) -> Sequence[Action]:
+        if isinstance(data, bytes):
+            return [Reply(b"binary %d" % len(data))]
+        match data.split():
+            case ["sub", *topic]:
+                return [Reply(b"ok " + data.encode()), Subscribe(_topic(topic), snapshot=False)]
+            case ["snap", *topic]:
+                return [Reply(b"ok " + data.encode()), Subscribe(_topic(topic))]
+            case ["unsub", *topic]:
+                return [Unsubscribe(_topic(topic)), Reply(b"ok " + data.encode())]
+            case ["now"]:
+                return [Reply(b"%d" % now_ns)]
+            case ["ping"]:
+                return [Ping(b"are you there")]
+            case ["quit", code]:
+                return [Reply(b"bye"), Close(int(code), "as you wish")]
+            case ["heard"]:
+                return [Reply(" ".join(self.heard).encode())]
+            case ["boom"]:
+                raise RuntimeError("a session that fails")
+        return [Reply(b"what? " + data[:20].encode())]
+
+    def pong(self, payload: bytes, now_ns: int, wall_ns: int) -> None:
+        self.heard.append("pong:" + payload.decode().replace(" ", "_"))
+
+    def ping(self, now_ns: int, wall_ns: int) -> Sequence[Action]:
+        self.heard.append("ping")
+        return []
+
+    def tick(self, now_ns: int, wall_ns: int) -> Sequence[Action]:
+        return [Reply(b"tock")] if self.path == "/ticking" else []
+
+
+def _topic(words: Sequence[str]) -> Topic:
+    name, every_ms, *size = words
+    return Topic(name, every_ms, tuple(size))
+
+
+@dataclass(frozen=True)
+class ToyVenue:
+    """The card. Two of them, with different ids and offsets, make a run with two venues."""
+
+    id: str = "toy"
+    port_offset: int = 1
+    listings: Sequence[Listing] = ()
+    socket_rules: SocketRules = SocketRules(4_096, 262_144, Close(4_008, "too slow"))
+
+    def session(self, request: HttpRequest, exchange: Exchange) -> Session | HttpResponse:
+        if request.path == "/nowhere":
+            return HttpResponse(404, b'{"toy":"no such path"}', headers=(("x-toy", "yes"),))
+        if request.path == "/boom":
+            raise RuntimeError("a venue that fails at the handshake")
+        return Dialogue(exchange, request.path)
+
+    def channel(self, topic: Topic, exchange: Exchange) -> Channel:
+        if topic.channel == "unmade":
+            raise RuntimeError("a channel that cannot be made")
+        return Counter(topic.channel, int(topic.symbol), int(topic.options[0]) if topic.options else 0)
+
+    def handle(self, request: HttpRequest, exchange: Exchange, now_ns: int) -> HttpResponse:
+        if request.path == "/boom":
+            raise RuntimeError("a venue that fails at a request")
+        said = f"{request.method} {request.path} ?{request.query} {request.headers.get('x-n')} {len(request.body)} {now_ns}"
+        return HttpResponse(418, said.encode(), "text/toy", (("x-toy", "yes"),))
+
+
+TOY = ToyVenue()
+OTHER = ToyVenue("other", 2)
