@@ -313,14 +313,6 @@ class _Day:
         return self.n_prints, self.n_agg, self.n_orders, self.n_updates
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Grid:
-    """A market's day by seconds, both midnights included."""
-
-    bid_ticks: Column
-    basis_q32: Column
-
-
 class MarketSkeleton:
     """One market's rows, on the path of its asset."""
 
@@ -336,7 +328,8 @@ class MarketSkeleton:
         self._seed, self._asset, self._lock = seed, asset, RLock()
         self._days = _Days(self._make_day, keep=512)
         self._minutes = _Days(self._make_minutes, keep=512)
-        self._grids = _Days(self._make_grid, keep=6)
+        self._bases = _Days(self._make_seconds_basis, keep=12)
+        self._bids = _Days(self._make_seconds_bid, keep=6)
         unit = 10**instrument.price_decimals / instrument.tick_size
         self._initial_ticks = _q(manifest.initial_price * unit, 1)
         self._initial_e8 = _q(manifest.initial_price, 10**8)
@@ -368,27 +361,36 @@ class MarketSkeleton:
         with self._lock:
             for day in range(first // DAY_SECONDS, -(-stop // DAY_SECONDS)):
                 low, high = max(first - day * DAY_SECONDS, 0), min(stop - day * DAY_SECONDS, DAY_SECONDS)
-                grid = self._grids[day]
                 parts.append(
                     Seconds(
                         (day * DAY_SECONDS + np.arange(low, high)) * SECOND_NS,
-                        grid.bid_ticks[low:high],
+                        self._bids[day][low:high],
                         self._index_e8(self._asset.seconds_q32(day)[low:high]),
-                        self._premium_e8(grid.basis_q32[low:high]),
+                        self._premium_e8(self._bases[day][low:high]),
                     )
                 )
         return Seconds.join(parts) if parts else Seconds(*[np.zeros(0, np.int64)] * 4)
+
+    def premiums_e8(self, start_ns: int, end_ns: int, step_ns: int) -> Column:
+        """The premium at start_ns, start_ns + step_ns, ... before end_ns (whole seconds), from the basis alone."""
+        first, stop, step = (t // SECOND_NS for t in (start_ns, end_ns + SECOND_NS - 1, step_ns))
+        parts = [np.zeros(0, dtype=np.int64)]
+        with self._lock:
+            for day in range(first // DAY_SECONDS, -(-stop // DAY_SECONDS)):
+                low, high = max(first - day * DAY_SECONDS, 0), min(stop - day * DAY_SECONDS, DAY_SECONDS)
+                parts.append(self._bases[day][low:high])
+        return self._premium_e8(np.concatenate(parts)[::step])
 
     def plan(self, k: int) -> MinutePlan:
         """Row k, counted from the origin's minute, as its block realises it."""
         day, i = divmod(self.origin_ns // BLOCK_NS + k, DAY_MINUTES)
         with self._lock:
-            rows, minutes, grid = self._days[day], self._minutes[day], self._grids[day]
+            rows, minutes, bid_ticks = self._days[day], self._minutes[day], self._bids[day]
             log_vol_q16 = self._asset.day(day).log_vol_q16[i : i + 1]
         return MinutePlan(
             k=k,
             start_ns=int(minutes.start_ns[i]),
-            bid_ticks=grid.bid_ticks[i * 60 : i * 60 + 61],
+            bid_ticks=bid_ticks[i * 60 : i * 60 + 61],
             spread_ticks=self.manifest.base_spread_ticks,
             activity_q16=int(rows.activity_q16[i]),
             volatility_q16=int(exp_q16(log_vol_q16)[0]),
@@ -559,11 +561,12 @@ class MarketSkeleton:
         return rows.bid_ticks[1:] + rows.closes_at_ask * self.manifest.base_spread_ticks
 
     # ------------------------------------------------------------ a day by seconds
-    def _seconds_basis(self, day: int, rows: _Day) -> Column:
+    def _make_seconds_basis(self, day: int) -> Column:
         """Slow basis interpolated, plus an Ornstein-Uhlenbeck of seconds that passes through the minutes'
         fast values.
         """
         m = self.manifest
+        rows = self._days[day]
         decay = 0.5 ** (1 / m.basis_fast_halflife_s)
         decay_q16, noise_q32 = _q(decay), _q(m.basis_fast_std_bp * 1e-4 * math.sqrt(1 - decay**2), _Q32)
         shocks = (self._draws("fast-seconds", day).normal_q16(DAY_SECONDS) * noise_q32) >> 16
@@ -577,9 +580,9 @@ class MarketSkeleton:
         grid = (slow + fast[:60]).T.ravel()
         return np.append(grid, rows.basis_q32[-1] + rows.fast_q32[-1])
 
-    def _make_grid(self, day: int) -> _Grid:
-        rows, path = self._days[day], self._asset.seconds_q32(day)
-        basis = self._seconds_basis(day, rows)
+    def _make_seconds_bid(self, day: int) -> Column:
+        """The best bid at the day's 86,401 whole seconds."""
+        rows, path, basis = self._days[day], self._asset.seconds_q32(day), self._bases[day]
         # A lagging market shows part of the last second's move only in the next one; at minute starts it has
         # caught up.
         lag = np.diff(path, prepend=path[:1]) * _q(min(self.manifest.lag_ms / 1000, 1)) // ONE
@@ -594,4 +597,4 @@ class MarketSkeleton:
         inner[each, np.argmax(touches[each], axis=1)] = rows.high_ticks[each]
         each = np.flatnonzero(rows.low_ticks < np.minimum(*ends))
         inner[each, np.argmin(touches[each], axis=1)] = rows.low_ticks[each]
-        return _Grid(bid, basis)
+        return bid
