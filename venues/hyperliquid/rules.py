@@ -16,12 +16,18 @@ import orjson
 
 from reactor.types import MS_NS, SECOND_NS, Instrument
 from venues.base import Listing, VenueError
-
-HOUR_NS = 3_600 * SECOND_NS
+from venues.funding import Average, FundingModel
 
 # The chain's block: events are grouped by it and share its time. Real blocks take 70-100 ms (bbo: 79 ms at the median,
 # measured 2026-08-21); 80 ms is a whole number of ticks and divides a page and a minute.
 CHAIN_BLOCK_NS = 80 * MS_NS
+
+# The server closes a connection to which it has sent nothing for 60 s, and takes 2,000 messages a minute.
+# https://hyperliquid.gitbook.io/hyperliquid-docs/for-developers/api/websocket/timeouts-and-heartbeats and
+# .../rate-limits-and-user-limits (2026-11)
+IDLE_NS = 60 * SECOND_NS
+MESSAGES_PER_MINUTE = 2_000
+MINUTE_NS = 60 * SECOND_NS
 
 
 # ---------------------------------------------------------------- the nouns of the card
@@ -86,6 +92,7 @@ ERRORS: Final[Mapping[str, Refusal]] = {
     "already_unsubscribed": Refusal("Already unsubscribed: {subscription}"),
     "invalid_subscription": Refusal("Invalid subscription {subscription}"),
     "too_many_subscriptions": Refusal("Cannot subscribe to more than {limit} channels."),
+    "too_many_messages": Refusal("Cannot send more than {limit} messages per minute."),
     "broken_json": Refusal("Failed to parse the request body as JSON", 400),
     "not_found": Refusal("", 404),
     "wrong_method": Refusal("", 405),
@@ -263,20 +270,8 @@ def premium(oracle: int, impact_bid: int, impact_ask: int, scale: int) -> int:
 
 
 # ---------------------------------------------------------------- funding
-PREMIUM_SAMPLE_NS = 5 * SECOND_NS
-_E12 = 10**12
-_INTEREST_E12 = _E12 // 10_000  # 0.01 % per 8 h
-_DAMPER_E12 = _E12 // 2_000  # 0.05 %
-_CAP_E12 = 4 * _E12 // 100  # 4 % an hour
-
-
-def funding_rate_e12(premiums_e8: Sequence[int]) -> int:
-    """The hourly rate these premium samples of the running hour (at least one) make, in 1e-12.
-
-    F = (P + clamp(I - P, -0.05 %, +0.05 %)) / 8, within +-4 %, with P the plain mean of the samples and I = 0.01 %:
-    an eighth of an eight-hour rate, paid each hour.
-    https://hyperliquid.gitbook.io/hyperliquid-docs/trading/funding (2026-11)
-    """
-    mean = nearest(sum(premiums_e8) * 10_000, len(premiums_e8))
-    eight_hours = mean + min(max(_INTEREST_E12 - mean, -_DAMPER_E12), _DAMPER_E12)
-    return min(max(nearest(eight_hours, 8), -_CAP_E12), _CAP_E12)
+# Each hour an eighth of the eight-hour rate, on the plain mean of the hour's premiums, within 4 %.
+# https://hyperliquid.gitbook.io/hyperliquid-docs/trading/funding (2026-11)
+FUNDING: Final = FundingModel(
+    interval_h=1, average=Average.PLAIN, low_e12=-40_000_000_000, high_e12=40_000_000_000
+)

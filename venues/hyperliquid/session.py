@@ -11,12 +11,14 @@ from typing import Any, Final
 
 import orjson
 
-from reactor.types import SECOND_NS
 from venues.base import Action, Close, Exchange, Reply, Subscribe, Topic, Unsubscribe, VenueError
 from venues.hyperliquid import rest
 from venues.hyperliquid.rules import (
     BOOK,
     COIN,
+    IDLE_NS,
+    MESSAGES_PER_MINUTE,
+    MINUTE_NS,
     Card,
     Field,
     Shape,
@@ -31,12 +33,9 @@ from venues.hyperliquid.rules import (
     valid_grouping,
 )
 from venues.hyperliquid.wire import make_channel, topic
+from venues.limits import Moment, RollingRate
 
-# The server closes a connection to which it has sent nothing for 60 s; https://hyperliquid.gitbook.io/hyperliquid-docs/
-# for-developers/api/websocket/timeouts-and-heartbeats (2026-11). The close code is the one its clients have seen.
-IDLE_NS = 60 * SECOND_NS
-IDLE_CLOSE = Close(1000, "Inactive")
-
+IDLE_CLOSE = Close(1000, "Inactive")  # as its clients have seen it
 PONG = Reply(b'{"channel":"pong"}')
 METHODS: Final = ("subscribe", "unsubscribe", "post", "ping")
 SUBSCRIPTION: Final[Shape] = {"subscription": Field(is_object)}
@@ -51,40 +50,43 @@ class HyperliquidSession:
         self._card = card
         self._exchange = exchange
         self._topics: dict[Topic, None] = {}
-        self._sent_ns = self._sent_wall_ns = 0
+        self._sent = Moment(0, 0)
+        self._rate = RollingRate(MESSAGES_PER_MINUTE, MINUTE_NS)
         flag = {"fast": Field(is_flag, False)} if True in card.profile.books else {}
         self._shapes: Mapping[str, Shape] = {"l2Book": {**BOOK, **flag}, "bbo": COIN, "trades": COIN}
 
     def open(self, now_ns: int, wall_ns: int) -> Sequence[Action]:
-        self._sent_ns, self._sent_wall_ns = now_ns, wall_ns
+        self._sent = Moment(now_ns, wall_ns)
         return ()
 
     def receive(self, data: str | bytes, now_ns: int, wall_ns: int) -> Sequence[Action]:
-        self._sent_ns, self._sent_wall_ns = now_ns, wall_ns  # every request is answered
+        self._sent = Moment(now_ns, wall_ns)  # whatever is said is answered
+        if self._rate.exceeded_by(self._sent):
+            return [_error(VenueError("too_many_messages", limit=MESSAGES_PER_MINUTE))]
         try:
             return self._answer(data, now_ns)
         except VenueError as error:
-            return [_push("error", render(error)[1])]
+            return [_error(error)]
         except ValueError:
             text = data if isinstance(data, str) else data.decode(errors="replace")
-            return [_push("error", render(VenueError("malformed", request=text))[1])]
+            return [_error(VenueError("malformed", request=text))]
 
     def pong(self, payload: bytes, now_ns: int, wall_ns: int) -> None:
         """Nothing depends on the client's pongs."""
 
     def ping(self, now_ns: int, wall_ns: int) -> Sequence[Action]:
-        self._sent_ns, self._sent_wall_ns = now_ns, wall_ns  # the gateway's pong
+        self._sent = Moment(now_ns, wall_ns)  # the gateway's pong
         return ()
 
     def tick(self, now_ns: int, wall_ns: int) -> Sequence[Action]:
-        if min(now_ns - self._sent_ns, wall_ns - self._sent_wall_ns) < IDLE_NS:
+        if Moment(now_ns, wall_ns).surely_since(self._sent) < IDLE_NS:
             return ()
         # Streams are asked only now. Their last frame's wall time is unknown: taking it for now cuts late, never early.
         spoke_ns = max((self._last_due_ns(t, now_ns) for t in self._topics), default=0)
-        if spoke_ns > self._sent_ns:
-            self._sent_ns, self._sent_wall_ns = spoke_ns, wall_ns
-            return ()
-        return [IDLE_CLOSE]
+        if spoke_ns <= self._sent.now_ns:
+            return [IDLE_CLOSE]
+        self._sent = Moment(spoke_ns, wall_ns)
+        return ()
 
     def _last_due_ns(self, of: Topic, now_ns: int) -> int:
         market = self._exchange.market(of.symbol)
@@ -144,6 +146,10 @@ def _text(value: Any) -> str:
 
 def _push(channel: str, data: Any) -> Reply:
     return Reply(orjson.dumps({"channel": channel, "data": data}))
+
+
+def _error(error: VenueError) -> Reply:
+    return _push("error", render(error)[1])
 
 
 def _acknowledgement(method: str, subscription: Mapping[str, Any]) -> Reply:

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from hashlib import blake2b
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeAlias
 
 import numpy as np
 import orjson
@@ -32,38 +32,38 @@ from reactor.types import (
 from venues.base import PAGE_NS, Channel, Page, Topic
 from venues.hyperliquid.rules import (
     CHAIN_BLOCK_NS,
-    HOUR_NS,
+    FUNDING,
+    IDLE_NS,
     MARK_WINDOW_S,
     ORACLE_NS,
-    PREMIUM_SAMPLE_NS,
     BookFeed,
     Profile,
     decimal_places,
-    funding_rate_e12,
     impact_prices,
     mark_price,
     nearest,
     premium,
 )
-from venues.wire import Choice, Decimal, Each, Int, Part, Ragged, Scale, Text, Values, encode, pack
+from venues.wire import Choice, Decimal, Each, Int, Part, Ragged, Scale, Text, Values, declare, encode, pack
 
 RECENT_TRADES = 10  # trades replayed to a new subscriber, and in `recentTrades`
 
-
-# ---------------------------------------------------------------- blocks and numbers
-def block_end(at_ns: int) -> int:
-    """The end of the last chain block finished at at_ns."""
-    return at_ns // CHAIN_BLOCK_NS * CHAIN_BLOCK_NS
+Parts: TypeAlias = tuple[Part, ...]
 
 
-def block_ends(ts_ns: Column) -> Column:
-    """The end of the chain block each instant lies in."""
-    return (ts_ns // CHAIN_BLOCK_NS + 1) * CHAIN_BLOCK_NS
-
-
-def block_time_ms(end_ns: int) -> int:
-    """The time, in ms, that what happened in the block ending at end_ns carries."""
-    return end_ns // MS_NS - 1
+# ---------------------------------------------------------------- the messages
+# https://hyperliquid.gitbook.io/hyperliquid-docs/for-developers/api/websocket/subscriptions (2026-11); order of keys as
+# in captures of 2025-12-16 (trades) and 2026-08-19 (l2Book, bbo). `users` are buyer and seller.
+LEVEL = '{"px":"<px:price>","sz":"<sz:size>","n":<n>}'
+BOOK = '{"coin":"<coin:coin>","time":<time:time>,"levels":[[<bids:levels>],[<asks:levels>]]}'
+TRADE = (
+    '{"coin":"<coin:coin>","side":"<side:side>","px":"<px:price>","sz":"<sz:size>","time":<time:time>,'
+    '"hash":"<hash:text>","tid":<tid>,"users":["<buyer:text>","<seller:text>"]}'
+)
+L2_BOOK = f'{{"channel":"l2Book","data":{BOOK}}}'
+FAST_L2_BOOK = f'{{"channel":"l2Book","data":{BOOK[:-1]},"fast":true}}}}'
+BBO = '{"channel":"bbo","data":{"coin":"<coin:coin>","time":<time:time>,"bbo":[<bid:text>,<ask:text>]}}'
+TRADES = '{"channel":"trades","data":[<trades:trades>]}'
 
 
 def price_scale(instrument: Instrument) -> Scale:
@@ -76,10 +76,36 @@ def size_scale(instrument: Instrument) -> Scale:
     return Scale(instrument.qty_decimals, 1, instrument.lot_size)
 
 
+def parts_of(text: str, instrument: Instrument) -> Parts:
+    """A message about this instrument."""
+    kinds: dict[str, Callable[[str], Part]] = {
+        "coin": lambda _: instrument.symbol,
+        "time": partial(Int, per=MS_NS),
+        "text": Text,
+        "side": partial(Choice, texts=("A", "B")),
+        "price": partial(Decimal, scale=price_scale(instrument)),
+        "size": partial(Decimal, scale=size_scale(instrument)),
+        "levels": lambda name: Each(name, declare(LEVEL, kinds)),
+        "trades": lambda name: Each(name, declare(TRADE, kinds)),
+    }
+    return declare(text, kinds)
+
+
+# ---------------------------------------------------------------- blocks of the chain
+def block_end(at_ns: int) -> int:
+    """The end of the last block finished at at_ns."""
+    return at_ns // CHAIN_BLOCK_NS * CHAIN_BLOCK_NS
+
+
+def block_ends(ts_ns: Column) -> Column:
+    """The end of the block each instant lies in."""
+    return (ts_ns // CHAIN_BLOCK_NS + 1) * CHAIN_BLOCK_NS
+
+
 # ---------------------------------------------------------------- what the tape does not say
 # Order counts, trade ids, hashes and addresses are not on the tape: they are hashes of what is, the same in every run.
 _TID_BITS = np.uint64((1 << 50) - 1)
-_FOLD = np.uint64(25)
+_TID_FOLD = np.uint64(25)
 _ODD = (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9))
 _MAKERS, _TAKERS = 64, 4_096  # accounts that quote, accounts that take
 
@@ -89,17 +115,17 @@ def order_counts(ticks: Column, lots: Column, instrument: Instrument) -> Column:
     units = 10 ** (instrument.price_decimals + instrument.qty_decimals)
     shown = ticks * instrument.tick_size * lots * instrument.lot_size // units
     typical = 8_192 + (ticks.astype(np.uint64) * _ODD[0] >> np.uint64(50)).astype(np.int64)
-    count: Column = 1 + shown // typical
-    return count
+    counts: Column = 1 + shown // typical
+    return counts
 
 
 def trade_ids(trade_id: Column, market: str) -> Column:
-    """`tid`s: a permutation of the 50-bit integers, a different one for each market, so unique and without order."""
-    key = int.from_bytes(blake2b(market.encode(), digest_size=6).digest())
-    tid = trade_id.astype(np.uint64) + np.uint64(key) & _TID_BITS
+    """`tid`s: a permutation of the 50-bit integers, another one for each market, so unique and without order."""
+    key = np.uint64(int.from_bytes(blake2b(market.encode(), digest_size=6).digest()))
+    tid = trade_id.astype(np.uint64) + key & _TID_BITS
     for odd in _ODD:
-        tid = (tid ^ tid >> _FOLD) * odd & _TID_BITS
-    return (tid ^ tid >> _FOLD).astype(np.int64)
+        tid = (tid ^ tid >> _TID_FOLD) * odd & _TID_BITS
+    return (tid ^ tid >> _TID_FOLD).astype(np.int64)
 
 
 def _digest(words: str, size: int) -> str:
@@ -111,82 +137,36 @@ def _account(kind: str, number: int) -> str:
     return _digest(f"{kind}:{number}", 20)
 
 
-def _spread(ids: Column, over: int) -> list[int]:
-    return ((ids.astype(np.uint64) * _ODD[1] >> np.uint64(32)) % np.uint64(over)).tolist()  # type: ignore[no-any-return]
-
-
-# ---------------------------------------------------------------- messages
-def level_parts(instrument: Instrument) -> tuple[Part, ...]:
-    """A price level: {"px":"69172.0","sz":"1.21098","n":5}."""
-    px, sz = Decimal("px", price_scale(instrument)), Decimal("sz", size_scale(instrument))
-    return ('{"px":"', px, '","sz":"', sz, '","n":', Int("n"), "}")
-
-
-def trade_parts(instrument: Instrument) -> tuple[Part, ...]:
-    """A trade; `users` are buyer and seller.
-
-    {"coin":"SOL","side":"A","px":"128.5","sz":"0.42","time":1765887848009,"hash":"0xab7a..","tid":867891549538215,
-    "users":["0x76..","0xbb.."]}
-    """
-    px, sz = Decimal("px", price_scale(instrument)), Decimal("sz", size_scale(instrument))
-    return (
-        f'{{"coin":"{instrument.symbol}","side":"', Choice("side", ("A", "B")), '","px":"', px, '","sz":"', sz,
-        '","time":', Int("time"), ',"hash":"', Text("hash"), '","tid":', Int("tid"),
-        ',"users":["', Text("buyer"), '","', Text("seller"), '"]}',
-    )  # fmt: skip
-
-
-def book_parts(instrument: Instrument, *, fast: bool = False) -> tuple[Part, ...]:
-    """A book, best levels first: {"coin":"BTC","time":1787195067883,"levels":[[bids],[asks]]}, and "fast":true."""
-    level = level_parts(instrument)
-    return (
-        f'{{"coin":"{instrument.symbol}","time":', Int("time"),
-        ',"levels":[[', Each("bids", level), "],[", Each("asks", level), "]]",
-        ',"fast":true}' if fast else "}",
-    )  # fmt: skip
-
-
-def bbo_parts(instrument: Instrument) -> tuple[Part, ...]:
-    """A best bid and offer, null if there is none: {"coin":"BTC","time":1787195068169,"bbo":[{..level},{..level}]}."""
-    return (
-        f'{{"coin":"{instrument.symbol}","time":',
-        Int("time"),
-        ',"bbo":[',
-        Text("bid"),
-        ",",
-        Text("ask"),
-        "]}",
-    )
-
-
-def pushed(channel: str, parts: Sequence[Part]) -> tuple[Part, ...]:
-    """The parts as the data of a push: {"channel":"bbo","data":{..}}."""
-    return (f'{{"channel":"{channel}","data":', *parts, "}")
+def _accounts(kind: str, ids: Column, of: int) -> list[str]:
+    numbers = (ids.astype(np.uint64) * _ODD[1] >> np.uint64(32)) % np.uint64(of)
+    return [_account(kind, number) for number in numbers.tolist()]
 
 
 # ---------------------------------------------------------------- trades
 def trade_columns(prints: Prints, instrument: Instrument) -> dict[str, Values]:
-    """The columns of `trade_parts`."""
-    hashes = {i: _digest(f"{instrument.market}:{i}", 32) for i in np.unique(prints.order_id).tolist()}
-    takers = [_account("taker", i) for i in _spread(prints.order_id, _TAKERS)]
-    makers = [_account("maker", i) for i in _spread(prints.trade_id, _MAKERS)]
-    bought = (prints.side == Side.BUY).tolist()
+    """The columns of TRADE. Prints of one market order share a transaction, so hash and taker."""
+    transactions = prints.order_id.tolist()
+    hashes = {number: _digest(f"{instrument.market}:{number}", 32) for number in set(transactions)}
+    takers = _accounts("taker", prints.order_id, _TAKERS)
+    makers = _accounts("maker", prints.trade_id, _MAKERS)
+    bought = prints.side == Side.BUY
+    users = [(t, m) if b else (m, t) for b, t, m in zip(bought.tolist(), takers, makers, strict=True)]
     return {
-        "side": (prints.side == Side.BUY).astype(np.int64),
+        "side": bought.astype(np.int64),
         "px": prints.price_ticks,
         "sz": prints.qty_lots,
-        "time": block_ends(prints.ts_ns) // MS_NS - 1,
-        "hash": [hashes[i] for i in prints.order_id.tolist()],
+        "time": block_ends(prints.ts_ns) - 1,
+        "hash": [hashes[number] for number in transactions],
         "tid": trade_ids(prints.trade_id, instrument.market),
-        "buyer": [taker if b else maker for b, taker, maker in zip(bought, takers, makers, strict=True)],
-        "seller": [maker if b else taker for b, taker, maker in zip(bought, takers, makers, strict=True)],
+        "buyer": [buyer for buyer, _ in users],
+        "seller": [seller for _, seller in users],
     }
 
 
 def recent_trades(market: HyperSynthReactor, now_ns: int) -> list[bytes]:
     """The newest trades of finished blocks, oldest first."""
     prints = market.prints_before(block_end(now_ns), RECENT_TRADES)
-    return encode(trade_parts(market.instrument), trade_columns(prints, market.instrument))
+    return encode(parts_of(TRADE, market.instrument), trade_columns(prints, market.instrument))
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,53 +178,57 @@ class Trades:
     def page(self, start_ns: int) -> Page:
         instrument = self.market.instrument
         prints = self.market.window(start_ns, start_ns + PAGE_NS).prints
-        due, firsts = np.unique(block_ends(prints.ts_ns), return_index=True)
-        ends = np.append(firsts, len(prints))[1:]
-        parts = pushed("trades", ("[", Each("trades", trade_parts(instrument)), "]"))
-        return pack(start_ns, due, encode(parts, {"trades": Ragged(ends, trade_columns(prints, instrument))}))
+        due_of = block_ends(prints.ts_ns)
+        due = np.unique(due_of)
+        trades = Ragged(np.searchsorted(due_of, due, side="right"), trade_columns(prints, instrument))
+        return pack(start_ns, due, encode(parts_of(TRADES, instrument), {"trades": trades}))
 
     def snapshot(self, now_ns: int) -> Sequence[bytes]:
         trades = recent_trades(self.market, now_ns)
-        return [b'{"channel":"trades","data":[' + b",".join(trades) + b"]}"] if trades else []
+        return [b'{"channel":"trades","data":[%b]}' % b",".join(trades)] if trades else []
 
     def last_due_ns(self, now_ns: int) -> int:
-        return _last(block_ends(self.market.prints_before(block_end(now_ns), 1).ts_ns))
+        return _last(self.market.prints_before(block_end(now_ns), 1).ts_ns)
+
+
+def _last(ts_ns: Column) -> int:
+    """The end of the block of the last of these instants; 0 if there is none."""
+    return int(block_ends(ts_ns[-1:]).sum())
 
 
 # ---------------------------------------------------------------- best bid and offer
 @dataclass(frozen=True, slots=True)
 class BestOffer:
-    """The best bid and offer at the end of each block in which it changed."""
+    """The best bid and offer at the end of each block that left it changed."""
 
     market: HyperSynthReactor
 
     def page(self, start_ns: int) -> Page:
         quotes = self.market.window(start_ns, start_ns + PAGE_NS).quotes
-        ends = block_ends(quotes.ts_ns)
-        lasts = np.flatnonzero(np.append(ends[1:] != ends[:-1], True))[: len(ends)]
-        offers = _offers(quotes)[lasts]
+        due_of = block_ends(quotes.ts_ns)
+        due = np.unique(due_of)
+        offers = _offers(quotes)[np.searchsorted(due_of, due, side="right") - 1]
         before = np.zeros((1, 4), np.int64), _offers(self.market.quote(start_ns))
         history = np.concatenate([*before, offers])[-len(offers) - 1 :]
         changed = np.any(history[1:] != history[:-1], axis=1)
-        due = ends[lasts][changed]
-        return pack(start_ns, due, self._encode(due, offers[changed]))
+        return pack(start_ns, due[changed], self._encode(due[changed], offers[changed]))
 
     def snapshot(self, now_ns: int) -> Sequence[bytes]:
-        end_ns = block_end(now_ns)
-        offers = _offers(self.market.quote(end_ns))
-        return self._encode(np.full(len(offers), end_ns), offers)
+        offers = _offers(self.market.quote(block_end(now_ns)))
+        return self._encode(np.full(len(offers), block_end(now_ns)), offers)
 
     def last_due_ns(self, now_ns: int) -> int:
-        return _last(block_ends(self.market.quote(block_end(now_ns)).ts_ns))
+        return _last(self.market.window(block_end(now_ns - IDLE_NS), block_end(now_ns)).quotes.ts_ns)
 
-    def _encode(self, ends_ns: Column, offers: Column) -> list[bytes]:
+    def _encode(self, due_ns: Column, offers: Column) -> list[bytes]:
+        bid_ticks, bid_lots, ask_ticks, ask_lots = offers.T
         instrument = self.market.instrument
         columns: dict[str, Values] = {
-            "time": ends_ns // MS_NS - 1,
-            "bid": _level_texts(offers[:, 0], offers[:, 1], instrument),
-            "ask": _level_texts(offers[:, 2], offers[:, 3], instrument),
+            "time": due_ns - 1,
+            "bid": _level_texts(bid_ticks, bid_lots, instrument),
+            "ask": _level_texts(ask_ticks, ask_lots, instrument),
         }
-        return encode(pushed("bbo", bbo_parts(instrument)), columns)
+        return encode(parts_of(BBO, instrument), columns)
 
 
 def _offers(quotes: Quotes) -> Column:
@@ -253,14 +237,10 @@ def _offers(quotes: Quotes) -> Column:
 
 
 def _level_texts(ticks: Column, lots: Column, instrument: Instrument) -> list[str]:
-    levels = encode(
-        level_parts(instrument), {"px": ticks, "sz": lots, "n": order_counts(ticks, lots, instrument)}
-    )
-    return [level.decode() if n else "null" for level, n in zip(levels, lots.tolist(), strict=True)]
-
-
-def _last(ends: Column) -> int:
-    return int(ends[-1]) if len(ends) else 0
+    """Each level, null where it is empty."""
+    columns = {"px": ticks, "sz": lots, "n": order_counts(ticks, lots, instrument)}
+    texts = encode(parts_of(LEVEL, instrument), columns)
+    return [text.decode() if n else "null" for text, n in zip(texts, lots.tolist(), strict=True)]
 
 
 # ---------------------------------------------------------------- books
@@ -275,7 +255,7 @@ class Grouping:
     mantissa: int | None = None
 
     def prices(self, ticks: Column, *, up: bool) -> Column:
-        """Each price rounded."""
+        """Each price rounded. On this venue a tick is a power of ten: figures of the ticks are figures of the price."""
         if self.n_sig_figs is None:
             return ticks
         excess = np.searchsorted(_POWERS, ticks, side="right") - self.n_sig_figs
@@ -287,12 +267,11 @@ class Grouping:
 def book_columns(
     books: Sequence[BookSnapshot], levels: int, grouping: Grouping, instrument: Instrument
 ) -> dict[str, Values]:
-    """The columns of `book_parts`, of so many levels a side."""
-    times: Column = np.array([block_time_ms(book.ts_ns) for book in books], dtype=np.int64)
+    """The columns of BOOK, of so many levels a side."""
     bids = [(book.bid_ticks, book.bid_lots, grouping.prices(book.bid_ticks, up=False)) for book in books]
     asks = [(book.ask_ticks, book.ask_lots, grouping.prices(book.ask_ticks, up=True)) for book in books]
     return {
-        "time": times,
+        "time": np.array([book.ts_ns - 1 for book in books]),
         "bids": _levels(bids, levels, instrument),
         "asks": _levels(asks, levels, instrument),
     }
@@ -302,7 +281,7 @@ def _levels(sides: Sequence[tuple[Column, Column, Column]], levels: int, instrum
     """The best levels of each side, given as ticks, lots and rounded ticks; equal rounded ticks make one level."""
     rows = []
     for ticks, lots, rounded in sides:
-        firsts = np.flatnonzero(np.append(True, rounded[1:] != rounded[:-1]))[: len(rounded)]
+        firsts = np.flatnonzero(np.diff(rounded, prepend=0))
         counts = order_counts(ticks, lots, instrument)
         merged = rounded[firsts], np.add.reduceat(lots, firsts), np.add.reduceat(counts, firsts)
         rows.append([column[:levels] for column in merged])
@@ -313,7 +292,7 @@ def _levels(sides: Sequence[tuple[Column, Column, Column]], levels: int, instrum
 def book(market: HyperSynthReactor, now_ns: int, levels: int, grouping: Grouping) -> bytes:
     """The book at the end of the last finished block."""
     columns = book_columns([market.book(block_end(now_ns))], levels, grouping, market.instrument)
-    return encode(book_parts(market.instrument), columns)[0]
+    return encode(parts_of(BOOK, market.instrument), columns)[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,16 +310,17 @@ class Books:
         return pack(start_ns, due, self._encode(due))
 
     def snapshot(self, now_ns: int) -> Sequence[bytes]:
-        return self._encode([block_end(now_ns)])
+        return self._encode([self.last_due_ns(now_ns)])
 
     def last_due_ns(self, now_ns: int) -> int:
-        return block_end(now_ns // self.feed.every_ns * self.feed.every_ns)
+        period = now_ns // self.feed.every_ns
+        begun, ending = (block_end(i * self.feed.every_ns) for i in (period, period + 1))
+        return ending if ending <= now_ns else begun
 
-    def _encode(self, ends_ns: Sequence[int]) -> list[bytes]:
-        instrument = self.market.instrument
-        books = [self.market.book(end) for end in ends_ns]
-        columns = book_columns(books, self.feed.levels, self.grouping, instrument)
-        return encode(pushed("l2Book", book_parts(instrument, fast=self.fast)), columns)
+    def _encode(self, due_ns: Sequence[int]) -> list[bytes]:
+        books = [self.market.book(due) for due in due_ns]
+        columns = book_columns(books, self.feed.levels, self.grouping, self.market.instrument)
+        return encode(parts_of(FAST_L2_BOOK if self.fast else L2_BOOK, self.market.instrument), columns)
 
 
 # ---------------------------------------------------------------- channels by name
@@ -348,7 +328,7 @@ class HyperliquidChannel(Channel, Protocol):
     """A channel that can also say when it spoke last: this venue closes sockets it has had nothing to tell."""
 
     def last_due_ns(self, now_ns: int) -> int:
-        """The boundary of the last frame due by now; 0 if there was none."""
+        """The boundary of the last frame due by now; 0 if there was none of late."""
         ...
 
 
@@ -364,8 +344,8 @@ def _books(
 
 CHANNELS: Final[Mapping[str, Callable[..., HyperliquidChannel]]] = {
     "l2Book": _books,
-    "bbo": lambda market, _: BestOffer(market),
-    "trades": lambda market, _: Trades(market),
+    "bbo": lambda market, _profile: BestOffer(market),
+    "trades": lambda market, _profile: Trades(market),
 }
 
 
@@ -385,8 +365,8 @@ def mid_price(market: HyperSynthReactor, now_ns: int) -> str:
     """The middle of the best bid and offer at the end of the last finished block."""
     quote = market.quote(block_end(now_ns))
     scale = price_scale(market.instrument)
-    halves = Scale(scale.frac + 1, 1, 5 * scale.step)
-    return halves.text(int(quote.bid_ticks[0] + quote.ask_ticks[0]))
+    half_ticks = Scale(scale.frac + 1, 1, 5 * scale.step)
+    return half_ticks.text(int(quote.bid_ticks[0] + quote.ask_ticks[0]))
 
 
 # The tape knows no open interest. It is taken as a fixed share of the day's volume, the one a capture of 2026-09-25
@@ -398,41 +378,36 @@ def asset_context(market: HyperSynthReactor, now_ns: int) -> dict[str, Any]:
     """A perpetual's context, in the venue's order of keys (capture of 2026-09-25); only midPx needs a block.
 
     {"funding":"0.0000125","openInterest":"39338.76246","prevDayPx":"84086.0","dayNtlVlm":"3096053627.5618200302",
-    "premium":"-0.0001348801","oraclePx":"83778.1","markPx":"83757.0","midPx":"83757.5","impactPxs":["83757.0","83766.8"],
-    "dayBaseVlm":"36757.56691"}
+    "premium":"-0.0001348801","oraclePx":"83778.1","markPx":"83757.0","midPx":"83757.5",
+    "impactPxs":["83757.0","83766.8"],"dayBaseVlm":"36757.56691"}
     """
     instrument = market.instrument
     price, size = price_scale(instrument), size_scale(instrument)
     minute_ns = now_ns // BLOCK_NS * BLOCK_NS
-    day = market.minutes(minute_ns - DAY_NS - BLOCK_NS, minute_ns)  # the first row is only the price before
-    volume_lots = int(day.volume_lots[1:].sum())
+    day = market.minutes(minute_ns - DAY_NS - BLOCK_NS, minute_ns)  # the first row is but the price before
+    volume_lots, quote_units = int(day.volume_lots[1:].sum()), int(day.quote_units[1:].sum())
 
     # Oracle, mark and premium are of the last 3 s step; prices in 1e-8 from here on.
     at_ns = now_ns // ORACLE_NS * ORACLE_NS
-    hour_ns = at_ns // HOUR_NS * HOUR_NS
+    hour_ns = at_ns // FUNDING.interval_ns * FUNDING.interval_ns
     grid = market.seconds(min(hour_ns, at_ns - MARK_WINDOW_S * SECOND_NS), at_ns + SECOND_NS)
-    samples = grid.premium_e8[(grid.ts_ns >= hour_ns) & (grid.ts_ns % PREMIUM_SAMPLE_NS == 0)]
+    samples = grid.premium_e8[(grid.ts_ns >= hour_ns) & (grid.ts_ns % FUNDING.sample_ns == 0)]
+    rate_e12 = int(FUNDING.rates_e12(FUNDING.averages_e12(samples))[-1])
     tick = instrument.tick_size * 10 ** (8 - instrument.price_decimals)
-    bids = (grid.bid_ticks * tick).tolist()
-    index = grid.index_e8.tolist()
-    window = slice(-MARK_WINDOW_S - 1, None)
-    mark = mark_price(index[window], [bid + tick // 2 for bid in bids[window]])
-    oracle_scale = Scale(max(1, instrument.price_decimals), 1)
-    oracle_step = 10 ** (8 - oracle_scale.frac)
+    index = grid.index_e8[-MARK_WINDOW_S - 1 :].tolist()
+    bids = (grid.bid_ticks[-MARK_WINDOW_S - 1 :] * tick).tolist()
+    mark = mark_price(index, [bid + tick // 2 for bid in bids])
+
+    oracle_scale, impact_scale = (Scale(n, 1) for n in (max(1, price.frac), decimal_places(instrument)))
+    oracle_step, impact_step = (10 ** (8 - scale.frac) for scale in (oracle_scale, impact_scale))
     oracle = nearest(index[-1], oracle_step) * oracle_step
-    impact_scale = Scale(decimal_places(instrument), 1)
-    impact_step = 10 ** (8 - impact_scale.frac)
-    impact_bid, impact_ask = (
-        nearest(px, impact_step) * impact_step
-        for px in impact_prices(oracle, bids[-1], bids[-1] + tick, int(grid.premium_e8[-1]))
-    )
+    impacts = impact_prices(oracle, bids[-1], bids[-1] + tick, int(grid.premium_e8[-1]))
+    impact_bid, impact_ask = (nearest(px, impact_step) * impact_step for px in impacts)
     return {
-        "funding": Scale(10, 1).text(nearest(funding_rate_e12(samples.tolist()), 100)),
+        "funding": Scale(10, 1).text(nearest(rate_e12, 100)),
         "openInterest": size.text(volume_lots * _OPEN_INTEREST[0] // _OPEN_INTEREST[1]),
         "prevDayPx": price.text(int(day.close_ticks[0])),
-        "dayNtlVlm": Scale(price.frac + size.frac, 1, price.step * size.step).text(
-            int(day.quote_units[1:].sum())
-        ),
+        "dayNtlVlm": Scale(price.frac + size.frac, 1, price.step * size.step).text(quote_units),
         "premium": Scale(10, 1).text(premium(oracle, impact_bid, impact_ask, 10**10)),
         "oraclePx": oracle_scale.text(oracle // oracle_step),
         "markPx": price.text(nearest(mark, tick)),
