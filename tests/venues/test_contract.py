@@ -1,0 +1,398 @@
+"""What every venue owes the emulator: one body of tests, run over the registry.
+
+All that is known of a venue here is a row of DIALOGUES: what its clients say, and how to read what they are sent.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cache, cached_property
+from itertools import pairwise
+from typing import Any, TypeAlias
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reactor.types import BLOCK_NS, SECOND_NS, TICK_NS
+from tests import worlds
+from tests.worlds import ORIGIN_NS
+from venues.base import (
+    PAGE_NS,
+    Channel,
+    Close,
+    Exchange,
+    HttpRequest,
+    HttpResponse,
+    Page,
+    Ping,
+    Reply,
+    Session,
+    Subscribe,
+    Topic,
+    Unsubscribe,
+    VenueProtocol,
+)
+from venues.registry import VENUES
+
+Message: TypeAlias = Any  # a JSON value as json.loads makes it
+
+START_NS = ORIGIN_NS + 2 * BLOCK_NS
+TICKS = PAGE_NS // TICK_NS
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A stream by the words that ask for it; `items` is what a message tells, times of sending aside.
+
+    Where items are numbered they are (first, last) pairs, each following on the one before.
+    """
+
+    words: Message
+    items: Callable[[Message], list[Any]]
+    numbered: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Dialogue:
+    """A client's side: where it connects, how it asks for a stream and leaves it, and requests that succeed."""
+
+    path: str
+    subscribe: Callable[[Message], Message]
+    unsubscribe: Callable[[Message], Message]
+    streams: tuple[Stream, ...]
+    requests: tuple[HttpRequest, ...]
+
+
+def get(path: str, query: str = "") -> HttpRequest:
+    return HttpRequest("GET", path, query)
+
+
+def post(path: str, body: Message) -> HttpRequest:
+    return HttpRequest(
+        "POST", path, headers={"content-type": "application/json"}, body=json.dumps(body).encode()
+    )
+
+
+DIALOGUES: Mapping[str, Dialogue] = {
+    "binance": Dialogue(
+        path="/ws",
+        subscribe=lambda name: {"method": "SUBSCRIBE", "params": [name], "id": 1},
+        unsubscribe=lambda name: {"method": "UNSUBSCRIBE", "params": [name], "id": 2},
+        streams=(
+            Stream("btcusdt@trade", lambda m: [(m["t"], m["t"])], numbered=True),
+            Stream("btcusdt@aggTrade", lambda m: [(m["a"], m["a"])], numbered=True),
+            Stream("btcusdt@depth@100ms", lambda m: [(m["U"], m["u"])], numbered=True),
+            Stream("btcusdt@depth", lambda m: [(m["U"], m["u"])], numbered=True),
+            Stream("btcusdt@depth5@100ms", lambda m: [(m["bids"], m["asks"])]),
+            Stream("btcusdt@depth20", lambda m: [(m["bids"], m["asks"])]),
+            Stream("btcusdt@bookTicker", lambda m: [[m[key] for key in "ubBaA"]]),
+        ),
+        requests=(
+            get("/api/v3/ping"),
+            get("/api/v3/time"),
+            get("/api/v3/exchangeInfo", "symbol=BTCUSDT"),
+            get("/api/v3/depth", "symbol=BTCUSDT&limit=100"),
+            get("/api/v3/trades", "symbol=BTCUSDT&limit=10"),
+        ),
+    ),
+    "hyperliquid": Dialogue(
+        path="/ws",
+        subscribe=lambda words: {"method": "subscribe", "subscription": words},
+        unsubscribe=lambda words: {"method": "unsubscribe", "subscription": words},
+        streams=(
+            Stream({"type": "l2Book", "coin": "BTC"}, lambda m: [m["data"]["levels"]]),
+            Stream({"type": "bbo", "coin": "BTC"}, lambda m: [m["data"]["bbo"]]),
+            Stream({"type": "trades", "coin": "BTC"}, lambda m: [trade["tid"] for trade in m["data"]]),
+        ),
+        requests=(
+            post("/info", {"type": "meta"}),
+            post("/info", {"type": "spotMeta"}),
+            post("/info", {"type": "metaAndAssetCtxs"}),
+            post("/info", {"type": "allMids"}),
+            post("/info", {"type": "l2Book", "coin": "BTC"}),
+        ),
+    ),
+}
+
+
+# ---------------------------------------------------------------- a client in the test's hand
+@cache
+def exchange(venue_id: str) -> Exchange:
+    (venue,) = (venue for venue in VENUES if venue.id == venue_id)
+    return worlds.exchange(venue)
+
+
+class Client:
+    """A session, spoken to once a second on both clocks, so that no limit on the rate of messages is in the way."""
+
+    def __init__(self, venue: VenueProtocol) -> None:
+        session = venue.session(get(DIALOGUES[venue.id].path), exchange(venue.id))
+        assert not isinstance(session, HttpResponse)
+        self.session: Session = session
+        self.now_ns = START_NS
+        session.open(self.now_ns, self.now_ns)
+
+    def say(self, data: str | bytes) -> list[object]:
+        self.now_ns += SECOND_NS
+        self.session.pong(b"", self.now_ns, self.now_ns)
+        return list(self.session.receive(data, self.now_ns, self.now_ns))
+
+
+class Subject:
+    """A stream of a venue: the topic its words lead to, its channel, and the pages looked at so far."""
+
+    def __init__(self, venue: VenueProtocol, stream: Stream) -> None:
+        self.venue = venue
+        self.stream = stream
+        self.dialogue = DIALOGUES[venue.id]
+        self._pages: dict[int, Page] = {}
+
+    def __str__(self) -> str:
+        words = self.stream.words
+        return f"{self.venue.id}-{words if isinstance(words, str) else words['type']}"
+
+    @cached_property
+    def topic(self) -> Topic:
+        actions = Client(self.venue).say(json.dumps(self.dialogue.subscribe(self.stream.words)))
+        (topic,) = (action.topic for action in actions if isinstance(action, Subscribe))
+        return topic
+
+    @cached_property
+    def channel(self) -> Channel:
+        return self.venue.channel(self.topic, exchange(self.venue.id))
+
+    def page(self, number: int) -> Page:
+        """The number-th page after START_NS."""
+        if number not in self._pages:
+            self._pages[number] = self.channel.page(START_NS + number * PAGE_NS)
+        return self._pages[number]
+
+    def items(self, frames: bytes) -> list[Any]:
+        return [item for payload in payloads(frames) for item in self.stream.items(json.loads(payload))]
+
+
+def payloads(frames: bytes) -> Iterator[bytes]:
+    """What unmasked, unfragmented text frames carry (RFC 6455, section 5.2)."""
+    at = 0
+    while at < len(frames):
+        assert frames[at] == 0x81, "not a final text frame"
+        size, at = frames[at + 1], at + 2
+        assert size < 128, "masked"
+        for code, width, least in ((126, 2, 126), (127, 8, 1 << 16)):
+            if size == code:
+                size, at = int.from_bytes(frames[at : at + width]), at + width
+                assert size >= least, "a longer header than the size needs"
+                break
+        yield frames[at : at + size]
+        at += size
+    assert at == len(frames), "a frame is cut short"
+
+
+SUBJECTS = [Subject(venue, stream) for venue in VENUES for stream in DIALOGUES[venue.id].streams]
+
+every_venue = pytest.mark.parametrize("venue", VENUES, ids=lambda venue: venue.id)
+every_stream = pytest.mark.parametrize("subject", SUBJECTS, ids=str)
+ticks = st.integers(0, TICKS)
+
+
+# ---------------------------------------------------------------- pages
+@every_stream
+def test_a_page_is_finished_frames_in_order(subject: Subject) -> None:
+    """One end per tick, none before the last, and the buffer is exactly its frames, each a JSON text."""
+    page = subject.page(0)
+    assert page.start_ns == START_NS
+    assert len(page.ends) == TICKS
+    assert all(a <= b for a, b in pairwise(page.ends))
+    assert page.ends[-1] == len(page.buffer)
+    texts = list(payloads(page.buffer))
+    assert len(texts) == page.frames > 0
+    assert all(isinstance(json.loads(text), dict | list) for text in texts)
+
+
+@every_stream
+def test_pages_follow_on_one_another(subject: Subject) -> None:
+    """What is numbered is numbered on across pages and minutes, nothing missing and nothing twice."""
+    told = [item for number in range(8) for item in subject.items(subject.page(number).buffer)]
+    assert len(told) > 8
+    if subject.stream.numbered:
+        assert [first for first, _ in told[1:]] == [last + 1 for _, last in told[:-1]]
+
+
+@every_stream
+@given(cuts=st.tuples(ticks, ticks, ticks).map(sorted))
+def test_cuts_of_a_page_join(subject: Subject, cuts: list[int]) -> None:
+    """However a page is cut, the pieces are whole frames and together say the same."""
+    page = subject.page(0)
+    a, b, c = (START_NS + tick * TICK_NS for tick in cuts)
+    early, late, both = page.cut(a, b), page.cut(b, c), page.cut(a, c)
+    assert early + late == both
+    assert [*payloads(early), *payloads(late)] == [*payloads(both)]
+    assert page.cut(START_NS, START_NS + PAGE_NS) == page.buffer
+
+
+@every_stream
+def test_a_page_is_a_function_of_its_start(subject: Subject) -> None:
+    """A channel made anew, asked for its pages in another order, says the same bytes."""
+    anew = subject.venue.channel(subject.topic, worlds.exchange(subject.venue))
+    for number in (3, 1, 0):
+        again, first = anew.page(START_NS + number * PAGE_NS), subject.page(number)
+        assert (again.buffer, list(again.ends)) == (first.buffer, list(first.ends))
+
+
+@every_stream
+@given(tick=ticks)
+def test_a_late_joiner_sees_no_gap(subject: Subject, tick: int) -> None:
+    """A snapshot is the end of what those who joined earlier have been told: the next frame continues both."""
+    now_ns = START_NS + PAGE_NS + tick * TICK_NS
+    told = subject.items(subject.page(0).buffer + subject.page(1).cut(START_NS + PAGE_NS, now_ns))
+    snapshot = subject.channel.snapshot(now_ns)
+    joined = [item for payload in snapshot for item in subject.stream.items(json.loads(payload))]
+    if joined:
+        assert told[-len(joined) :] == joined
+
+
+# ---------------------------------------------------------------- dialogue
+@every_stream
+def test_a_stream_is_acknowledged_and_left_again(subject: Subject) -> None:
+    """Subscribing is answered and leads to one topic; unsubscribing is answered and leads out of the same one."""
+    client, words = Client(subject.venue), subject.stream.words
+    joining = client.say(json.dumps(subject.dialogue.subscribe(words)))
+    leaving = client.say(json.dumps(subject.dialogue.unsubscribe(words)))
+    assert [type(action) for action in joining] == [Reply, Subscribe]
+    assert {type(action) for action in leaving} == {Reply, Unsubscribe}
+    topics = {action.topic for action in (*joining, *leaving) if isinstance(action, Subscribe | Unsubscribe)}
+    assert topics == {subject.topic}
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=12), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+def bent(value: Message) -> st.SearchStrategy[Message]:
+    """The value with something in it missing, replaced or repeated."""
+    if isinstance(value, dict):
+        return st.fixed_dictionaries(
+            {}, optional={key: bent(inner) for key, inner in value.items()} | {"id": json_values}
+        )
+    if isinstance(value, list):
+        return st.lists(st.one_of([bent(inner) for inner in value]) if value else json_values, max_size=3)
+    return st.one_of(st.just(value), json_values)
+
+
+def utterances(venue: VenueProtocol) -> st.SearchStrategy[str | bytes]:
+    dialogue = DIALOGUES[venue.id]
+    sensible = [
+        say(stream.words) for stream in dialogue.streams for say in (dialogue.subscribe, dialogue.unsubscribe)
+    ]
+    spoken = st.one_of(st.sampled_from(sensible), *(bent(message) for message in sensible), json_values)
+    return st.one_of(spoken.map(json.dumps), st.text(max_size=200), st.binary(max_size=200))
+
+
+@every_venue
+@given(data=st.data())
+def test_a_session_survives_whatever_is_said(venue: VenueProtocol, data: st.DataObject) -> None:
+    """Any message gives actions, never an exception: text for the client, topics there are, or a close."""
+    client = Client(venue)
+    for said in data.draw(st.lists(utterances(venue), min_size=1, max_size=8)):
+        for action in client.say(said):
+            match action:
+                case Reply(payload):
+                    payload.decode()
+                case Subscribe(topic) | Unsubscribe(topic):
+                    venue.channel(topic, exchange(venue.id))
+                case Close(code, reason):
+                    assert 1000 <= code < 5000
+                    assert len(reason.encode()) <= 123
+                    return
+                case _:
+                    assert isinstance(action, Ping)
+
+
+@every_venue
+def test_a_closed_mouth_is_not_cut_by_one_clock_alone(venue: VenueProtocol) -> None:
+    """Days of virtual time in a moment, or of wall time with the market paused: neither closes a socket."""
+    for now_ns, wall_ns in (
+        (START_NS + 3 * 86_400 * SECOND_NS, START_NS),
+        (START_NS, START_NS + 3 * 86_400 * SECOND_NS),
+    ):
+        session = Client(venue).session
+        actions = [action for _ in range(5) for action in session.tick(now_ns, wall_ns)]
+        assert not [action for action in actions if isinstance(action, Close)]
+
+
+@every_venue
+@pytest.mark.parametrize("path", ["/nowhere", "/nowhere/ws", "/..", "/%00", "/ws\x00", "//"])
+def test_an_unknown_path_is_refused(venue: VenueProtocol, path: str) -> None:
+    """A handshake on a path the venue does not have is answered over HTTP."""
+    refusal = venue.session(get(path), exchange(venue.id))
+    assert isinstance(refusal, HttpResponse)
+    assert 400 <= refusal.status < 500
+
+
+# ---------------------------------------------------------------- REST
+def requests() -> list[Any]:
+    return [
+        pytest.param(venue, request, id=f"{venue.id}-{request.path}?{request.query}{request.body.decode()}")
+        for venue in VENUES
+        for request in DIALOGUES[venue.id].requests
+    ]
+
+
+every_request = pytest.mark.parametrize(("venue", "request_"), requests())
+
+
+@every_request
+def test_a_request_is_answered_the_same_twice(venue: VenueProtocol, request_: HttpRequest) -> None:
+    """An answer is JSON, and its body a function of the request, the market and the time."""
+    first = venue.handle(request_, exchange(venue.id), START_NS + SECOND_NS)
+    again = venue.handle(request_, worlds.exchange(venue), START_NS + SECOND_NS)
+    assert first.status == 200
+    assert first.body == again.body
+    json.loads(first.body)
+
+
+@every_venue
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE", "PATCH", "BREW"])
+def test_an_unknown_endpoint_is_the_clients_fault(venue: VenueProtocol, method: str) -> None:
+    """Whatever the method, a path that is not there is a 4xx."""
+    for path in ("/nowhere", "/", "/ws", "/api/v3/nowhere", "/info/nowhere"):
+        assert 400 <= venue.handle(HttpRequest(method, path), exchange(venue.id), START_NS).status < 500
+
+
+@every_request
+@given(data=st.data())
+def test_a_bent_request_gets_an_answer(
+    venue: VenueProtocol, request_: HttpRequest, data: st.DataObject
+) -> None:
+    """Parameters missing, doubled, misspelt or nonsense, a body that is none: an answer, never an exception."""
+    parameters = [tuple(pair.split("=")) for pair in request_.query.split("&") if pair]
+    names = st.sampled_from([name for name, *_ in parameters] or ["symbol"]) | st.text(max_size=8)
+    values = st.sampled_from([value for _, *rest in parameters for value in rest] or ["BTCUSDT"]) | st.text(
+        max_size=20
+    )
+    pairs = data.draw(st.lists(st.tuples(names, values), max_size=4))
+    raw = st.text(st.characters(codec="ascii", exclude_categories=["Cc"]), max_size=30)
+    query = (
+        data.draw(raw) if data.draw(st.booleans()) else "&".join(f"{quote(n)}={quote(v)}" for n, v in pairs)
+    )
+    body = data.draw(
+        bent(json.loads(request_.body)).map(lambda b: json.dumps(b).encode())
+        if request_.body
+        else st.binary()
+    )
+    bent_request = replace(
+        request_,
+        method=data.draw(st.sampled_from(["GET", "POST", "DELETE"])),
+        query=query,
+        body=data.draw(st.sampled_from([body, b"", b"{", b"\xff", b"[" * 5_000])),
+        headers=data.draw(st.sampled_from([request_.headers, {}, {"content-type": "text/plain"}])),
+    )
+    answer = venue.handle(bent_request, exchange(venue.id), START_NS)
+    assert 200 <= answer.status < 600
