@@ -53,7 +53,7 @@ class Instrument:
     """One market's contract: names and the size of a tick and a lot.
 
     A price of n ticks is n * tick_size / 10**price_decimals quote units, a quantity of n lots n * lot_size /
-    10**qty_decimals base units. `market` names the random streams ("binance:BTCUSDT"); `symbol` is the
+    10**qty_decimals base units. `market` names the random streams ("venue:symbol"); `symbol` is the
     venue's native spelling.
     """
 
@@ -94,7 +94,7 @@ class Columns:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Quotes(Columns):
-    """The best bid and offer after each change (Binance bookTicker, Hyperliquid bbo)."""
+    """The best bid and offer after each change."""
 
     ts_ns: Column
     bid_ticks: Column

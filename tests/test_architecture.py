@@ -21,7 +21,7 @@ PACKAGES = ("emulator", "venues", "reactor")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 # What uvicorn looks up by name, and nobody imports.
-UNIMPORTED = {"httptools", "uvloop"}
+UNIMPORTED = {"httptools"}
 DISTRIBUTION_OF = {"yaml": "pyyaml"}
 
 # Names of venues and words of theirs alone. What any trader would say ("spot", "perp", "depth") is not among them.
