@@ -176,9 +176,11 @@ def test_what_a_client_with_a_key_asks_first_is_there(path: str) -> None:
 
 
 # ---------------------------------------------------------------- errors
-# Texts: https://github.com/binance/binance-spot-api-docs/blob/master/errors.md, 2026-07-21. Which one is for what, as
-# the live venue answered tests in public repositories: limits 2024, doubles and strangers 2018, the symbol's legal range
-# 2025-12.
+# Texts: https://github.com/binance/binance-spot-api-docs errors.md, 2026-07-21, and what the live venue said: doubles
+# https://github.com/sieblyio/binance/issues/507 (2025-01), more parameters than an endpoint has
+# https://github.com/binance/binance-api-postman/issues/236 (2025-01), strangers
+# https://github.com/ccxt/node-binance-api/issues/18 (2017-12), a limit of 0 or below and a symbol's legal range in tests
+# of public repositories against it (2024 and 2025-12).
 MANDATORY = "Mandatory parameter '{}' was not sent, was empty/null, or malformed."
 NOT_A_SYMBOL = r"Illegal characters found in parameter 'symbol'; legal range is '^[\w\-._&&[^a-z]]{1,50}$'."
 NOT_A_NUMBER = "Illegal characters found in parameter 'limit'; legal range is '^[0-9]{1,20}$'."
@@ -204,7 +206,7 @@ NOT_A_NUMBER = "Illegal characters found in parameter 'limit'; legal range is '^
         ("trades", "symbol=BTC_USDT", -1121, "Invalid symbol."),
         ("exchangeInfo", "symbol=NOPEUSDT", -1121, "Invalid symbol."),
         ("exchangeInfo", 'symbols=["BTCUSDT","NOPE"]', -1121, "Invalid symbol."),
-        ("depth", "symbol=BTCUSDT&symbol=BTCUSDT", -1101, "Duplicate values for a parameter detected."),
+        ("depth", "symbol=BTCUSDT&symbol=BTCUSDT", -1101, "Duplicate values for parameter 'symbol'."),
         ("ping", "symbol=BTCUSDT", -1101, "Too many parameters; expected '0' and received '1'."),
         ("time", "?", -1101, "Too many parameters; expected '0' and received '1'."),
         (
@@ -251,13 +253,16 @@ def test_a_bad_parameter_is_named_in_the_venues_words(path: str, query: str, cod
     assert answer.body.decode() == f'{{"code":{code},"msg":{json.dumps(text)}}}'
 
 
-def test_a_bad_list_of_symbols_is_told_its_legal_range() -> None:
-    """The pattern as the venue prints it, https://github.com/sammchardy/python-binance issues, 2022."""
-    answer = json.loads(get(EXCHANGE, "/api/v3/exchangeInfo", "symbols=BTCUSDT").body)
+@pytest.mark.parametrize(
+    "symbols", ["BTCUSDT", '["btcusdt"]', '["BTCUSDT", "ETHUSDT"]', '["BTCUSDT",]', "{}"]
+)
+def test_a_bad_list_of_symbols_is_told_its_legal_range(symbols: str) -> None:
+    """Not a list, lower case, or a space in it; the text as the venue has printed it since symbols may be 50 long."""
+    answer = json.loads(get(EXCHANGE, "/api/v3/exchangeInfo", urlencode({"symbols": symbols})).body)
     assert answer == {
         "code": -1100,
         "msg": "Illegal characters found in parameter 'symbols'; legal range is "
-        '\'^\\[("[A-Z0-9-_.]{1,20}"(,"[A-Z0-9-_.]{1,20}"){0,}){0,1}\\]$\'.',
+        r"""'^\[("[\w\-._&&[^a-z]]{1,50}"(,"[\w\-._&&[^a-z]]{1,50}"){0,}){0,1}\]$'.""",
     }
 
 

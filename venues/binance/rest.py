@@ -7,6 +7,7 @@ handler reads the exchange at `now_ns` and builds JSON; it keeps nothing.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -106,15 +107,17 @@ def handle(
 def _parameters(known: Mapping[str, Param] | None, query: str) -> dict[str, str]:
     """The query's parameters, checked in the venue's order: doubles, number, each one in turn, strangers.
 
-    The order and the two ways to say "unknown" were recorded from the live venue in tests of
-    https://github.com/0xjmp/binance-ruby (issue 3) and of a C++ client, 2018.
+    So the live venue answered: https://github.com/sieblyio/binance/issues/507 (doubles, 2025-01),
+    https://github.com/binance/binance-api-postman/issues/236 (more than the endpoint has, 2025-01),
+    https://github.com/ccxt/node-binance-api/issues/18 (strangers, 2017-12).
     """
     pairs = parse_qsl(query, keep_blank_values=True)
     sent = dict(pairs)
     if known is None:
         return sent
     if len(sent) < len(pairs):
-        raise VenueError("DUPLICATE_PARAMETER")
+        ((doubled, _),) = Counter(name for name, _ in pairs).most_common(1)
+        raise VenueError("DUPLICATE_PARAMETER", name=doubled)
     if len(sent) > len(known):
         raise VenueError("TOO_MANY_PARAMETERS", expected=len(known), received=len(sent))
     for name, param in known.items():
@@ -269,11 +272,13 @@ def _depth_weight(params: Mapping[str, str]) -> int:
 
 DEPTH_WEIGHTS = ((100, 5), (500, 25), (1000, 50), (5000, 250))
 
-# the legal ranges as the live venue printed them: symbol 2025-12, the others 2024
-SYMBOL = Param(r"^[\w\-._&&[^a-z]]{1,50}$", re.compile(r"(?:(?![a-z])[\w\-.]){1,50}"), required=True)
+# The legal ranges are as the live venue printed them: symbol and symbols 2025-12, numbers 2024. What Java writes
+# [\w&&[^a-z]], word characters but lower-case letters, is (?![a-z])\w here.
+_NAME = r"(?:(?![a-z])[\w\-.]){1,50}"
+SYMBOL = Param(r"^[\w\-._&&[^a-z]]{1,50}$", re.compile(_NAME), required=True)
 SYMBOLS = Param(
-    r'^\[("[A-Z0-9-_.]{1,20}"(,"[A-Z0-9-_.]{1,20}"){0,}){0,1}\]$',
-    re.compile(r'\[("[A-Z0-9\-_.]{1,20}"(,"[A-Z0-9\-_.]{1,20}")*)?\]'),
+    r'^\[("[\w\-._&&[^a-z]]{1,50}"(,"[\w\-._&&[^a-z]]{1,50}"){0,}){0,1}\]$',
+    re.compile(rf'\[("{_NAME}"(,"{_NAME}")*)?\]'),
 )
 NUMBER = Param("^[0-9]{1,20}$", re.compile("[0-9]{1,20}"))
 WORD = Param("^[A-Z_]{1,20}$", re.compile("[A-Z_]{1,20}"))

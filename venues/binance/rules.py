@@ -41,7 +41,7 @@ ERRORS: Mapping[str, ErrorRow] = {
     "TOO_MANY_PARAMETERS": ErrorRow(
         400, -1101, "Too many parameters; expected '{expected}' and received '{received}'."
     ),
-    "DUPLICATE_PARAMETER": ErrorRow(400, -1101, "Duplicate values for a parameter detected."),
+    "DUPLICATE_PARAMETER": ErrorRow(400, -1101, "Duplicate values for parameter '{name}'."),
     "MANDATORY_PARAMETER": ErrorRow(
         400, -1102, "Mandatory parameter '{name}' was not sent, was empty/null, or malformed."
     ),
