@@ -179,8 +179,8 @@ def test_what_a_client_with_a_key_asks_first_is_there(path: str) -> None:
 # Texts: https://github.com/binance/binance-spot-api-docs errors.md, 2026-07-21, and what the live venue said: doubles
 # https://github.com/sieblyio/binance/issues/507 (2025-01), more parameters than an endpoint has
 # https://github.com/binance/binance-api-postman/issues/236 (2025-01), strangers
-# https://github.com/ccxt/node-binance-api/issues/18 (2017-12), a limit of 0 or below and a symbol's legal range in tests
-# of public repositories against it (2024 and 2025-12).
+# https://github.com/ccxt/node-binance-api/issues/18 (2017-12), a limit of 0 or below and a symbol's legal range in
+# tests of public repositories against it (2024 and 2025-12).
 MANDATORY = "Mandatory parameter '{}' was not sent, was empty/null, or malformed."
 NOT_A_SYMBOL = r"Illegal characters found in parameter 'symbol'; legal range is '^[\w\-._&&[^a-z]]{1,50}$'."
 NOT_A_NUMBER = "Illegal characters found in parameter 'limit'; legal range is '^[0-9]{1,20}$'."

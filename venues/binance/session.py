@@ -23,11 +23,11 @@ from venues.limits import Moment, RollingRate
 
 MAX_ID_CHARS = 36
 
-TOO_MANY_REQUESTS = Close(
-    1008, "Too many requests"
-)  # https://github.com/binance/binance-connector-js/issues/530, 2025-10
+# As logged in https://github.com/binance/binance-connector-js/issues/530 (2025-10) and
+# https://github.com/ccxt/php-binance-api/issues/453 (2021-10); the others are not documented.
+TOO_MANY_REQUESTS = Close(1008, "Too many requests")
+PONG_TIMEOUT = Close(1008, "Pong timeout")
 TOO_MANY_STREAMS = Close(1008, "Too many subscriptions")
-PONG_TIMEOUT = Close(1008, "Pong timeout")  # https://github.com/ccxt/php-binance-api/issues/453, 2021-10
 NOT_TEXT = Close(1003, "Binary frames are not supported")
 LIFETIME_OVER = Close(1001, "Connection expired")
 
