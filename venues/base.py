@@ -18,7 +18,7 @@ from reactor.types import TICK_NS, Instrument
 from reactor.unified_market import MarketOrchestrationCore
 from venues.limits import Usage
 
-PAGE_NS = 10_000_000_000  # pages are 10 s: long enough to amortise, short enough to make ahead (a minute is a whole number of them)
+PAGE_NS = 10_000_000_000  # long enough to amortise, short enough to make ahead; a minute is a whole number of pages
 
 
 # ---------------------------------------------------------------- topics, channels, pages
