@@ -59,7 +59,8 @@ class Channel(Protocol):
     """The frames of one topic, as a pure function of the tape."""
 
     def page(self, start_ns: int) -> Page:
-        """The page of PAGE_NS from start_ns (a multiple of PAGE_NS)."""
+        """The page of PAGE_NS from start_ns (a multiple of PAGE_NS). Made in a worker thread while all else goes on elsewhere:
+        what it shares with sessions and `handle` must be immutable, or a cache that two threads may use."""
         ...
 
     def snapshot(self, now_ns: int) -> Sequence[bytes]:
