@@ -1,4 +1,4 @@
-"""The command line: `exchange-emulator serve`. Its options are config.SETTINGS; whatever is wrong is one line and exit code 2."""
+"""The command line: `exchange-emulator serve`. Its options are the settings; an error is one line and exit code 2."""
 
 from __future__ import annotations
 
@@ -8,17 +8,20 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import typer
+from rich.console import Console
+from rich.table import Table
+from uvicorn.loops.auto import auto_loop_factory
 
 from emulator import log
-from emulator.config import SETTINGS, Config, ConfigError, Layer, load, presets, read_file, read_preset
-from emulator.gateway.server import Gateway, PortBusy, new_event_loop
+from emulator.config import SETTINGS, ConfigError, Layer, load, presets, read_file, read_preset
+from emulator.gateway.server import Gateway, PortBusyError
 from venues.registry import VENUES
 
 SWITCH_INTERVAL_S = (
-    0.0005  # pages are made in a thread: the loop gets the interpreter back ten times sooner than by default
+    0.0005  # a tenth of Python's: so soon the loop gets the interpreter back from the page maker
 )
 
 F = TypeVar("F", bound=Callable[..., None])
@@ -26,31 +29,28 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions
 
 
 # ---------------------------------------------------------------- settings as options
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
 def _options() -> Iterator[inspect.Parameter]:
-    """An option per setting. Values stay text, so that `load` judges flags and files alike."""
+    """An option per setting. Values stay text here, so that `load` judges flags and files alike."""
     for name, setting in SETTINGS.items():
-        switch = setting.default is False
-        said = [setting.help]
+        switch = isinstance(setting.default, bool)
+        said = setting.help
         if not switch:
-            said.append(setting.kind.allowed[0].upper() + setting.kind.allowed[1:] + ".")
-            said += [f"Default: {setting.default}."] if setting.default not in ((), "", None) else []
-        option = typer.Option(
-            _flag(name), help=" ".join(said), metavar=None if switch else "TEXT", show_default=False
-        )
+            said += f" {setting.kind.allowed[0].upper()}{setting.kind.allowed[1:]}."
+        if setting.default:
+            said += f" Default: {setting.default}."
+        option = typer.Option(_flag(name), help=said, metavar=None if switch else "VALUE", show_default=False)
         option.default = None
         annotation = bool | None if switch else str | None
         yield inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=option, annotation=annotation)
 
 
-def _flag(name: str) -> str:
-    return "--" + name.replace("_", "-")
-
-
 def _with_settings(command: F) -> F:
-    """Show typer the options of all settings in the place of `**flags`."""
-    own = [
-        row for row in inspect.signature(command, eval_str=True).parameters.values() if row.name != "flags"
-    ]
+    """Show typer an option per setting in the place of the command's `**flags`."""
+    own = list(inspect.signature(command, eval_str=True).parameters.values())[:-1]
     command.__signature__ = inspect.Signature([*own, *_options()])  # type: ignore[attr-defined]
     return command
 
@@ -65,56 +65,46 @@ def _commands() -> None:
 @_with_settings
 def serve(
     *,
-    config: Path | None = typer.Option(None, help="A YAML file of settings.", metavar="FILE"),  # noqa: B008
-    preset: str | None = typer.Option(
-        None, help=f"Settings that come with the product: {', '.join(presets())}."
-    ),
+    preset: Annotated[
+        str | None, typer.Option(help=f"Settings that come along: {', '.join(presets())}.")
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="Settings of your own, in YAML.", metavar="FILE")
+    ] = None,
     **flags: str | bool | None,
 ) -> None:
-    """Serve the venues until interrupted. Flags go over the settings of a file."""
-    layers = [Layer(_flag, {name: value for name, value in flags.items() if value is not None})]
-    try:
-        if config is not None and preset is not None:
-            raise ConfigError("--preset: there is a --config already; give one of them")
-        if config is not None:
-            layers.insert(0, read_file(config))
-        if preset is not None:
-            layers.insert(0, read_preset(preset))
-        settings = load(layers, VENUES)
-        gateway = Gateway(settings, VENUES)
-    except (ConfigError, PortBusy) as error:
-        typer.echo(f"exchange-emulator: {error}", err=True)
-        raise typer.Exit(2) from None
-    _run(gateway, settings)
-
-
-def _run(gateway: Gateway, settings: Config) -> None:
+    """Serve the venues until interrupted. A flag goes over the file's setting, the file's over the preset's."""
+    files = [read_preset(preset)] if preset else []
+    files += [read_file(config)] if config else []
+    given = Layer(_flag, {name: value for name, value in flags.items() if value is not None})
+    settings = load([*files, given], VENUES)
+    gateway = Gateway(settings, VENUES)
     log.configure(settings.log_level)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
+    with asyncio.Runner(loop_factory=auto_loop_factory()) as runner:
+        runner.run(_until_interrupted(gateway))
 
-    async def main() -> None:
-        stop = asyncio.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        await gateway.serve(stop, lambda: _announce(gateway))
 
-    with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        runner.run(main())
+async def _until_interrupted(gateway: Gateway) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await gateway.serve(stop, lambda: _announce(gateway))
 
 
 def _announce(gateway: Gateway) -> None:
-    from rich.console import Console  # noqa: PLC0415: after the sockets are open
-    from rich.table import Table  # noqa: PLC0415
-
     table = Table("", "HTTP", "WebSocket")
     for venue, urls in gateway.urls.items():
         table.add_row(venue, urls["http"], urls["ws"])
-    table.add_row("control", gateway.control_url, "")
+    table.add_row("control", gateway.control_url)
     console = Console(highlight=False)
-    console.print(table)
-    console.print("ready")
+    console.print(table, "ready", sep="\n")
 
 
 def main() -> None:
     """The console script."""
-    app()
+    try:
+        app()
+    except (ConfigError, PortBusyError) as error:
+        typer.echo(f"exchange-emulator: {error}", err=True)
+        sys.exit(2)

@@ -1,7 +1,7 @@
 """The settings of a run: `Config` is their single list, and this module the only reader of YAML.
 
-A field of `Config` carries its default, its help and its parser; command line, files and SDK all go through `load`, so one value
-is judged alike wherever it was written. Whatever is wrong with it is a `ConfigError` that says where and what would be right.
+A field of `Config` carries its default, its help and what it may be. Command line, files and SDK all go through
+`load`, so a value is judged alike wherever it was written; what is wrong with it is a `ConfigError`, one line.
 """
 
 from __future__ import annotations
@@ -15,34 +15,49 @@ from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
+import yaml
+
 from reactor.types import BLOCK_NS, SECOND_NS, TICK_NS
 from venues.base import VenueProtocol
 
 PRESETS = Path(__file__).with_name("configs")
 SPEED_LIMIT = 10_000
-LOG_LEVELS = ("debug", "info", "warning", "error")
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 T = TypeVar("T")
 
 
 class ConfigError(Exception):
-    """The operator's fault, in one line: where it stands, what is wrong, what would be right."""
+    """The operator's fault: where it stands, what is wrong, what would be right."""
 
 
 # ---------------------------------------------------------------- what a value may be
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """How a value is read. `parse` takes what YAML or a command line holds and raises ValueError when it is not `allowed`."""
+    """What is `allowed`, in words, and `parse`: what YAML or a command line holds -> the value.
+
+    `parse` raises TypeError, ValueError or OverflowError on anything else.
+    """
 
     allowed: str
     parse: Callable[[object], object]
 
 
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value
+
+
+def _flag(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError
+    return value
+
+
 def _whole(low: int, high: int) -> Kind:
     def parse(value: object) -> int:
-        if isinstance(value, bool) or not isinstance(value, int | str):
-            raise ValueError
-        number = int(value)
+        number = int(value if type(value) is int else _text(value))
         if not low <= number <= high:
             raise ValueError
         return number
@@ -52,9 +67,7 @@ def _whole(low: int, high: int) -> Kind:
 
 def _positive(high: float) -> Kind:
     def parse(value: object) -> float:
-        if isinstance(value, bool) or not isinstance(value, int | float | str):
-            raise ValueError
-        number = float(value)
+        number = float(value if type(value) in (int, float) else _text(value))  # type: ignore[arg-type]
         if not 0 < number <= high:
             raise ValueError
         return number
@@ -62,35 +75,23 @@ def _positive(high: float) -> Kind:
     return Kind(f"a number above 0, at most {high:g}", parse)
 
 
-def _one_of(words: Sequence[str]) -> Kind:
+def _one_of(*words: str) -> Kind:
     def parse(value: object) -> str:
-        if not isinstance(value, str) or value.lower() not in words:
+        if _text(value).lower() not in words:
             raise ValueError
-        return value.lower()
+        return _text(value).lower()
 
     return Kind(f"one of {', '.join(words)}", parse)
 
 
-def _flag(value: object) -> bool:
-    if not isinstance(value, bool):
-        raise ValueError  # noqa: TRY004: one exception for all that is not allowed
-    return value
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise ValueError  # noqa: TRY004
-    return value
-
-
 def _names(value: object) -> tuple[str, ...]:
     items = value.split(",") if isinstance(value, str) else value
-    if not isinstance(items, Iterable):
-        raise ValueError  # noqa: TRY004
-    names = [_text(item).strip() for item in items]
+    if not isinstance(items, Sequence):
+        raise TypeError
+    names = tuple(_text(item).strip() for item in items)
     if not all(names) or len(set(names)) < len(names):
         raise ValueError
-    return tuple(names)
+    return names
 
 
 def _instant(value: object) -> int | None:
@@ -100,43 +101,42 @@ def _instant(value: object) -> int | None:
     if isinstance(value, date) and not isinstance(value, datetime):  # YAML reads 2026-01-01 as a date
         value = value.isoformat()
     moment = value if isinstance(value, datetime) else datetime.fromisoformat(_text(value))
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    if not 2000 <= moment.astimezone(UTC).year < 2200:
+    since = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - EPOCH
+    if not 2000 <= (EPOCH + since).year < 2200:
         raise ValueError
-    since = moment - datetime(1970, 1, 1, tzinfo=UTC)
-    whole_ns = (since.days * 86_400 + since.seconds) * SECOND_NS + since.microseconds * 1000
-    return whole_ns - whole_ns % TICK_NS
+    since_ns = (since.days * 86_400 + since.seconds) * SECOND_NS + since.microseconds * 1_000
+    return since_ns - since_ns % TICK_NS
 
 
-SEED = _whole(0, 2**63 - 1)
-PORT = _whole(0, 65_500)
-SPEED = _positive(SPEED_LIMIT)
-LEVEL = _one_of(LOG_LEVELS)
 FLAG = Kind("true or false", _flag)
-TEXT = Kind("a text", _text)
+INSTANT = Kind("now or an ISO 8601 time from 2000 to 2199", _instant)
+LEVEL = _one_of("debug", "info", "warning", "error")
 NAMES = Kind("a list of different names", _names)
-INSTANT = Kind("now or an ISO 8601 time between 2000 and 2200", _instant)
+PORT = _whole(0, 65_500)
+SEED = _whole(0, 2**63 - 1)
+SPEED = _positive(SPEED_LIMIT)
+TEXT = Kind("a text", _text)
 
 
 # ---------------------------------------------------------------- the settings
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What there is to know of a setting besides its value."""
+    """A row of the list: what the setting does, what it may be, and what it is when left out."""
 
     help: str
     kind: Kind
     default: object
 
 
-def _setting(default: T, kind: Kind, help_: str) -> T:
-    """A field of `Config`; typed as its default so that mypy checks one against the other."""
-    row: T = field(default=default, metadata={"setting": Setting(help_, kind, default)})
+def _setting(default: T, kind: Kind, text: str) -> T:
+    """A field of `Config`, declared as its default so that the type checker holds the two together."""
+    row: T = field(default=default, metadata={"setting": Setting(text, kind, default)})
     return row
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """The settings of one run, parsed and within their ranges."""
+    """The settings of one run, each within its range. Instants are ns since the epoch."""
 
     venues: tuple[str, ...] = _setting((), NAMES, "Venues to serve; all of them when left out.")
     markets: tuple[str, ...] = _setting(
@@ -175,7 +175,7 @@ def resolve(config: Config, wall_ns: int) -> tuple[int, int]:
 # ---------------------------------------------------------------- where settings are written
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """Values from one place; `place` tells the operator which setting is meant, and where it stands."""
+    """Values from one place. `place` names a setting of it as the operator would: "x.yaml: seed", "--seed"."""
 
     place: Callable[[str], str]
     values: Mapping[str, object]
@@ -192,12 +192,12 @@ def load(layers: Iterable[Layer], registry: Sequence[VenueProtocol]) -> Config:
             kind, places[name] = SETTINGS[name].kind, layer.place(name)
             try:
                 values[name] = kind.parse(raw)
-            except (ValueError, OverflowError):
+            except (TypeError, ValueError, OverflowError):
                 raise ConfigError(
                     f"{places[name]}: {raw!r} is not allowed; allowed: {kind.allowed}"
                 ) from None
     config = Config(**values)  # type: ignore[arg-type]  # each was parsed by its own kind
-    _check_hosts(config, places)
+    _check_control(config, places)
     ids = [venue.id for venue in registry]
     _check_names(config.venues, ids, places.get("venues"), "venue")
     listed = [row.instrument.market for venue in chosen(config, registry) for row in venue.listings]
@@ -211,19 +211,19 @@ def chosen(config: Config, registry: Sequence[VenueProtocol]) -> list[VenueProto
 
 
 def read_file(path: Path, shown: str | None = None) -> Layer:
-    """A YAML file as a layer; `shown` is what to call it (default: its path)."""
-    import yaml  # here, since most runs read no file  # noqa: PLC0415
-
+    """A YAML file as a layer; `shown` is what to call it, its path when left out."""
     shown = shown or str(path)
     try:
         document = yaml.safe_load(path.read_bytes())
     except OSError as error:
         raise ConfigError(f"{shown}: {error.strerror or error}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
-        raise ConfigError(f"{shown}{f', line {mark.line + 1}' if mark else ''}: this is not YAML") from None
-    if document is None:
-        document = {}
+        line = f", line {mark.line + 1}" if mark else ""
+        raise ConfigError(
+            f"{shown}{line}: this is not YAML: {getattr(error, 'problem', None) or error}"
+        ) from None
+    document = {} if document is None else document
     if not isinstance(document, dict):
         raise ConfigError(f"{shown}: expected one setting a line, as in 'seed: 7'")
     return Layer(lambda name: f"{shown}: {name}", {str(key): value for key, value in document.items()})
@@ -242,11 +242,20 @@ def read_preset(name: str) -> Layer:
     return read_file(PRESETS / f"{name}.yaml", f"preset {name}")
 
 
-# ---------------------------------------------------------------- what only all values together can tell
-def _nearest(name: str, names: Iterable[str]) -> str:
-    known = list(names)
-    close = difflib.get_close_matches(name, known, 1, 0.5)
-    return f"; did you mean {close[0]}?" if close else f"; known: {', '.join(known) or 'none'}"
+# ---------------------------------------------------------------- what one value alone cannot tell
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach the address."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _check_control(config: Config, places: Mapping[str, str]) -> None:
+    """Whoever reaches the control API rules the run, so strangers need a key."""
+    if not config.api_key and not is_loopback(config.control_host):
+        place = places["control_host"]
+        raise ConfigError(f"{place}: {config.control_host} is no loopback address; that takes an api_key")
 
 
 def _check_names(names: Sequence[str], known: Sequence[str], place: str | None, noun: str) -> None:
@@ -255,18 +264,7 @@ def _check_names(names: Sequence[str], known: Sequence[str], place: str | None, 
             raise ConfigError(f"{place}: unknown {noun} {name!r}{_nearest(name, known)}")
 
 
-def _check_hosts(config: Config, places: Mapping[str, str]) -> None:
-    """Whoever reaches the control API rules the run, so strangers need a key."""
-    if not config.api_key and not is_loopback(config.control_host):
-        place = places.get("control_host")
-        raise ConfigError(
-            f"{place}: {config.control_host} is not a loopback address; set an api_key to listen there"
-        )
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach the address."""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+def _nearest(name: str, names: Iterable[str]) -> str:
+    known = list(names)
+    close = difflib.get_close_matches(name, known, 1, 0.5)
+    return f"; did you mean {close[0]}?" if close else f"; known: {', '.join(known[:12]) or 'none'}"

@@ -1,4 +1,6 @@
-"""Logging: structured events, handed to the standard library's logging so that whoever embeds us decides where they go."""
+"""Logging: structured events, handed to the standard library's logging so that whoever embeds us decides
+where they go.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The emulator inside a Python program: `with Emulator() as exchange:` runs it in a thread, by default as a test wants it.
+"""The emulator inside a Python program: `with Emulator() as exchange:` runs it in a thread of its own.
 
-That is: every venue on free ports, the clock standing at 2026-01-01 00:00 UTC, one fixed seed. What is passed in is named and
-judged like the settings in a file. Nothing here may be called from the emulator's own thread.
+By default it is as a test wants it: every venue, on free ports, the clock standing at 2026-01-01 00:00 UTC, a fixed
+seed. Settings are named and judged as in a file. Nothing here may be called from the emulator's own thread.
 """
 
 from __future__ import annotations
@@ -13,9 +13,11 @@ from concurrent.futures import Future
 from types import TracebackType
 from typing import Self, TypeVar
 
+from uvicorn.loops.auto import auto_loop_factory
+
 from emulator.config import Layer, load
 from emulator.driver import Driver
-from emulator.gateway.server import Gateway, new_event_loop
+from emulator.gateway.server import Gateway
 from venues.base import VenueProtocol
 from venues.registry import VENUES
 
@@ -25,7 +27,7 @@ T = TypeVar("T")
 
 
 class Clock:
-    """The virtual clock of a running emulator. Steps: ValueError out of range, AdvanceBlocked when a reader holds them up."""
+    """The virtual clock of a running emulator. ValueError when asked the impossible; AdvanceBlocked from a step."""
 
     def __init__(self, driver: Driver, loop: asyncio.AbstractEventLoop) -> None:
         self._driver = driver
@@ -108,7 +110,7 @@ class Emulator:
         self.stop()
 
     def start(self) -> None:
-        """Take the ports and serve; returns when every venue answers. Raises PortBusy."""
+        """Take the ports and serve; returns when every venue answers. Raises PortBusyError."""
         gateway = Gateway(self._config, self._registry)
         started: Future[asyncio.AbstractEventLoop] = Future()
         self._stop = asyncio.Event()
@@ -137,7 +139,7 @@ class Emulator:
         return self._urls[venue]["ws"]
 
     def _run(self, gateway: Gateway, started: Future[asyncio.AbstractEventLoop]) -> None:
-        with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        with asyncio.Runner(loop_factory=auto_loop_factory()) as runner:
             try:
                 runner.run(gateway.serve(self._stop, lambda: started.set_result(runner.get_loop())))
             except BaseException as error:

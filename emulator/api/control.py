@@ -1,4 +1,4 @@
-"""Routes of the control API: how the run is, and its clock. Every answer about the clock is the clock after it."""
+"""Routes of the control API: how the run is, and its clock. A command to the clock is answered with the clock."""
 
 from __future__ import annotations
 

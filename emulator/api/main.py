@@ -1,11 +1,10 @@
-"""The control API as a FastAPI application: its routes, the key that guards them, and errors in one shape, {"error": one line}."""
+"""The control API as a FastAPI application: its routes, their guard, and errors in one shape, {"error": one line}."""
 
 from __future__ import annotations
 
 from fastapi import Depends, FastAPI, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from starlette.exceptions import HTTPException as AnyHTTPException
 
 from emulator.api.control import clock, guard, health
 from emulator.driver import AdvanceBlocked
@@ -19,13 +18,18 @@ def create_app(gateway: Gateway) -> FastAPI:
     app.include_router(health)
     app.include_router(clock, dependencies=[Depends(guard)])
     app.exception_handler(RequestValidationError)(_invalid)
-    app.exception_handler(AnyHTTPException)(_refused)
     app.exception_handler(AdvanceBlocked)(_blocked)
+    for refused in (HTTPException, 404, 405):  # the router's own errors are no HTTPException of FastAPI
+        app.exception_handler(refused)(_refused)
     return app
 
 
-async def _invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
-    said = [f"{'.'.join(map(str, row['loc'][1:])) or 'body'}: {row['msg']}" for row in error.errors()]
+async def _invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+    if "json" not in request.headers.get("content-type", ""):
+        return JSONResponse({"error": "send JSON, with content-type: application/json"}, 415)
+    said = [
+        f"{'.'.join(map(str, row['loc'][1:]))}: {row['msg']}".removeprefix(": ") for row in error.errors()
+    ]
     return JSONResponse({"error": "; ".join(said)}, 422)
 
 
@@ -34,6 +38,5 @@ async def _refused(_request: Request, error: HTTPException) -> JSONResponse:
 
 
 async def _blocked(_request: Request, error: AdvanceBlocked) -> JSONResponse:
-    return JSONResponse(
-        {"error": str(error), "connection": error.connection, "reached_ns": error.reached_ns}, 409
-    )
+    said = {"error": str(error), "connection": error.connection, "reached_ns": error.reached_ns}
+    return JSONResponse(said, 409)

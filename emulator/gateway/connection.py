@@ -1,14 +1,15 @@
 """One client's WebSocket: bytes in -> the venue's session -> actions -> bytes out.
 
-uvicorn hands over the transport at the upgrade; the websockets library's sans-I/O core does the handshake, control frames and
-inbound messages. Data frames go to the transport as they are, never through a queue, a task or an await: the transport's own
-write buffer is the outbox. It is bounded, and at its bound no more is read from the client either. What a venue raises is our
-fault: it is logged and closes this one socket with 1011.
+uvicorn hands over the transport at the upgrade; the sans-I/O core of the websockets library does the handshake, the
+control frames and the inbound messages. Data frames go to the transport as they are, never through a queue, a task or
+an await: its write buffer is the outbox. That has a bound, at which nothing more is read from the client either. What
+a venue raises is our fault: it is logged, closes this socket with 1011, and must not be felt by any other.
 """
 
 from __future__ import annotations
 
 import asyncio
+import http.client
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -21,7 +22,7 @@ from websockets.http11 import Request, Response
 from websockets.protocol import SEND_EOF, State
 from websockets.server import ServerProtocol
 
-from emulator.driver import Driver
+from emulator.driver import Driver, http_date
 from emulator.gateway.hub import Feed, Group, Hub, Key
 from emulator.log import get_logger
 from venues.base import (
@@ -39,9 +40,10 @@ from venues.base import (
 )
 from venues.wire import frame
 
-GOODBYE_SECONDS = 10  # how long a closing handshake may take before the socket is cut
+PATIENCE = 10  # ticks of a second for which a closing handshake may last
 INTERNAL_ERROR = Close(CloseCode.INTERNAL_ERROR)
-GOING_AWAY = Close(CloseCode.GOING_AWAY)
+INVALID_DATA = Close(CloseCode.INVALID_DATA)
+FAILED = HttpResponse(500, b"Internal Server Error", "text/plain")
 
 P = ParamSpec("P")
 log = get_logger("connection")
@@ -62,7 +64,7 @@ class Port:
 
 
 class Connection(asyncio.Protocol):
-    """The life of one socket from the upgrade to its end; uvicorn makes it, hands it the transport and replays the request."""
+    """One socket from its upgrade to its end. uvicorn makes it, hands it the transport and replays the request."""
 
     def __init__(self, port: Port, **_uvicorn: object) -> None:
         self.feeds: dict[Key, Feed] = {}
@@ -76,7 +78,7 @@ class Connection(asyncio.Protocol):
         self._out: list[bytes] = []  # frames that answer the input being handled
         self._full = False  # the outbox is at its bound
         self._closing = False
-        self._patience = GOODBYE_SECONDS
+        self._patience = PATIENCE
         self._name = ""
 
     def __str__(self) -> str:
@@ -85,10 +87,9 @@ class Connection(asyncio.Protocol):
     # ------------------------------------------------------------ what the transport says
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        self._transport.set_protocol(
-            self
-        )  # before anything is written: flow control is for us from the first byte on
-        self._transport.set_write_buffer_limits(high=self._rules.outbox_bytes)
+        self._transport.set_protocol(self)  # now, for pause_writing may come with the first byte
+        bound = self._rules.outbox_bytes
+        self._transport.set_write_buffer_limits(high=bound, low=bound)
         self._client = transport.get_extra_info("peername") or ("", 0)
         self._port.connections.add(self)
 
@@ -108,8 +109,9 @@ class Connection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         self._full = True
-        self._port.hub.full.add(self)
-        self._transport.pause_reading()
+        if not self._closing:
+            self._port.hub.full.add(self)
+            self._transport.pause_reading()
 
     def resume_writing(self) -> None:
         self._full = False
@@ -119,7 +121,7 @@ class Connection(asyncio.Protocol):
 
     # ------------------------------------------------------------ what the client says
     def _handle_events(self) -> None:
-        # One stamp for all that arrived together: taking it delivers what is due, and frames must not overtake an answer.
+        # One stamp for all that came together: taking it delivers what is due, which must not overtake an answer.
         now_ns, wall_ns = self._port.driver.stamp()
         for event in self._wire.events_received():
             if isinstance(event, Request):
@@ -135,7 +137,7 @@ class Connection(asyncio.Protocol):
         if response.status_code == 101:
             answer = self._session_for(path, query, request.headers)
             if isinstance(answer, HttpResponse):
-                response = self._refusal(answer)
+                response = _refusal(answer)
             else:
                 self._session = answer
         self._wire.send_response(response)
@@ -152,20 +154,7 @@ class Connection(asyncio.Protocol):
             return self._port.venue.session(asked, self._port.exchange)
         except Exception:
             log.exception("venue failed", connection=self._name)
-            return HttpResponse(500, b"Internal Server Error", "text/plain")
-
-    def _refusal(self, answer: HttpResponse) -> Response:
-        response = self._wire.reject(answer.status, "")
-        response.body = answer.body
-        described = {
-            "Content-Type": answer.content_type,
-            "Content-Length": str(len(answer.body)),
-            **dict(answer.headers),
-        }
-        for name, value in described.items():
-            response.headers.pop(name, None)
-            response.headers[name] = value
-        return response
+            return FAILED
 
     def _frame(self, event: Frame, now_ns: int, wall_ns: int) -> None:
         session, opcode = self._session, event.opcode
@@ -183,7 +172,7 @@ class Connection(asyncio.Protocol):
                 try:
                     data = message if self._binary else message.decode()
                 except UnicodeDecodeError:
-                    self._close(Close(CloseCode.INVALID_DATA))
+                    self._close(INVALID_DATA)
                 else:
                     self._act(now_ns, session.receive, data, now_ns, wall_ns)
 
@@ -191,7 +180,7 @@ class Connection(asyncio.Protocol):
     def _act(
         self, now_ns: int, ask: Callable[P, Sequence[Action] | None], *args: P.args, **kwargs: P.kwargs
     ) -> None:
-        """Ask the session, do what it wants. The one place where a venue's exceptions end."""
+        """Do what the session wants; here its exceptions end."""
         if self._closing:
             return
         try:
@@ -228,7 +217,7 @@ class Connection(asyncio.Protocol):
             self._transport.write(frames)
 
     def tick(self, now_ns: int, wall_ns: int) -> None:
-        """Called once a second of wall time: the session's deadlines, then ours for a client that does not answer a close."""
+        """Once a second of wall time: the session's deadlines, or ours for a client that answers no close."""
         if self._closing:
             self._patience -= 1
             if self._patience == 0:
@@ -237,7 +226,7 @@ class Connection(asyncio.Protocol):
             self._act(now_ns, self._session.tick, now_ns, wall_ns)
             self._flush()
 
-    def abandon(self) -> None:
+    def fail(self) -> None:
         self.close(INTERNAL_ERROR)
 
     def close(self, close: Close) -> None:
@@ -254,7 +243,7 @@ class Connection(asyncio.Protocol):
             self._wire.send_close(close.code, close.reason)
 
     def _flush(self) -> None:
-        """Write the answers, then whatever the protocol has to say: a pong or a close comes after what was said before it."""
+        """Write the answers, then what the protocol has to say: a close comes after all that was said before it."""
         writes = self._wire.data_to_send()
         data = b"".join(self._out + writes)
         self._out.clear()
@@ -265,5 +254,18 @@ class Connection(asyncio.Protocol):
             self._port.hub.drop(self)
             self._transport.resume_reading()
         if SEND_EOF in writes:
-            # Only half: closing a socket with unread input resets it, and the client would miss the close code.
-            self._transport.write_eof() if self._transport.can_write_eof() else self._transport.close()
+            # Half of it only: to close a socket with unread input is to reset it, and the client may miss our close.
+            end = self._transport.write_eof if self._transport.can_write_eof() else self._transport.close
+            end()
+
+
+def _refusal(answer: HttpResponse) -> Response:
+    """A venue's answer in the place of a handshake's."""
+    rows = [
+        ("Date", http_date().decode()),
+        ("Connection", "close"),
+        ("Content-Type", answer.content_type),
+        ("Content-Length", str(len(answer.body))),
+        *answer.headers,
+    ]
+    return Response(answer.status, http.client.responses.get(answer.status, ""), Headers(rows), answer.body)

@@ -1,9 +1,9 @@
-"""The hub: topic -> channel -> subscribers, and every tick each subscriber's frames in one piece of bytes.
+"""The hub: topic -> channel -> subscribers, and for every tick each connection's frames as one piece of bytes.
 
-A channel exists from its first subscriber to its last and holds the page being delivered and the next one, made ahead in a
-worker thread. There is no task, no await and no encoding between a tick and its bytes: a tick is one slice per channel and one
-write per connection, and connections with the same subscriptions share what is written. What a connection gets depends on its
-own subscriptions and the virtual time alone: channels are delivered in the order of their keys, never of their subscription.
+A channel lives from its first subscriber to its last; it holds the page being delivered and the next one, made ahead
+in a worker thread. Between a tick and its bytes there is no task, no await and no encoding: a tick is one slice per
+channel and one write per connection, and connections with the same subscriptions share what is written. What is
+delivered must depend on subscriptions and virtual time alone, so channels come in the order of their keys.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
-from heapq import heappop, heappush
 from itertools import count
 from queue import PriorityQueue
 from typing import Protocol, TypeAlias
@@ -20,11 +19,11 @@ from emulator.log import get_logger
 from reactor.types import TICK_NS
 from venues.base import PAGE_NS, Channel, Page, Topic
 
-STAGGERS = 16  # the next pages are asked for at this many instants, spread over the first half of a page
-
-log = get_logger("hub")
+STAGGERS = 16  # instants in the first half of a page, over which asking for the next ones is spread
 
 Key: TypeAlias = tuple[int, str, str, tuple[str, ...], tuple[str, ...]]
+
+log = get_logger("hub")
 
 
 class Subscriber(Protocol):
@@ -37,8 +36,8 @@ class Subscriber(Protocol):
         """Write these frames; never blocks."""
         ...
 
-    def abandon(self) -> None:
-        """Close: one of its channels failed, which is our fault."""
+    def fail(self) -> None:
+        """Close: something of ours failed. The hub is told to drop it before this returns."""
         ...
 
 
@@ -53,19 +52,19 @@ class Feed:
         self.number = number
         self.page: Page | None = None
         self.next: Page | None = None
-        self.asked_ns = -1  # start of the newest page asked for
-        self.frames = b""  # what is due in the tick being delivered
+        self.asked_ns = -1  # the start of the newest page asked for
+        self.frames = b""  # due in the tick being delivered
         self.subscribers: set[Subscriber] = set()
 
     def turn(self, start_ns: int) -> bool:
-        """Go over to the page that starts then; False while it is not made."""
+        """Turn to the page that starts then; False while it is not made."""
         if self.page is None or self.page.start_ns != start_ns:
             self.page, self.next = self.next, None
         return self.page is not None and self.page.start_ns == start_ns
 
 
 class Group:
-    """The connections with one set of subscriptions."""
+    """The connections with one and the same set of subscriptions."""
 
     __slots__ = ("feeds", "members")
 
@@ -74,7 +73,7 @@ class Group:
         self.members: dict[Subscriber, None] = {}
 
     def frames(self, after_ns: int, upto_ns: int) -> bytes:
-        """The frames due in (after_ns, upto_ns], tick by tick and within a tick in the channels' order."""
+        """The frames due in (after_ns, upto_ns], tick by tick, and within a tick channel by channel."""
         busy = [feed for feed in self.feeds if feed.frames]
         if len(busy) < 2:
             return busy[0].frames if busy else b""
@@ -86,18 +85,20 @@ class Group:
 
 
 class Hub:
-    """The channels in use and who listens to them. Lives on the event loop; `changed` is called whenever delivery, held up
-    before, may be able to go on: a first subscriber came, a page was made, a connection's outbox emptied or it went away.
+    """The channels in use and who listens to them; lives on the event loop.
+
+    `changed` is called whenever a delivery that was held up may be able to go on: somebody subscribed or left, a page
+    was made, an outbox emptied. `full` holds the connections whose outbox is at its bound; they keep it themselves.
     """
 
     def __init__(self) -> None:
         self.changed: Callable[[], None] = lambda: None
-        self.full: set[Subscriber] = set()  # whose outbox is at its bound
+        self.full: set[Subscriber] = set()
         self._feeds: dict[Key, Feed] = {}
         self._groups: dict[tuple[Feed, ...], Group] = {}
         self._moved: dict[Subscriber, None] = {}  # whose subscriptions changed since the last delivery
         self._ready_ns = -1  # every channel has turned to the page that starts then
-        self._ahead: list[tuple[int, int, Feed]] = []  # when to ask for whose next page
+        self._ahead: list[tuple[int, int, Feed]] = []  # when to ask for whose next page, the latest first
         self._numbers = count()
         self._maker = _PageMaker(self._made)
 
@@ -110,8 +111,8 @@ class Hub:
     def subscribe(
         self, subscriber: Subscriber, rank: int, topic: Topic, make: Callable[[], Channel]
     ) -> Channel:
-        """Deliver the topic of venue number `rank` from the next tick on. Idempotent; returns the topic's channel."""
-        key = (rank, topic.channel, topic.symbol, topic.options, topic.dress)
+        """Deliver a topic of venue number `rank` from the next tick on, and return its channel. Idempotent."""
+        key = _key(rank, topic)
         feed = self._feeds.get(key)
         if feed is None:
             feed = self._feeds[key] = Feed(key, make(), next(self._numbers))
@@ -124,7 +125,7 @@ class Hub:
 
     def unsubscribe(self, subscriber: Subscriber, rank: int, topic: Topic) -> None:
         """Stop delivering the topic. Idempotent."""
-        self._leave(subscriber, (rank, topic.channel, topic.symbol, topic.options, topic.dress))
+        self._leave(subscriber, _key(rank, topic))
 
     def drop(self, subscriber: Subscriber) -> None:
         """Forget a connection. Idempotent."""
@@ -163,15 +164,15 @@ class Hub:
         missing = [feed for feed in self._feeds.values() if not feed.turn(start_ns)]
         for feed in missing:
             self._ask(feed, start_ns)
-        if not missing:
-            self._ready_ns = start_ns
-            self._ahead = []
-            for feed in self._feeds.values():
-                heappush(
-                    self._ahead,
-                    (start_ns + feed.number % STAGGERS * PAGE_NS // 2 // STAGGERS, feed.number, feed),
-                )
-        return not missing
+        if missing:
+            return False
+        self._ready_ns = start_ns
+        slot_ns = PAGE_NS // 2 // STAGGERS
+        ahead = [
+            (start_ns + feed.number % STAGGERS * slot_ns, feed.number, feed) for feed in self._feeds.values()
+        ]
+        self._ahead = sorted(ahead, reverse=True)
+        return True
 
     def _ask(self, feed: Feed, start_ns: int) -> None:
         if feed.asked_ns != start_ns:
@@ -179,20 +180,20 @@ class Hub:
             self._maker.ask(feed, start_ns)
 
     def _made(self, feed: Feed, page: Page | None) -> None:
+        feed.next = page
         if page is None:
             for subscriber in list(feed.subscribers):
-                subscriber.abandon()
-        feed.next = page
+                subscriber.fail()
         self.changed()
 
     # ------------------------------------------------------------ delivery
     def deliver(self, after_ns: int, upto_ns: int) -> None:
-        """Write every connection its frames due in (after_ns, upto_ns]: boundaries of one page, for which `ready` was true."""
+        """Write every connection its frames due in (after_ns, upto_ns], all of one page for which `ready` was true."""
         for subscriber in self._moved:
             self._place(subscriber)
         self._moved.clear()
-        while self._ahead and self._ahead[0][0] < upto_ns:
-            feed = heappop(self._ahead)[2]
+        while self._ahead and self._ahead[-1][0] < upto_ns:
+            feed = self._ahead.pop()[2]
             if feed.subscribers:
                 self._ask(feed, self._ready_ns + PAGE_NS)
         for feed in self._feeds.values():
@@ -209,8 +210,12 @@ class Hub:
         self._maker.close()
 
 
+def _key(rank: int, topic: Topic) -> Key:
+    return rank, topic.channel, topic.symbol, topic.options, topic.dress
+
+
 class _PageMaker:
-    """One worker thread that makes pages, the earliest first; at most two are in the making per channel."""
+    """One worker thread that makes pages, the earliest first. At most two per channel are asked for at a time."""
 
     def __init__(self, made: Callable[[Feed, Page | None], None]) -> None:
         self._made = made
@@ -218,7 +223,7 @@ class _PageMaker:
         self._thread: threading.Thread | None = None
 
     def ask(self, feed: Feed, start_ns: int) -> None:
-        """Have the page of the feed's channel made that starts then, and handed to `made` on this event loop."""
+        """Have the page made that starts then; `made` gets it on this event loop, or None if its channel failed."""
         if self._thread is None:
             loop = asyncio.get_running_loop()
             self._thread = threading.Thread(target=self._work, args=(loop,), name="page maker", daemon=True)
@@ -234,7 +239,7 @@ class _PageMaker:
             if feed.subscribers:
                 try:
                     page = feed.channel.page(start_ns)
-                except Exception:  # whatever a channel raises is our fault and must not take the others down
+                except Exception:
                     log.exception("channel failed", channel=feed.key, start_ns=start_ns)
             loop.call_soon_threadsafe(self._made, feed, page)
 

@@ -1,7 +1,7 @@
-"""The listeners: HTTP and the WebSocket upgrade on one port per venue, the control API on its own, from start to shutdown.
+"""A run and its listeners: HTTP and the WebSocket upgrade on one port per venue, the control API on its own.
 
-uvicorn's HTTP protocol does the parsing; the loop, the sockets and the order of things are ours. A request becomes a value, the
-venue answers with a value; what it raises is our fault: logged, answered with a bare 500, and nobody else's business.
+uvicorn's HTTP protocol parses; the loop, the sockets and the order of things are ours. A request becomes a value and
+the venue answers with one. What it raises is our fault: logged, answered with a bare 500, and nobody else's business.
 """
 
 from __future__ import annotations
@@ -26,52 +26,43 @@ from uvicorn.server import ServerState
 
 from emulator.config import Config, chosen, resolve
 from emulator.driver import Driver, http_date, settled, utc_ns
-from emulator.gateway.connection import GOING_AWAY, Connection, Port
+from emulator.gateway.connection import FAILED, Connection, Port
 from emulator.gateway.hub import Hub
 from emulator.log import get_logger
 from reactor.unified_market import MarketOrchestrationCore
-from venues.base import Exchange, HttpRequest, HttpResponse, VenueProtocol
+from venues.base import Close, Exchange, HttpRequest, HttpResponse, VenueProtocol
 
 BODY_BYTES_MAX = 1 << 20
-CONTROL = "control"
-GOODBYE_S = 1.0  # how long clients have to answer our close at shutdown
-
 TOO_LARGE = HttpResponse(413, b"Content Too Large", "text/plain")
-FAILED = HttpResponse(500, b"Internal Server Error", "text/plain")
+
+CONTROL = "control"
+GOING_AWAY = Close(1001)
+GOODBYE_S = 1.0  # so long clients may take to answer it
 
 log = get_logger("server")
 
 
-class PortBusy(Exception):  # noqa: N818: it says what is the case
-    """A port that is needed belongs to somebody else."""
-
-
 # ---------------------------------------------------------------- HTTP
 async def _read_body(receive: ASGIReceiveCallable) -> bytes | None:
-    """The request's body; None when it is over BODY_BYTES_MAX or the client is gone."""
-    body = b""
+    """The request's body; None when it is longer than BODY_BYTES_MAX, or its sender gone."""
+    body = bytearray()
     while True:
         message = await receive()
         if message["type"] != "http.request":
             return None
-        body += message.get("body", b"")
+        body += message["body"]
         if len(body) > BODY_BYTES_MAX:
             return None
-        if not message.get("more_body", False):
-            return body
+        if not message["more_body"]:
+            return bytes(body)
 
 
 async def _respond(send: ASGISendCallable, response: HttpResponse) -> None:
-    headers = [
-        ("content-type", response.content_type),
-        ("content-length", str(len(response.body))),
-        *response.headers,
-    ]
-    encoded = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
-    await send(
-        {"type": "http.response.start", "status": response.status, "headers": encoded, "trailers": False}
-    )
-    await send({"type": "http.response.body", "body": response.body, "more_body": False})
+    size = str(len(response.body))
+    rows = [("content-type", response.content_type), ("content-length", size), *response.headers]
+    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in rows]
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    await send({"type": "http.response.body", "body": response.body})
 
 
 def venue_app(port: Port) -> ASGI3Application:
@@ -90,57 +81,58 @@ def _answer(port: Port, scope: HTTPScope, body: bytes) -> HttpResponse:
     for raw_name, raw_value in scope["headers"]:
         name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
-    client = scope["client"]
-    request = HttpRequest(
-        scope["method"],
-        scope["path"],
-        scope["query_string"].decode("latin-1"),
-        headers,
-        body,
-        client[0] if client else "",
-    )
+    method, path, query = scope["method"], scope["path"], scope["query_string"].decode("latin-1")
+    client = scope["client"] or ("", 0)
     now_ns, _ = port.driver.stamp()
     try:
-        return port.venue.handle(request, port.exchange, now_ns)
+        return port.venue.handle(
+            HttpRequest(method, path, query, headers, body, client[0]), port.exchange, now_ns
+        )
     except Exception:
-        log.exception("venue failed", venue=port.venue.id, method=request.method, path=request.path)
+        log.exception("venue failed", venue=port.venue.id, method=method, path=path)
         return FAILED
 
 
 # ---------------------------------------------------------------- listeners
+class PortBusyError(Exception):
+    """A port cannot be had: which, for whom, and why."""
+
+
 def bind(addresses: Mapping[str, tuple[str, int]]) -> dict[str, socket.socket]:
-    """A listening socket for each name's (host, port), or none at all and PortBusy, in one line."""
+    """A listening socket for each name's (host, port); when one cannot be had, none, and PortBusyError."""
     sockets: dict[str, socket.socket] = {}
-    try:
-        for name, (host, port) in addresses.items():
+    for name, (host, port) in addresses.items():
+        try:
             family, kind, proto, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
             sockets[name] = socket.socket(family, kind, proto)
             sockets[name].setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             sockets[name].bind(address)
-            sockets[name].listen(2048)  # now: SO_REUSEADDR lets two bind to a port, but only one listen
-    except OSError as error:
-        for held in sockets.values():
-            held.close()
-        why = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be had: {error.strerror}"
-        raise PortBusy(f"port {port} on {host}, for {name}, {why}") from None
+            sockets[name].listen(
+                2048
+            )  # now: with SO_REUSEADDR two may bind to a port, but only one may listen
+        except OSError as error:
+            for held in sockets.values():
+                held.close()
+            why = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be had: {error.strerror}"
+            raise PortBusyError(f"port {port} on {host}, for {name}, {why}") from None
     return sockets
 
 
 class Listener:
-    """One bound socket and what is served on it: uvicorn's HTTP protocol, without its server."""
+    """A bound socket and what is served on it: uvicorn's HTTP protocol, without the rest of uvicorn's server."""
 
     def __init__(
         self, sock: socket.socket, app: ASGI3Application, upgrade: Callable[..., Connection] | None
     ) -> None:
-        self.state = ServerState()
         self._socket = sock
         self._server: asyncio.Server | None = None
+        self._state = ServerState()
         self._config = uvicorn.Config(
             app,
             http="httptools",
-            ws=cast(Any, upgrade) or "none",
-            lifespan="off",
+            ws=cast(Any, upgrade or "none"),
             interface="asgi3",
+            lifespan="off",
             log_config=None,
             access_log=False,
             proxy_headers=False,
@@ -152,90 +144,82 @@ class Listener:
         host, port = self._socket.getsockname()[:2]
         return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
+    @property
+    def busy(self) -> bool:
+        """Whether any HTTP connection is open."""
+        return bool(self._state.connections)
+
     async def open(self) -> None:
         """Serve."""
         self._config.load()
-        make = partial(
-            cast(Any, self._config.http_protocol_class),
-            config=self._config,
-            server_state=self.state,
-            app_state={},
-        )
+        protocol = cast(Any, self._config.http_protocol_class)
+        make = partial(protocol, config=self._config, server_state=self._state, app_state={})
         self._server = await asyncio.get_running_loop().create_server(make, sock=self._socket)
 
+    def date(self, date: bytes) -> None:
+        """Send this Date with every answer from now on."""
+        self._state.default_headers = [(b"date", date)]
+
     def close(self) -> None:
-        """Take no more connections, and end those that wait for a request."""
+        """Accept nobody any more, and end the connections that wait for a request."""
         if self._server is not None:
             self._server.close()
         self._socket.close()
-        for connection in list(self.state.connections):
+        for connection in list(self._state.connections):
             connection.shutdown()
 
     def abort(self) -> None:
         """Cut what is left."""
-        for task in self.state.tasks:
+        for task in self._state.tasks:
             task.cancel()
-        for connection in list(self.state.connections):
+        for connection in list(self._state.connections):
             connection.transport.abort()
 
 
 # ---------------------------------------------------------------- the run
-def new_event_loop() -> asyncio.AbstractEventLoop:
-    """The fastest event loop to be had on this system."""
-    try:
-        import uvloop  # noqa: PLC0415: not to be had everywhere
-    except ImportError:
-        return asyncio.new_event_loop()
-    return uvloop.new_event_loop()
-
-
 class Gateway:
-    """One run: its world, its venues' ports, its clock. Making it takes the ports; nothing answers before `serve`.
+    """One run: its world, its clock, its venues' ports. Making it takes the ports; nothing answers before `serve`.
 
-    Raises ConfigError or PortBusy, both fit to be shown as they are.
+    Raises PortBusyError.
     """
 
     def __init__(self, config: Config, registry: Sequence[VenueProtocol]) -> None:
+        venues = chosen(config, registry)
+        addresses = {CONTROL: (config.control_host, 0)}
+        addresses |= {venue.id: (config.host, venue.port_offset) for venue in venues}
+        base = config.base_port
+        sockets = bind({name: (host, base and base + offset) for name, (host, offset) in addresses.items()})
         self.config = config
         self.start_ns, self.origin_ns = resolve(config, utc_ns())
-        venues = chosen(config, registry)
-        offsets = {CONTROL: 0} | {venue.id: venue.port_offset for venue in venues}
-        hosts = {CONTROL: config.control_host}
-        sockets = bind(
-            {
-                name: (hosts.get(name, config.host), config.base_port and config.base_port + offset)
-                for name, offset in offsets.items()
-            }
-        )
         self.hub = Hub()
         self.driver = Driver(self.hub, self._on_second, self.start_ns, config.speed, config.paused)
-        self._ports = self._open_ports(venues)
-        self._control = Listener(sockets[CONTROL], self._control_app, None)
-        self._control_api: asyncio.Future[ASGI3Application] | None = None
+        self._ports = self._make_ports(venues)
         self._venues = {
             port.venue.id: Listener(sockets[port.venue.id], venue_app(port), partial(Connection, port))
             for port in self._ports
         }
+        self._control = Listener(sockets[CONTROL], self._control_app, None)
+        self._control_api: asyncio.Future[ASGI3Application] | None = None
 
-    def _open_ports(self, venues: Sequence[VenueProtocol]) -> list[Port]:
+    def _make_ports(self, venues: Sequence[VenueProtocol]) -> list[Port]:
         wanted = self.config.markets
-        listed = [
-            [row for row in venue.listings if not wanted or row.instrument.market in wanted]
+        listed = {
+            venue.id: [row for row in venue.listings if not wanted or row.instrument.market in wanted]
             for venue in venues
-        ]
-        markets = [(row.instrument, row.manifest) for rows in listed for row in rows]
+        }
+        markets = [(row.instrument, row.manifest) for rows in listed.values() for row in rows]
         world = MarketOrchestrationCore(seed=self.config.seed, origin_ns=self.origin_ns, markets=markets)
-        exchanges = [
-            Exchange(world, {row.instrument.symbol: row.instrument.market for row in rows}) for rows in listed
-        ]
-        return [
-            Port(*pair, rank, self.hub, self.driver)
-            for rank, pair in enumerate(zip(venues, exchanges, strict=True))
-        ]
+        ports = []
+        for rank, venue in enumerate(venues):
+            exchange = Exchange(
+                world, {row.instrument.symbol: row.instrument.market for row in listed[venue.id]}
+            )
+            ports.append(Port(venue, exchange, rank, self.hub, self.driver))
+        return ports
 
     @property
     def control_url(self) -> str:
-        """Where the control API is."""
+        """Where the control API is, without a slash at the end."""
         return f"http://{self._control.authority}"
 
     @property
@@ -247,7 +231,7 @@ class Gateway:
         }
 
     async def serve(self, stop: asyncio.Event, ready: Callable[[], None]) -> None:
-        """Serve and let the clock go, call `ready`, and take leave when `stop` is set."""
+        """Serve and let the clock go, then call `ready`; when `stop` is set, take leave."""
         for listener in self._listeners():
             await listener.open()
         self.driver.start()
@@ -256,13 +240,13 @@ class Gateway:
         await self._leave()
 
     async def _leave(self) -> None:
-        """Say goodbye (1001), wait a little for the answers, and cut what is left."""
+        """Say goodbye, wait a little for the answers, and cut what is left."""
         self.driver.stop()
         for listener in self._listeners():
             listener.close()
         for connection in self._connections():
             connection.close(GOING_AWAY)
-        gone = lambda: not self._connections() and not any(row.state.connections for row in self._listeners())
+        gone = lambda: not self._connections() and not any(listener.busy for listener in self._listeners())
         if not await settled(gone, GOODBYE_S):
             for connection in self._connections():
                 connection.abort()
@@ -278,14 +262,14 @@ class Gateway:
         return [connection for port in self._ports for connection in port.connections]
 
     def _on_second(self, now_ns: int, wall_ns: int) -> None:
-        date = [(b"date", http_date())]
         for listener in self._listeners():
-            listener.state.default_headers = date
+            listener.date(http_date())
         for connection in self._connections():
             connection.tick(now_ns, wall_ns)
 
+    # ------------------------------------------------------------ control
     async def _control_app(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
-        """The control API, imported when somebody first asks for it: that takes as long as all the rest of a start."""
+        """The control API, imported when first asked for: FastAPI takes as long to import as all the rest to start."""
         body = await _read_body(receive)
         if body is None:
             await _respond(send, TOO_LARGE)
@@ -301,6 +285,6 @@ class Gateway:
         await api(scope, receive_again, send)
 
     def _make_control_api(self) -> ASGI3Application:
-        from emulator.api.main import create_app  # noqa: PLC0415: see _control_app
+        from emulator.api.main import create_app  # noqa: PLC0415
 
         return cast(ASGI3Application, create_app(self))

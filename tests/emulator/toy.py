@@ -1,7 +1,7 @@
 """A venue small enough to know by heart: counters that tick in virtual time, and a session that does as it is told.
 
-A socket understands "sub NAME MS", "unsub NAME MS" (acknowledged with "ok ..."), "snap NAME MS" (a subscription with a snapshot),
-"now", "quit CODE", "pings", and "boom", which raises. Frames of a counter: "NAME n", n being the tick's number in NAME's cadence.
+A socket understands "sub NAME MS [SIZE]", "snap NAME MS" (with a snapshot), "unsub NAME MS", "now", "ping", "heard",
+"quit CODE" and "boom", which raises. The counter NAME says "NAME n" every MS milliseconds, padded to SIZE.
 """
 
 from __future__ import annotations
@@ -109,6 +109,9 @@ def _topic(words: Sequence[str]) -> Topic:
     return Topic(name, every_ms, tuple(size))
 
 
+RULES = SocketRules(max_message_bytes=4_096, outbox_bytes=262_144, slow_consumer=Close(4_008, "too slow"))
+
+
 @dataclass(frozen=True)
 class ToyVenue:
     """The card. Two of them, with different ids and offsets, make a run with two venues."""
@@ -116,7 +119,7 @@ class ToyVenue:
     id: str = "toy"
     port_offset: int = 1
     listings: Sequence[Listing] = ()
-    socket_rules: SocketRules = SocketRules(4_096, 262_144, Close(4_008, "too slow"))
+    socket_rules: SocketRules = RULES
 
     def session(self, request: HttpRequest, exchange: Exchange) -> Session | HttpResponse:
         if request.path == "/nowhere":
@@ -133,8 +136,15 @@ class ToyVenue:
     def handle(self, request: HttpRequest, exchange: Exchange, now_ns: int) -> HttpResponse:
         if request.path == "/boom":
             raise RuntimeError("a venue that fails at a request")
-        said = f"{request.method} {request.path} ?{request.query} {request.headers.get('x-n')} {len(request.body)} {now_ns}"
-        return HttpResponse(418, said.encode(), "text/toy", (("x-toy", "yes"),))
+        said = (
+            request.method,
+            request.path,
+            request.query,
+            request.headers.get("x-n"),
+            len(request.body),
+            now_ns,
+        )
+        return HttpResponse(418, repr(said).encode(), "text/toy", (("x-toy", "yes"),))
 
 
 TOY = ToyVenue()
