@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -53,7 +54,8 @@ def python(pins: str) -> Path:
 
 def run(interpreter: Path, *command: str | Path) -> str:
     """The program's output; what it said on stderr, if it failed."""
-    done = subprocess.run([interpreter, *command], capture_output=True, text=True, timeout=RUN_S, check=False)
+    alone = (interpreter, "-I", *command)
+    done = subprocess.run(alone, capture_output=True, text=True, timeout=RUN_S, check=False)
     assert done.returncode == 0, done.stderr or done.stdout
     return done.stdout
 
@@ -70,4 +72,6 @@ def test_the_example_in_the_readme_works(served: Served) -> None:
     example = re.search(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
     assert example is not None
     code = re.sub(r"\b900(\d)\b", lambda port: str(served.base_port + int(port[1])), example[1])
-    assert "bids" in run(python("ccxt"), "-c", code)
+    bids = json.loads(run(python("ccxt"), "-c", code))
+    assert bids == sorted(bids, reverse=True)
+    assert len(bids) == 3
