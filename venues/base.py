@@ -18,7 +18,7 @@ from reactor.types import TICK_NS, Instrument
 from reactor.unified_market import MarketOrchestrationCore
 from venues.limits import Usage
 
-PAGE_NS = 10_000_000_000  # long enough to amortise, short enough to make ahead; a minute is a whole number of pages
+PAGE_NS = 10_000_000_000  # long enough to amortise, short enough to make ahead, and a divisor of the minute
 
 
 # ---------------------------------------------------------------- topics, channels, pages
@@ -59,8 +59,11 @@ class Channel(Protocol):
     """The frames of one topic, as a pure function of the tape."""
 
     def page(self, start_ns: int) -> Page:
-        """The page of PAGE_NS from start_ns (a multiple of PAGE_NS). Made in a worker thread while all else goes on elsewhere:
-        what it shares with sessions and `handle` must be immutable, or a cache that two threads may use."""
+        """The page of PAGE_NS from start_ns (a multiple of PAGE_NS).
+
+        Made in a worker thread while all else goes on elsewhere: what it shares with sessions and `handle` must be
+        immutable, or a cache that two threads may use.
+        """
         ...
 
     def snapshot(self, now_ns: int) -> Sequence[bytes]:
