@@ -53,16 +53,7 @@ def test_the_test_in_the_readme_passes(tmp_path: Path) -> None:
     """A project that has the emulator installed can paste the README's test and run it."""
     (example,) = re.findall(r"```python\n(from [^`]*def test_[^`]*)```", README)
     (tmp_path / "test_example.py").write_text(example)
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        "-W",
-        "error",
-        "test_example.py",
-    ]
+    options = ("-q", "-W", "error", "-p", "no:asyncio", "-p", "no:cacheprovider")
+    command = (sys.executable, "-m", "pytest", *options, "test_example.py")
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
