@@ -69,8 +69,8 @@ def _meta(view: View) -> dict[str, Any]:
 
 
 def _contexts(view: View) -> list[dict[str, Any]]:
-    markets = (view.exchange.market(perp.instrument.symbol) for perp in view.perps)
-    return [asset_context(market, view.now_ns) for market in markets if market is not None]
+    markets = (view.exchange.world.market(perp.instrument.market) for perp in view.perps)
+    return [asset_context(market, view.now_ns) for market in markets]
 
 
 def _spot_meta(view: View) -> dict[str, Any]:
@@ -189,10 +189,13 @@ def _exchange(_view: View, body: Any) -> bytes:
 # ---------------------------------------------------------------- one request
 ROUTES: Final[Mapping[str, Callable[[View, Any], bytes]]] = {"/info": _info, "/exchange": _exchange}
 CORS = ("access-control-allow-origin", "*")
+PREFLIGHT = (CORS, ("access-control-allow-methods", "*"), ("access-control-allow-headers", "*"))
 
 
 def handle(card: Card, exchange: Exchange, request: HttpRequest, now_ns: int) -> HttpResponse:
     """The answer to one HTTP request."""
+    if request.method == "OPTIONS":
+        return HttpResponse(200, b"", headers=PREFLIGHT)
     try:
         return HttpResponse(200, _handle(View(card, exchange, now_ns), request), headers=(CORS,))
     except VenueError as error:

@@ -162,10 +162,10 @@ USER: Final[Shape] = {"user": Field(is_address)}
 
 
 def parse(text: str | bytes) -> Any:
-    """The value of a JSON text; ValueError if it is none, or nested deeper than it could be written again."""
+    """The value of a JSON text; ValueError if it is none, or nested too deeply to be repeated within an answer."""
     value = orjson.loads(text)
     try:
-        orjson.dumps(value)
+        orjson.dumps([value])
     except TypeError as error:
         raise ValueError("nested too deeply") from error
     return value

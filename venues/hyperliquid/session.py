@@ -49,7 +49,7 @@ class HyperliquidSession:
     def __init__(self, card: Card, exchange: Exchange) -> None:
         self._card = card
         self._exchange = exchange
-        self._topics: dict[Topic, None] = {}
+        self._topics: set[Topic] = set()
         self._sent = Moment(0, 0)
         self._rate = RollingRate(MESSAGES_PER_MINUTE, MINUTE_NS)
         flag = {"fast": Field(is_flag, False)} if True in card.profile.books else {}
@@ -111,14 +111,14 @@ class HyperliquidSession:
             raise VenueError("already_subscribed", subscription=_text(echo))
         if len(self._topics) >= self._card.max_subscriptions:
             raise VenueError("too_many_subscriptions", limit=self._card.max_subscriptions)
-        self._topics[of] = None
+        self._topics.add(of)
         return [_acknowledgement("subscribe", echo), Subscribe(of)]
 
     def _unsubscribe(self, request: Any) -> Sequence[Action]:
         of, echo = self._subscription(request)
         if of not in self._topics:
             raise VenueError("already_unsubscribed", subscription=_text(echo))
-        del self._topics[of]
+        self._topics.remove(of)
         return [_acknowledgement("unsubscribe", echo), Unsubscribe(of)]
 
     def _subscription(self, request: Any) -> tuple[Topic, dict[str, Any]]:

@@ -1,0 +1,410 @@
+"""Hyperliquid over HTTP: exact bodies, the errors of its server, and an answer to anything."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reactor.types import BLOCK_NS, DAY_NS, MS_NS, SECOND_NS
+from tests.venues.perp import (
+    INSTRUMENT,
+    JSON,
+    QUIET,
+    T0,
+    exchange,
+    info,
+    market,
+    post,
+    snapshot,
+    stream,
+)
+from venues.base import Exchange, HttpRequest, Topic
+from venues.hyperliquid import HYPERLIQUID
+from venues.hyperliquid.rest import ACTIONS, INFO
+
+GOLDEN = Path(__file__).parent.parent.parent.parent / "shared" / "golden"
+USER = "0xFCAd0B19bB29D4674531d6f115237E16AfCE377c"
+SIGNATURE = {"r": "0x1", "s": "0x2", "v": 28}
+
+
+# ---------------------------------------------------------------- what the venue is
+META = (
+    '{"universe":[{"szDecimals":5,"name":"BTC","maxLeverage":40,"marginTableId":56}],"marginTables":[[56,'
+    '{"description":"tiered 40x","marginTiers":[{"lowerBound":"0.0","maxLeverage":40},'
+    '{"lowerBound":"150000000.0","maxLeverage":20}]}]],"collateralToken":0}'
+)
+SPOT_META = (
+    '{"universe":[],"tokens":['
+    '{"name":"USDC","szDecimals":8,"weiDecimals":8,"index":0,"tokenId":"0x6d1e7cde53ba9467b783cb7c530ce054",'
+    '"isCanonical":true,"evmContract":null,"fullName":null,"deployerTradingFeeShare":"0.0"},'
+    '{"name":"PURR","szDecimals":0,"weiDecimals":5,"index":1,"tokenId":"0xc1fb593aeffbeb02f85e0308e9956a90",'
+    '"isCanonical":true,"evmContract":null,"fullName":null,"deployerTradingFeeShare":"0.0"}]}'
+)
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ({"type": "meta"}, META),  # a capture of 2026-09-25, less the coins that are not listed here
+        ({"type": "meta", "dex": ""}, META),  # as hyperliquid-python-sdk asks
+        ({"type": "meta", "dex": "xyz"}, "null"),
+        ({"type": "metaAndAssetCtxs", "dex": "xyz"}, "null"),
+        ({"type": "allMids", "dex": "xyz"}, "null"),
+        ({"type": "spotMeta"}, SPOT_META),  # HyperLiquid.Net GetExchangeInfo.txt, key order of 2025-02-10
+        ({"type": "spotMetaAndAssetCtxs"}, f"[{SPOT_META},[]]"),
+        (
+            {"type": "perpDexs"},
+            "[null]",
+        ),  # null is the main dex (roq-hyperliquid test/json_get_perp_dexs_ack.cpp)
+        ({"type": "allMids"}, '{"BTC":"65000.5"}'),
+        (
+            {"type": "exchangeStatus"},
+            '{"specialStatuses":null,"time":1790352000000}',
+        ),  # live probe of 2026-08-19
+        ({"type": "userAbstraction", "user": USER}, '"default"'),
+        ({"type": "l2Book", "coin": "nothing"}, "null"),
+        ({"type": "recentTrades", "coin": "nothing"}, "null"),
+        ({"type": "exchangeStatus", "more": [1]}, '{"specialStatuses":null,"time":1790352000000}'),
+    ],
+)
+def test_an_answer_is_exactly_this(body: dict[str, Any], expected: str) -> None:
+    """Sources stand beside the rows; fields the venue does not know are ignored."""
+    assert info(**body) == expected
+
+
+def test_coins_of_a_run_keep_the_cards_order() -> None:
+    """A run may list fewer coins than the card; an asset's id is its place in the universe."""
+    eth = replace(INSTRUMENT, market="hyperliquid:ETH", symbol="ETH", qty_decimals=4)
+    btc_row = HYPERLIQUID.card.perps[0]
+    eth_row = replace(
+        btc_row, listing=replace(btc_row.listing, instrument=eth), max_leverage=25, margin_table=55
+    )
+    venue = replace(HYPERLIQUID, card=replace(HYPERLIQUID.card, perps=(btc_row, eth_row)))
+    assert [row.instrument.symbol for row in venue.listings] == ["BTC", "ETH"]
+    request = HttpRequest("POST", "/info", headers=JSON, body=b'{"type":"meta"}')
+    world = exchange(QUIET).world
+    for markets in (["ETH"], ["ETH", "BTC"]):
+        run = Exchange(world, {coin: f"hyperliquid:{coin}" for coin in markets})
+        names = [row["name"] for row in json.loads(venue.handle(request, run, T0).body)["universe"]]
+        assert names == sorted(markets)
+
+
+# ---------------------------------------------------------------- books and trades
+def test_a_book_is_that_of_the_last_block() -> None:
+    """Keys and numbers as in HyperLiquid.Net GetOrderBook.txt (2025-01-21); what a block did is told at its end."""
+    of = market(
+        start_bids=[(65_000, 1_000)],
+        start_asks=[(65_001, 20)],
+        levels=[((T0 + 170 * MS_NS) // (10 * MS_NS), 1, 65_001, 0, 5)],
+    )
+    bid, ask = '{"px":"65000.0","sz":"0.01","n":1}', '{"px":"65001.0","sz":"0.0002","n":1}'
+    assert info(of, T0 + 230 * MS_NS, type="l2Book", coin="BTC") == (
+        f'{{"coin":"BTC","time":1790352000159,"levels":[[{bid}],[{ask}]]}}'
+    )
+    assert info(of, T0 + 240 * MS_NS, type="l2Book", coin="BTC") == (
+        f'{{"coin":"BTC","time":1790352000239,"levels":[[{bid}],[]]}}'
+    )
+
+
+@pytest.mark.parametrize(
+    ("n_sig_figs", "mantissa"), [(None, None), (5, None), (5, 2), (5, 5), (4, None), (2, None)]
+)
+def test_rest_and_stream_tell_one_book(n_sig_figs: int | None, mantissa: int | None) -> None:
+    """The book at the instant of a push is the pushed one, however grouped."""
+    topic = Topic("l2Book", "BTC", (json.dumps(n_sig_figs), json.dumps(mantissa), "false"))
+    due, text = stream(QUIET, topic)[1]
+    asked = info(QUIET, T0 + due, type="l2Book", coin="BTC", nSigFigs=n_sig_figs, mantissa=mantissa)
+    assert json.loads(asked) == json.loads(text)["data"]
+
+
+def test_a_book_has_twenty_levels() -> None:
+    """A side, as everywhere on this venue."""
+    deep = market(
+        start_bids=[(65_000 - i, 1) for i in range(30)], start_asks=[(65_001 + i, 1) for i in range(30)]
+    )
+    bids, asks = json.loads(info(deep, type="l2Book", coin="BTC"))["levels"]
+    assert [len(bids), len(asks)] == [20, 20]
+
+
+def test_recent_trades_are_newest_first() -> None:
+    """The trades a joining socket is told, the other way round (nautilus-hyperliquid: newest first)."""
+    (text,) = snapshot(QUIET, Topic("trades", "BTC"), T0)
+    trades = json.loads(info(type="recentTrades", coin="BTC"))
+    assert trades == json.loads(text)["data"][::-1]
+    assert [(trade["side"], trade["px"], trade["sz"], trade["time"]) for trade in trades] == [
+        ("A", "65000.0", "0.0025", 1790351998079),
+        ("B", "65001.0", "0.01", 1790351995039),
+    ]
+
+
+# ---------------------------------------------------------------- asset contexts
+def context(of: Any, now_ns: int) -> dict[str, Any]:
+    meta, contexts = json.loads(info(of, now_ns, type="metaAndAssetCtxs"))
+    assert meta == json.loads(META)
+    (only,) = contexts
+    return dict(only)
+
+
+def test_a_context_is_what_minutes_and_seconds_tell() -> None:
+    """A market that stands still as in a capture of 2026-09-25: each number worked out by hand from that.
+
+    Oracle 83778.1, impact ask 83766.8: premium (83766.8 - 83778.1) / 83778.1 = -0.0001348801; impact bid as far from
+    the mid, 2 * 83757.5 - 83766.8 = 83748.2; mark the mid, to the whole dollar; funding 0.01 % / 8; open interest
+    1.07 * volume.
+    """
+    of = market(
+        quotes=[(T0 - 1, 83_757, 1, 83_758, 1, 1)],
+        second=lambda _: (83_757, 8_377_810_000_000, -13_488),
+        closes={T0 - DAY_NS - BLOCK_NS: 84_086},
+        volumes={
+            T0 - DAY_NS - BLOCK_NS: (10**9, 10**15),  # ended a day ago
+            T0 - DAY_NS: (3_675_756_690, 309_605_362_756_182),
+            T0 - BLOCK_NS: (1, 20_302),
+            T0: (10**9, 10**15),  # has not ended
+        },
+    )
+    expected = (
+        '{"funding":"0.0000125","openInterest":"39330.59659","prevDayPx":"84086.0","dayNtlVlm":"3096053627.76484",'
+        '"premium":"-0.0001348801","oraclePx":"83778.1","markPx":"83758.0","midPx":"83757.5",'
+        '"impactPxs":["83748.2","83766.8"],"dayBaseVlm":"36757.56691"}'
+    )
+    assert info(of, T0 + 59 * SECOND_NS, type="metaAndAssetCtxs") == f"[{META},[{expected}]]"
+
+
+def test_funding_is_the_mean_of_the_running_hour() -> None:
+    """Samples each 5 s from the hour on: before it there is 1 %, then 0.1 % for 5 minutes, then 0.3 %.
+
+    At 16:09:57 the samples are 60 of 0.1 % and 60 of 0.3 %; (0.002 - 0.0005) / 8 = 0.0001875.
+    """
+
+    def second(at_ns: int) -> tuple[int, int, int]:
+        since = at_ns - T0
+        return (
+            65_000,
+            6_500_000_000_000,
+            1_000_000 if since < 0 else 100_000 if since < 300 * SECOND_NS else 300_000,
+        )
+
+    of = market(quotes=[(T0 - 1, 65_000, 1, 65_001, 1, 1)], second=second)
+    assert context(of, T0 + 599 * SECOND_NS)["funding"] == "0.0001875"
+    assert context(of, T0)["funding"] == "0.0000625"
+
+
+def test_the_oracle_moves_every_three_seconds() -> None:
+    """Between two updates oracle, mark and premium stand; the mid does not."""
+    of = market(
+        quotes=[(T0 - 1, 65_000, 1, 65_001, 1, 1), (T0 + 4 * SECOND_NS, 65_010, 1, 65_011, 1, 2)],
+        second=lambda at: (65_000, 6_500_000_000_000 + (at - T0) // SECOND_NS * 10**8, 0),
+    )
+    oracles = [context(of, T0 + second * SECOND_NS)["oraclePx"] for second in range(7)]
+    assert oracles == ["65000.0"] * 3 + ["65003.0"] * 3 + ["65006.0"]
+    assert [context(of, T0 + second * SECOND_NS)["midPx"] for second in (4, 5)] == ["65000.5", "65010.5"]
+
+
+# ---------------------------------------------------------------- /exchange
+def signed(action: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"action": action, "nonce": 1790352000000, "signature": SIGNATURE, **more}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        signed(
+            {
+                "hyperliquidChain": "Mainnet",
+                "signatureChainId": "0x66eee",
+                "maxFeeRate": "0.01%",
+                "builder": "0x6530512A6c89C7cfCEbC3BA7fcD9aDa5f30827a6",
+                "nonce": 1790352000000,
+                "type": "approveBuilderFee",
+            },
+            vaultAddress=None,
+        ),
+        signed({"type": "setReferrer", "code": "CCXT1"}),
+    ],
+    ids=lambda body: body["action"]["type"],
+)
+def test_what_ccxt_asks_first_is_granted(body: dict[str, Any]) -> None:
+    """As ccxt 4.5.90 sends it when it has a key; HyperLiquid.Net SetLeverage.txt for the answer."""
+    answer = post("/exchange", body)
+    assert (answer.status, answer.body) == (200, b'{"status":"ok","response":{"type":"default"}}')
+
+
+@pytest.mark.parametrize("kind", [kind for kind, granted in ACTIONS.items() if not granted])
+def test_nothing_is_traded_in_silence(kind: str) -> None:
+    """Whatever needs an account is refused in the venue's words (a capture of 2026-09-25), HTTP 200."""
+    answer = post("/exchange", signed({"type": kind}, vaultAddress=None, expiresAfter=None))
+    assert (answer.status, answer.body) == (200, b'{"status":"err","response":"Unable to recover signer."}')
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        None, [], {}, {"action": {"type": "order"}}, signed({"type": "nothing"}), signed({}),
+        signed({"type": "order"}) | {"nonce": "1"}, signed({"type": "order"}) | {"action": "order"},
+        signed({"type": "order"}) | {"signature": None},
+        signed({"type": "order"}) | {"signature": {"r": "0x1", "s": "0x2"}},
+    ],
+)  # fmt: skip
+def test_an_ill_formed_action_is_not_judged(body: Any) -> None:
+    """The server's 422, in plain text."""
+    answer = post("/exchange", body)
+    assert (answer.status, answer.body) == (422, b"Failed to deserialize the JSON body into the target type")
+
+
+# ---------------------------------------------------------------- errors
+UNPROCESSABLE = (422, "Failed to deserialize the JSON body into the target type")
+UNREADABLE = (400, "Failed to parse the request body as JSON")
+FAILED = (500, "Internal Server Error")
+UNTYPED = (415, "Expected request with `Content-Type: application/json`")
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (b"{}", UNPROCESSABLE),
+        (b"[]", UNPROCESSABLE),
+        (b"null", UNPROCESSABLE),
+        (b'{"type":"nothing"}', UNPROCESSABLE),
+        (b'{"type":["meta"]}', UNPROCESSABLE),
+        (b'{"type":"meta","dex":1}', UNPROCESSABLE),
+        (b'{"type":"l2Book"}', UNPROCESSABLE),
+        (b'{"type":"l2Book","coin":7}', UNPROCESSABLE),
+        (b'{"type":"l2Book","coin":"BTC","nSigFigs":"5"}', UNPROCESSABLE),
+        (b'{"type":"userAbstraction","user":"0x1"}', UNPROCESSABLE),
+        (b'{"type":"l2Book","coin":"BTC","nSigFigs":1}', FAILED),
+        (b'{"type":"l2Book","coin":"BTC","mantissa":2}', FAILED),
+        (b"", UNREADABLE),
+        (b"{", UNREADABLE),
+        (b"\xff", UNREADABLE),
+        (b"[" * 5_000, UNREADABLE),
+    ],
+)
+def test_a_question_that_cannot_be_answered(body: bytes, expected: tuple[int, str]) -> None:
+    """The server's error in plain text: the 422 as captured on 2026-09-25, the 400 in the words of the same server."""
+    answer = post("/info", body)
+    assert (answer.status, answer.body.decode()) == expected
+    assert answer.content_type == "text/plain; charset=utf-8"
+    assert answer.headers == (("access-control-allow-origin", "*"),)
+
+
+@pytest.mark.parametrize(
+    ("request_", "expected"),
+    [
+        (HttpRequest("POST", "/info", body=b'{"type":"meta"}'), UNTYPED),
+        (
+            HttpRequest("POST", "/info", headers={"content-type": "text/plain"}, body=b'{"type":"meta"}'),
+            UNTYPED,
+        ),
+        (HttpRequest("GET", "/info"), (405, "")),
+        (HttpRequest("PUT", "/exchange"), (405, "")),
+        (HttpRequest("POST", "/"), (404, "")),
+        (HttpRequest("POST", "/info/", headers=JSON, body=b'{"type":"meta"}'), (404, "")),
+        (HttpRequest("GET", "/ws"), (404, "")),
+    ],
+)
+def test_a_request_that_is_none(request_: HttpRequest, expected: tuple[int, str]) -> None:
+    """The wrong type of content, method or path, in this order of precedence from the last."""
+    answer = HYPERLIQUID.handle(request_, exchange(QUIET), T0)
+    assert (answer.status, answer.body.decode()) == expected
+
+
+@pytest.mark.parametrize(
+    "content_type", ["application/json", "Application/JSON", "application/json; charset=utf-8"]
+)
+def test_json_is_announced_in_any_spelling(content_type: str) -> None:
+    """Case and parameters of the content type do not matter."""
+    request = HttpRequest("POST", "/info", headers={"content-type": content_type}, body=b'{"type":"meta"}')
+    answer = HYPERLIQUID.handle(request, exchange(QUIET), T0)
+    assert (answer.status, answer.headers) == (200, (("access-control-allow-origin", "*"),))
+
+
+def test_a_browser_may_ask() -> None:
+    """The preflight of a cross-origin POST of JSON is granted."""
+    answer = HYPERLIQUID.handle(HttpRequest("OPTIONS", "/info"), exchange(QUIET), T0)
+    assert answer.status == 200
+    assert dict(answer.headers) == {
+        "access-control-allow-origin": "*",
+        "access-control-allow-methods": "*",
+        "access-control-allow-headers": "*",
+    }
+
+
+# ---------------------------------------------------------------- anything at all
+values = st.recursive(
+    st.none() | st.booleans() | st.integers(-1, 2**65) | st.floats() | st.text(max_size=6),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=8,
+)
+bodies = st.fixed_dictionaries(
+    {"type": st.sampled_from(sorted(INFO)) | values},
+    optional={
+        "coin": st.sampled_from(["BTC", "ETH", "@1"]) | values,
+        "nSigFigs": st.integers(0, 7) | values,
+        "mantissa": st.integers(0, 6) | values,
+        "dex": st.sampled_from(["", "xyz"]) | values,
+        "user": st.just(USER) | values,
+    },
+)
+actions = st.fixed_dictionaries(
+    {},
+    optional={
+        "action": st.fixed_dictionaries({"type": st.sampled_from(sorted(ACTIONS)) | values}) | values,
+        "nonce": st.integers(-1, 2**64) | values,
+        "signature": st.just(SIGNATURE) | values,
+    },
+)
+
+
+texts = st.one_of(bodies.map(json.dumps), actions.map(json.dumps), values.map(json.dumps), st.text())
+
+
+@given(path=st.sampled_from(["/info", "/exchange"]), raw=texts.map(str.encode) | st.binary())
+def test_every_body_has_an_answer(path: str, raw: bytes) -> None:
+    """Whatever is posted: an answer in JSON, or one of the server's errors."""
+    answer = post(path, raw)
+    if answer.status == 200:
+        json.loads(answer.body)
+    else:
+        assert answer.status in {400, 422, 500}
+        assert answer.body
+
+
+# ---------------------------------------------------------------- shapes of real messages
+def asked(**body: str) -> Any:
+    return json.loads(post("/info", body).body)
+
+
+MESSAGES: dict[str, Callable[[], Any]] = {
+    "ws/l2Book": lambda: json.loads(stream(QUIET, Topic("l2Book", "BTC", ("null", "null", "false")))[0][1]),
+    "ws/bbo": lambda: json.loads(snapshot(QUIET, Topic("bbo", "BTC"), T0)[0]),
+    "ws/trades": lambda: json.loads(snapshot(QUIET, Topic("trades", "BTC"), T0)[0]),
+    "ws/activeAssetCtx": lambda: {
+        "channel": "activeAssetCtx",
+        "data": {"coin": "BTC", "ctx": context(QUIET, T0)},
+    },
+    "rest/meta": lambda: asked(type="meta"),
+    "rest/spotMeta": lambda: asked(type="spotMeta"),
+    "rest/allMids": lambda: asked(type="allMids"),
+    "rest/l2Book": lambda: asked(type="l2Book", coin="BTC"),
+    "rest/exchangeStatus": lambda: asked(type="exchangeStatus"),
+}
+
+
+@pytest.mark.skipif(not (GOLDEN / "shape.py").exists(), reason="the recorded messages are not here")
+@pytest.mark.parametrize("kind", MESSAGES)
+def test_messages_have_the_shape_of_recorded_ones(kind: str) -> None:
+    """Types, keys and their order as in every recorded message of the kind."""
+    check = [sys.executable, str(GOLDEN / "shape.py"), "check", f"hyperliquid/{kind}", "--errors-only", "-"]
+    text = json.dumps(MESSAGES[kind]())
+    done = subprocess.run(check, input=text, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -1,0 +1,176 @@
+"""Hyperliquid's rules: shapes of requests, error texts, mark price, premium, funding."""
+
+from __future__ import annotations
+
+from string import Formatter
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from venues.base import VenueError
+from venues.hyperliquid.rules import (
+    ERRORS,
+    FUNDING,
+    MARK_WINDOW_S,
+    Field,
+    impact_prices,
+    is_flag,
+    is_text,
+    is_unsigned,
+    mark_price,
+    nearest,
+    parse,
+    premium,
+    read,
+    render,
+    tag,
+    valid_grouping,
+)
+
+# ---------------------------------------------------------------- requests
+SHAPE = {"coin": Field(is_text), "n": Field(is_unsigned, None), "fast": Field(is_flag, False)}
+
+
+@pytest.mark.parametrize(
+    ("value", "fields"),
+    [
+        ({"coin": "BTC"}, {"coin": "BTC", "n": None, "fast": False}),
+        ({"fast": True, "n": 2**64 - 1, "coin": ""}, {"coin": "", "n": 2**64 - 1, "fast": True}),
+        ({"coin": "BTC", "n": None, "fast": None, "more": [1]}, {"coin": "BTC", "n": None, "fast": False}),
+    ],
+)
+def test_a_struct_is_read_in_its_own_order(value: Any, fields: dict[str, Any]) -> None:
+    """Defaults are filled in, null stands for absent, unknown fields are ignored."""
+    assert list(read(SHAPE, value).items()) == list(fields.items())
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {}, {"coin": None}, {"coin": 1}, {"coin": "BTC", "n": -1}, {"coin": "BTC", "n": True},
+        {"coin": "BTC", "n": 1.0}, {"coin": "BTC", "fast": 1}, [], "BTC", None, 7,
+    ],
+)  # fmt: skip
+def test_an_ill_typed_struct_is_refused(value: Any) -> None:
+    """A missing or ill-typed field refuses the whole."""
+    with pytest.raises(ValueError):
+        read(SHAPE, value)
+
+
+@pytest.mark.parametrize(
+    "value", [{}, {"type": None}, {"type": ["a"]}, {"type": {}}, {"type": "c"}, "a", ["type"], None]
+)
+def test_a_tag_is_a_known_word(value: Any) -> None:
+    """Anything else, hashable or not, is refused."""
+    assert tag({"type": "b"}, "type", {"a": 1, "b": 2}) == "b"
+    with pytest.raises(ValueError):
+        tag(value, "type", {"a": 1, "b": 2})
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "NaN", '"\\ud800"', b"\xff", "[1,]", "[" * 10_000 + "]" * 10_000, "[" * 300 + "]" * 300]
+)
+def test_what_is_no_json_is_a_value_error(text: str | bytes) -> None:
+    """Broken, ill-encoded or bottomless: one exception."""
+    with pytest.raises(ValueError):
+        parse(text)
+
+
+@pytest.mark.parametrize(
+    ("n_sig_figs", "mantissa", "valid"),
+    [
+        (None, None, True), (2, None, True), (3, None, True), (4, None, True), (5, None, True),
+        (5, 1, True), (5, 2, True), (5, 5, True),
+        (0, None, False), (1, None, False), (6, None, False), (5, 3, False), (4, 2, False), (None, 2, False),
+    ],
+)  # fmt: skip
+def test_books_group_by_two_to_five_figures(
+    n_sig_figs: int | None, mantissa: int | None, valid: bool
+) -> None:
+    """A mantissa only with five (gitbook, l2 book snapshot, 2026-11)."""
+    assert valid_grouping(n_sig_figs, mantissa) is valid
+
+
+@pytest.mark.parametrize("code", ERRORS)
+def test_every_error_can_be_said(code: str) -> None:
+    """Each text takes its parameters, braces in them included."""
+    names = [name for _, name, _, _ in Formatter().parse(ERRORS[code].text) if name]
+    status, text = render(VenueError(code, **dict.fromkeys(names, "{x}")))
+    assert text.count("{x}") == len(names)
+    assert status == 200 or 400 <= status < 600
+
+
+# ---------------------------------------------------------------- mark and premium
+@given(value=st.integers(-(10**15), 10**15), step=st.integers(1, 10**9))
+def test_nearest_is_within_half_a_step(value: int, step: int) -> None:
+    """Halves go up, on both sides of zero."""
+    assert -step <= 2 * (value - nearest(value, step) * step) < step
+
+
+def test_premium_is_the_recorded_one() -> None:
+    """From the oracle and impact prices of contexts: BTC captured on 2026-09-25, SOL in roq-hyperliquid's tests."""
+    assert premium(837781, 837570, 837668, 10**10) == -1348801
+    assert premium(1284100, 1284583, 1285099, 10**10) == 3761389
+    assert premium(1000, 999, 1001, 10**10) == 0
+
+
+@pytest.mark.parametrize(
+    ("premium_e8", "expected"),
+    [
+        (0, (99_990_000, 100_010_000)),  # the oracle between bid and ask
+        (100_000, (100_100_000, 99_900_000)),  # 0.1 % above it: the impact bid; the ask as far from the mid
+        (-100_000, (100_100_000, 99_900_000)),
+    ],
+)
+def test_impact_prices_make_the_premium(premium_e8: int, expected: tuple[int, int]) -> None:
+    """The side the premium speaks of lies exactly so far from the oracle, the other mirrors it about the mid."""
+    bid, ask = 99_990_000, 100_010_000
+    impact_bid, impact_ask = impact_prices(100_000_000, bid, ask, premium_e8)
+    assert (impact_bid, impact_ask) == expected
+    assert impact_bid + impact_ask == bid + ask
+
+
+def test_a_steady_market_is_marked_at_its_mid() -> None:
+    """With a constant basis every input of the median is the mid."""
+    assert mark_price([1_000_000] * 751, [1_000_500] * 751) == 1_000_500
+    assert mark_price([1_000_000], [1_000_500]) == 1_000_500
+
+
+def test_a_mark_does_not_jump_with_the_mid() -> None:
+    """A mid that leaps by 30,000 for one second moves the mark by a thirtieth: the 30 s average is the median."""
+    leapt = mark_price([1_000_000] * 751, [1_000_000] * 750 + [1_030_000])
+    assert 1_000_900 <= leapt <= 1_001_100
+
+
+@given(
+    index=st.lists(st.integers(10**12, 10**13), min_size=1, max_size=MARK_WINDOW_S + 1),
+    basis=st.integers(-(10**10), 10**10),
+)
+def test_a_mark_stays_among_what_was_seen(index: list[int], basis: int) -> None:
+    """It is a median of averages, so never outside the mids and the index with their basis."""
+    mid = [price + basis for price in index]
+    assert min(mid) - 1 <= mark_price(index, mid) <= max(mid) + 1
+
+
+# ---------------------------------------------------------------- funding
+@pytest.mark.parametrize(
+    ("premium_e8", "rate_e12"),
+    [
+        # "0.0000125" with premiums -0.0001875303, -0.0001547518 and -0.0002083901: fundingHistory, captured 2026-09-25
+        (-18753, 12_500_000),
+        (-15475, 12_500_000),
+        (-20839, 12_500_000),
+        (0, 12_500_000),
+        (100_000, 62_500_000),  # 0.1 %: (0.001 - 0.0005) / 8
+        (-100_000, -62_500_000),
+        (10**8, 40_000_000_000),  # 100 % above: the cap of 4 % an hour
+        (-(10**8), -40_000_000_000),
+    ],
+)
+def test_funding_is_an_eighth_of_the_eight_hour_rate(premium_e8: int, rate_e12: int) -> None:
+    """F = clamp((P + clamp(0.01 % - P, +-0.05 %)) / 8, +-4 %) (gitbook, funding, 2026-11)."""
+    premiums = np.full(720, premium_e8, dtype=np.int64)
+    assert int(FUNDING.rates_e12(FUNDING.averages_e12(premiums))[-1]) == rate_e12

@@ -1,0 +1,424 @@
+"""Hyperliquid's channels: exact bytes from tapes written by hand, recorded messages, and what holds for every tape."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reactor.types import MS_NS, TICK_NS, BookSide
+from tests.venues.perp import BLOCK, BUY, INSTRUMENT, QUIET, SELL, T0, market, snapshot, stream
+from venues.base import PAGE_NS, Topic
+from venues.hyperliquid import HYPERLIQUID, PROFILES
+from venues.hyperliquid.rules import BookFeed, Profile
+from venues.hyperliquid.wire import BBO, L2_BOOK, LEVEL, TRADES, Grouping, order_counts, parts_of, trade_ids
+from venues.wire import Ragged, Values, encode
+
+BOOK_TOPIC = Topic("l2Book", "BTC", ("null", "null", "false"))
+FAST_TOPIC = Topic("l2Book", "BTC", ("null", "null", "true"))
+BBO_TOPIC = Topic("bbo", "BTC")
+TRADES_TOPIC = Topic("trades", "BTC")
+BID, ASK = int(BookSide.BID), int(BookSide.ASK)
+
+
+def column(*values: int) -> Any:
+    return np.array(values, dtype=np.int64)
+
+
+# ---------------------------------------------------------------- recorded messages
+def level_rows(px: tuple[int, ...], sz: tuple[int, ...], n: tuple[int, ...]) -> Ragged:
+    return Ragged(column(len(px)), {"px": column(*px), "sz": column(*sz), "n": column(*n)})
+
+
+RECORDED = [
+    pytest.param(
+        L2_BOOK,
+        {"symbol": "BTC", "price_decimals": 0, "qty_decimals": 5},
+        {
+            "time": column(1787195067883 * MS_NS),
+            "bids": level_rows((69172, 69171), (121098, 35315), (5, 2)),
+            "asks": level_rows((69173, 69174), (845682, 63175), (30, 5)),
+        },
+        '{"channel":"l2Book","data":{"coin":"BTC","time":1787195067883,"levels":[[{"px":"69172.0","sz":"1.21098","n":5},'
+        '{"px":"69171.0","sz":"0.35315","n":2}],[{"px":"69173.0","sz":"8.45682","n":30},'
+        '{"px":"69174.0","sz":"0.63175","n":5}]]}}',
+        id="l2Book, live probe of 2026-08-19",
+    ),
+    pytest.param(
+        L2_BOOK,
+        {"symbol": "BANANA", "price_decimals": 3, "qty_decimals": 1},
+        {
+            "time": column(1730160007687 * MS_NS),
+            "bids": level_rows((59800, 59778), (34, 16), (1, 1)),
+            "asks": level_rows((59811, 59832), (29, 176), (1, 1)),
+        },
+        '{"channel":"l2Book","data":{"coin":"BANANA","time":1730160007687,"levels":[[{"px":"59.8","sz":"3.4","n":1},'
+        '{"px":"59.778","sz":"1.6","n":1}],[{"px":"59.811","sz":"2.9","n":1},{"px":"59.832","sz":"17.6","n":1}]]}}',
+        id="l2Book, tardis-node test/mappers.test.ts, 2024-10-29",
+    ),
+    pytest.param(
+        L2_BOOK,
+        {"symbol": "SHIA", "price_decimals": 3, "qty_decimals": 1},
+        {
+            "time": column(1730160007687 * MS_NS),
+            "bids": level_rows((), (), ()),
+            "asks": level_rows((), (), ()),
+        },
+        '{"channel":"l2Book","data":{"coin":"SHIA","time":1730160007687,"levels":[[],[]]}}',
+        id="an empty l2Book, tardis-node test/mappers.test.ts, 2024-10-29",
+    ),
+    pytest.param(
+        TRADES,
+        {"symbol": "SOL", "price_decimals": 2, "qty_decimals": 2},
+        {
+            "trades": Ragged(
+                column(1),
+                {
+                    "side": column(0),
+                    "px": column(12850),
+                    "sz": column(42),
+                    "time": column(1765887848009 * MS_NS),
+                    "hash": ["0xab7ac612399342b1acf4041c880dcd011800ddf7d49661834f437164f8971c9c"],
+                    "tid": column(867891549538215),
+                    "buyer": ["0x768484f7e2ebb675c57838366c02ae99ba2a9b08"],
+                    "seller": ["0xbb05602d74778f4a42dcee87d14051572bb9ec78"],
+                },
+            )
+        },
+        '{"channel":"trades","data":[{"coin":"SOL","side":"A","px":"128.5","sz":"0.42","time":1765887848009,'
+        '"hash":"0xab7ac612399342b1acf4041c880dcd011800ddf7d49661834f437164f8971c9c","tid":867891549538215,'
+        '"users":["0x768484f7e2ebb675c57838366c02ae99ba2a9b08","0xbb05602d74778f4a42dcee87d14051572bb9ec78"]}]}',
+        id="trades, roq-hyperliquid test/json_trades.cpp, 2025-12-16",
+    ),
+    pytest.param(
+        BBO,
+        {"symbol": "@162"},
+        {
+            "time": column(1750948919838 * MS_NS),
+            "bid": ['{"px":"0.97925","sz":"4144.6","n":1}'],
+            "ask": ['{"px":"0.97934","sz":"50.0","n":1}'],
+        },
+        '{"channel":"bbo","data":{"coin":"@162","time":1750948919838,"bbo":[{"px":"0.97925","sz":"4144.6","n":1},'
+        '{"px":"0.97934","sz":"50.0","n":1}]}}',
+        id="bbo, tardis-node test/mappers.test.ts, 2025-06-26",
+    ),
+    pytest.param(
+        LEVEL,
+        {"price_decimals": 5, "qty_decimals": 1},
+        {"px": column(97934), "sz": column(500), "n": column(1)},
+        '{"px":"0.97934","sz":"50.0","n":1}',
+        id="a level of that bbo",
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "contract", "columns", "expected"), RECORDED)
+def test_a_recorded_message_is_made_again(
+    text: str, contract: Mapping[str, Any], columns: Mapping[str, Values], expected: str
+) -> None:
+    """The declared message, given the numbers of a real one, is that one byte for byte."""
+    assert encode(parts_of(text, replace(INSTRUMENT, **contract)), columns) == [expected.encode()]
+
+
+# ---------------------------------------------------------------- books
+BOOK = market(
+    start_bids=[(65_000, 100_000), (64_999, 7)],
+    start_asks=[(65_001, 50_000)],
+    levels=[
+        # tick, side, price, lots, update_id: the ask goes at 3.1 s, a bid in a block's last tick, at 4.95 s
+        (T0 // TICK_NS + 310, ASK, 65_001, 0, 11),
+        (T0 // TICK_NS + 310, ASK, 65_002, 20_000, 11),
+        (T0 // TICK_NS + 495, BID, 64_999, 0, 12),
+    ],
+)
+
+
+def levels(*rows: tuple[str, str, int]) -> str:
+    return ",".join(f'{{"px":"{px}","sz":"{sz}","n":{n}}}' for px, sz, n in rows)
+
+
+def test_l2_book_is_the_whole_book_every_five_seconds() -> None:
+    """Pushed at the last block end of each 5 s (t.me/hyperliquid_api of 2026-07), dated the block's last millisecond.
+
+    One order per some 16,000 of value shown: 65,000 is 5 of them, give or take, at any price.
+    """
+    first, second = stream(BOOK, BOOK_TOPIC)
+    assert (first[0], second[0]) == (4_960 * MS_NS, 10_000 * MS_NS)
+    n_bid, n_ask = (
+        int(order_counts(column(px), column(lots), INSTRUMENT)[0])
+        for px, lots in ((65_000, 100_000), (65_002, 20_000))
+    )
+    for text, time in ((first[1], 1790352004959), (second[1], 1790352009999)):
+        assert text == (
+            f'{{"channel":"l2Book","data":{{"coin":"BTC","time":{time},'
+            f'"levels":[[{levels(("65000.0", "1.0", n_bid))}],[{levels(("65002.0", "0.2", n_ask))}]]}}}}'
+        )
+
+
+def test_a_fast_book_is_short_and_frequent() -> None:
+    """`fast`: five levels, about every half second, in step with the chain's blocks, and it says so."""
+    deep = market(
+        start_bids=[(65_000 - i, 1) for i in range(30)], start_asks=[(65_001 + i, 1) for i in range(30)]
+    )
+    pushes = stream(deep, FAST_TOPIC)
+    assert [due // MS_NS for due, _ in pushes[:5]] == [480, 960, 1_440, 2_000, 2_480]
+    assert len(pushes) == 20
+    assert pushes[0][1] == (
+        '{"channel":"l2Book","data":{"coin":"BTC","time":1790352000479,"levels":['
+        f"[{levels(*((f'{65_000 - i}.0', '0.00001', 1) for i in range(5)))}],"
+        f"[{levels(*((f'{65_001 + i}.0', '0.00001', 1) for i in range(5)))}]"
+        '],"fast":true}}'
+    )
+    assert all('"fast":true' in text for _, text in pushes)
+    slow = json.loads(stream(deep, BOOK_TOPIC)[0][1])["data"]
+    assert [len(side) for side in slow["levels"]] == [20, 20]
+    assert "fast" not in slow
+
+
+@pytest.mark.parametrize(
+    ("profile", "pushes"),
+    [("2026-05", 20), ("2026-06", 5), ("2026-11", 2)],
+    ids=["half a second", "2 s", "5 s"],
+)
+def test_the_cadence_is_the_profiles(profile: str, pushes: int) -> None:
+    """What l2Book did at a date is a row of the card (0.5 s, 2 s from 2026-06, 5 s from 2026-07-25)."""
+    venue = replace(HYPERLIQUID, card=replace(HYPERLIQUID.card, profile=PROFILES[profile]))
+    topic = replace(BOOK_TOPIC, options=BOOK_TOPIC.options[: 2 + (True in PROFILES[profile].books)])
+    assert len(stream(BOOK, topic, venue=venue)) == pushes
+
+
+@pytest.mark.parametrize("profile", PROFILES.values(), ids=PROFILES)
+def test_every_cadence_fits_pages_and_blocks(profile: Any) -> None:
+    """A page is a whole number of pushes and of blocks, and no two pushes fall in one block."""
+    assert PAGE_NS % BLOCK == BLOCK % TICK_NS == 0
+    for feed in profile.books.values():
+        assert PAGE_NS % feed.every_ns == 0
+        assert feed.every_ns >= BLOCK
+
+
+@pytest.mark.parametrize(
+    ("grouping", "down", "up"),
+    [
+        (Grouping(), 65_432, 65_433),
+        (Grouping(5), 65_432, 65_433),
+        (Grouping(5, 1), 65_432, 65_433),
+        (Grouping(5, 2), 65_432, 65_434),
+        (Grouping(5, 5), 65_430, 65_435),
+        (Grouping(4), 65_430, 65_440),
+        (Grouping(3), 65_400, 65_500),
+        (Grouping(2), 65_000, 66_000),
+    ],
+)
+def test_prices_are_rounded_away_from_the_spread(grouping: Grouping, down: int, up: int) -> None:
+    """Bids down, asks up, to so many figures; with five, in steps of the mantissa (gitbook, info endpoint, 2026-11)."""
+    assert grouping.prices(column(65_432), up=False).tolist() == [down]
+    assert grouping.prices(column(65_433), up=True).tolist() == [up]
+
+
+def test_a_price_of_fewer_figures_stays() -> None:
+    """Figures count from the first that is not zero; what has no more of them is as it was, whatever the mantissa."""
+    assert Grouping(5, 5).prices(column(9_999, 10_001), up=False).tolist() == [9_999, 10_000]
+    assert Grouping(2).prices(column(9, 99, 999, 1_001), up=True).tolist() == [9, 99, 1_000, 1_100]
+
+
+def test_a_grouped_book_merges_sizes_and_orders() -> None:
+    """Levels that round to one price are one: sizes and order counts add up, and the depth is counted after it."""
+    topic = Topic("l2Book", "BTC", ("4", "null", "false"))
+    (text, *_) = snapshot(QUIET, topic, T0)
+    bids, asks = json.loads(text)["data"]["levels"]
+    assert [(level["px"], level["sz"]) for level in bids] == [("65000.0", "1.0"), ("64990.0", "0.20007")]
+    assert [(level["px"], level["sz"]) for level in asks] == [("65010.0", "0.50004")]
+    counts = order_counts(column(65_001, 65_009, 65_010), column(50_000, 1, 3), INSTRUMENT)
+    assert asks[0]["n"] == counts.sum()
+
+
+@given(
+    rows=st.lists(
+        st.tuples(st.integers(1, 10**6), st.integers(1, 10**9)), max_size=60, unique_by=lambda r: r[0]
+    ),
+    n_sig_figs=st.sampled_from([2, 3, 4, 5]),
+    mantissa=st.sampled_from([None, 1, 2, 5]),
+)
+def test_grouping_loses_nothing_and_keeps_order(
+    rows: list[tuple[int, int]], n_sig_figs: int, mantissa: int | None
+) -> None:
+    """Whatever the book, grouped levels keep the total size, stay sorted and distinct, and have few enough figures."""
+    lower = [(price, lots) for price, lots in sorted(rows, reverse=True) if price < 500_000]
+    upper = [(price, lots) for price, lots in sorted(rows) if price >= 500_000]
+    of = market(start_bids=lower, start_asks=upper)
+    step = mantissa if n_sig_figs == 5 else None
+    deep = Profile({False: BookFeed(1_000, PAGE_NS)})
+    venue = replace(HYPERLIQUID, card=replace(HYPERLIQUID.card, profile=deep))
+    topic = Topic("l2Book", "BTC", (json.dumps(n_sig_figs), json.dumps(step)))
+    bids, asks = json.loads(stream(of, topic, venue=venue)[0][1])["data"]["levels"]
+    for side, given_rows, sign in ((bids, lower, -1), (asks, upper, 1)):
+        prices = [int(float(level["px"])) for level in side]
+        assert sum(round(float(level["sz"]) * 10**5) for level in side) == sum(lots for _, lots in given_rows)
+        assert all(sign * a < sign * b for a, b in pairwise(prices))
+        assert all(len(str(price).rstrip("0")) <= n_sig_figs for price in prices)
+
+
+def test_a_joiner_gets_the_last_pushed_book() -> None:
+    """The snapshot is what the others were told last, so that the next push continues it."""
+    pushed = stream(BOOK, BOOK_TOPIC)
+    for now_ms, told in ((4_960, 0), (4_970, 0), (5_040, 0), (9_990, 0), (10_000, 1)):
+        assert snapshot(BOOK, BOOK_TOPIC, T0 + now_ms * MS_NS) == [pushed[told][1]]
+
+
+# ---------------------------------------------------------------- best bid and offer
+QUOTES = market(
+    quotes=[
+        # ts_ns, bid, lots, ask, lots, update_id
+        (T0 - 1, 65_000, 10_000, 65_001, 10_000, 1),
+        (T0 + 10 * MS_NS, 65_000, 9_000, 65_001, 10_000, 2),
+        (T0 + 79 * MS_NS, 65_000, 1_000, 65_001, 10_000, 3),  # only the state at the block's end is told
+        (T0 + 90 * MS_NS, 65_000, 1, 65_001, 10_000, 4),
+        (T0 + 95 * MS_NS, 65_000, 1_000, 65_001, 10_000, 5),  # and back: this block changed nothing
+        (T0 + 240 * MS_NS, 65_000, 1_000, 65_001, 0, 6),
+    ]
+)
+
+
+def test_bbo_tells_changed_blocks_only() -> None:
+    """One message per block that ends with another best level than the block before; an empty side is null."""
+    bid, ask = '{"px":"65000.0","sz":"0.01","n":1}', '{"px":"65001.0","sz":"0.1","n":1}'
+    assert stream(QUOTES, BBO_TOPIC) == [
+        (80 * MS_NS, f'{{"channel":"bbo","data":{{"coin":"BTC","time":1790352000079,"bbo":[{bid},{ask}]}}}}'),
+        (320 * MS_NS, f'{{"channel":"bbo","data":{{"coin":"BTC","time":1790352000319,"bbo":[{bid},null]}}}}'),
+    ]
+    assert stream(QUOTES, BBO_TOPIC, T0 + PAGE_NS) == []
+
+
+def test_a_joiner_gets_the_best_levels_of_the_last_block() -> None:
+    """What a block in progress did is not told before its end."""
+    (text,) = snapshot(QUOTES, BBO_TOPIC, T0 + 310 * MS_NS)
+    assert text == (
+        '{"channel":"bbo","data":{"coin":"BTC","time":1790352000239,"bbo":[{"px":"65000.0","sz":"0.01","n":1},'
+        '{"px":"65001.0","sz":"0.1","n":1}]}}'
+    )
+
+
+def test_the_first_quote_ever_is_a_change() -> None:
+    """Before it there was nothing to differ from."""
+    first = market(quotes=[(T0 + 1, 65_000, 1, 65_001, 1, 1)])
+    assert [due for due, _ in stream(first, BBO_TOPIC)] == [80 * MS_NS]
+
+
+# ---------------------------------------------------------------- trades
+PRINTS = market(
+    prints=[
+        # ts_ns, price, lots, side, trade_id, agg_id, order_id
+        # a buyer meets two makers; a seller in the block's last nanosecond; a seller in the next block
+        (T0 + 1 * MS_NS, 65_001, 1_000, BUY, 1, 1, 7),
+        (T0 + 1 * MS_NS, 65_002, 50, BUY, 2, 2, 7),
+        (T0 + 79_999_999, 65_000, 100_000, SELL, 3, 3, 8),
+        (T0 + 80 * MS_NS, 65_000, 1, SELL, 4, 4, 9),
+    ]
+)
+
+
+def test_trades_of_a_block_are_one_message() -> None:
+    """Due at the block's end, dated its last millisecond, side of the aggressor, in the order of the tape."""
+    told = [(due, json.loads(text)) for due, text in stream(PRINTS, TRADES_TOPIC)]
+    assert [due for due, _ in told] == [80 * MS_NS, 160 * MS_NS]
+    assert [message["channel"] for _, message in told] == ["trades", "trades"]
+    keys = ("coin", "side", "px", "sz", "time")
+    assert [[tuple(trade[key] for key in keys) for trade in message["data"]] for _, message in told] == [
+        [
+            ("BTC", "B", "65001.0", "0.01", 1790352000079),
+            ("BTC", "B", "65002.0", "0.0005", 1790352000079),
+            ("BTC", "A", "65000.0", "1.0", 1790352000079),
+        ],
+        [("BTC", "A", "65000.0", "0.00001", 1790352000159)],
+    ]
+
+
+def test_one_order_is_one_transaction_of_one_taker() -> None:
+    """Prints of a market order share hash and taker, who buys if the order did; another order is another hash."""
+    (_, first), (_, second) = stream(PRINTS, TRADES_TOPIC)
+    a, b, c = json.loads(first)["data"]
+    (d,) = json.loads(second)["data"]
+    assert a["hash"] == b["hash"]
+    assert len({a["hash"], c["hash"], d["hash"]}) == 3
+    assert a["users"][0] == b["users"][0], "the buyer took"
+    for trade in (a, b, c, d):
+        assert len(trade["hash"]) == 66
+        assert [len(user) for user in trade["users"]] == [42, 42]
+        assert trade["users"][0] != trade["users"][1]
+        int(trade["hash"], 16)
+
+
+def test_a_joiner_gets_recent_trades_first() -> None:
+    """The newest ten of finished blocks, oldest first, in one message; nothing at all where nothing was traded."""
+    many = market(prints=[(T0 + i * BLOCK, 65_000, 1 + i, BUY, 100 + i, 100 + i, 100 + i) for i in range(30)])
+    (text,) = snapshot(many, TRADES_TOPIC, T0 + 25 * BLOCK + 10 * MS_NS)
+    message = json.loads(text)
+    assert message["channel"] == "trades"
+    assert [trade["sz"] for trade in message["data"]] == [f"0.000{i}".rstrip("0") for i in range(16, 26)]
+    assert snapshot(market(), TRADES_TOPIC, T0) == []
+
+
+@given(
+    start=st.integers(0, 10**12),
+    count=st.integers(1, 2_000),
+    names=st.sampled_from(["hyperliquid:BTC", "hyperliquid:ETH"]),
+)
+def test_trade_ids_are_distinct_and_fit_50_bits(start: int, count: int, names: str) -> None:
+    """`tid` looks like a hash but no two trades of a market share one."""
+    tids = trade_ids(np.arange(start, start + count, dtype=np.int64), names).tolist()
+    assert len(set(tids)) == count
+    assert all(0 <= tid < 1 << 50 for tid in tids)
+
+
+def test_markets_number_their_trades_apart() -> None:
+    """Equal trade ids of two markets make different `tid`s."""
+    same = np.arange(5_000_000_000, 5_000_001_000, dtype=np.int64)
+    assert not set(trade_ids(same, "hyperliquid:BTC").tolist()) & set(
+        trade_ids(same, "hyperliquid:ETH").tolist()
+    )
+
+
+# ---------------------------------------------------------------- every tape
+instants = st.lists(st.integers(0, 2 * PAGE_NS - 1), max_size=60).map(sorted)
+
+
+@given(at=instants, sizes=st.randoms(use_true_random=False))
+def test_times_of_a_coin_rise_across_pages(at: list[int], sizes: Any) -> None:
+    """Over two pages of every channel dates rise strictly, and each message is due right after its date."""
+    of = market(
+        quotes=[(T0 - 1, 65_000, 1, 65_001, 1, 0)]
+        + [(T0 + t, 65_000, sizes.randint(1, 3), 65_001, sizes.randint(1, 3), i) for i, t in enumerate(at)],
+        prints=[(T0 + t, 65_000, sizes.randint(1, 9), BUY, i, i, i // 3) for i, t in enumerate(at)],
+        start_bids=[(65_000, 1)],
+        start_asks=[(65_001, 1)],
+    )
+    for topic in (BOOK_TOPIC, FAST_TOPIC, BBO_TOPIC, TRADES_TOPIC):
+        told = [row for page in (T0, T0 + PAGE_NS) for row in stream(of, topic, page)]
+        messages = [json.loads(text)["data"] for _, text in told]
+        times = [(message[0] if isinstance(message, list) else message)["time"] for message in messages]
+        assert [due for due, _ in told] == [(time + 1) * MS_NS - T0 for time in times]
+        assert all(a < b for a, b in pairwise(times))
+        if topic is TRADES_TOPIC:
+            assert sum(len(message) for message in messages) == len(at)
+        if topic is BBO_TOPIC:
+            assert all(a["bbo"] != b["bbo"] for a, b in pairwise(messages))
+
+
+@given(lots=st.integers(1, 10**10), more=st.integers(0, 10**10))
+def test_a_level_holds_an_order_at_least(lots: int, more: int) -> None:
+    """Order counts start at one and never fall as size grows."""
+    few, many = (int(order_counts(column(65_000), column(n), INSTRUMENT)[0]) for n in (lots, lots + more))
+    assert 1 <= few <= many
+
+
+def test_listed_ticks_are_powers_of_ten() -> None:
+    """Grouping counts figures of ticks as figures of the price, which holds only then."""
+    assert {listing.instrument.tick_size for listing in HYPERLIQUID.listings} == {1}
+    assert {listing.instrument.lot_size for listing in HYPERLIQUID.listings} == {1}
