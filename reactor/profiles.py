@@ -1,0 +1,116 @@
+"""Characters of markets, as data: what an asset is, what kind of market trades it, and how much flows there.
+
+Markets of one asset follow one path only if they agree on the asset's own parameters; that is why these stand
+in one table and a listing names its asset and style instead of repeating numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from reactor.manifest import SimulationManifest
+
+# An asset's own parameters: the same wherever it is traded.
+ASSETS: Mapping[str, Mapping[str, float]] = {
+    "BTC": {"initial_price": 65_000.0, "volatility": 0.55},
+    "ETH": {"initial_price": 3_200.0, "volatility": 0.72, "factor_loading": 0.85, "jump_std": 0.004},
+    "SOL": {"initial_price": 150.0, "volatility": 0.95, "factor_loading": 0.75, "jump_std": 0.006},
+    "HYPE": {"initial_price": 38.0, "volatility": 1.20, "factor_loading": 0.6, "jump_std": 0.008},
+    "PURR": {"initial_price": 0.2, "volatility": 1.50, "factor_loading": 0.5, "jump_std": 0.010},
+}
+
+# A kind of market, at the size of its busiest symbol. Spot and perp rates and sizes were fitted by hand to
+# recordings of BTCUSDT of 2024-08-09 (trades, book tickers and depth of ten minutes); on-chain and thin ones
+# are plausible, not fitted.
+STYLES: Mapping[str, Mapping[str, float]] = {
+    "spot": {},
+    "perp": {
+        "basis_mean_bp": -1.0,
+        "basis_std_bp": 2.0,
+        "trade_intensity_base": 16.5,
+        "prints_per_order": 3.75,
+        "mean_order_notional": 9_000.0,
+        "min_trade_notional": 100.0,
+        "update_ids_per_second": 60_000.0,
+        "metaorder_gap_ms": 50.0,
+        "trade_size_sigma": 1.6,
+        "adverse_selection_strength": 0.2,
+        "requote_intensity": 0.22,
+        "move_size_bp": 0.12,
+        "move_size_sigma": 0.65,
+        "joint_move_share": 0.34,
+        "follow_ms": 0.5,
+        "quote_intensity": 33.0,
+        "quotes_per_order": 5.0,
+        "quotes_per_move": 14.0,
+        "touch_notional": 520_000.0,
+        "touch_sigma": 0.40,
+        "imbalance_sigma": 0.95,
+        "imbalance_pull": 0.47,
+        "queue_fill_ms": 25.0,
+        "book_update_intensity": 1_500.0,
+        "level_notional": 3_800.0,
+        "level_sigma": 1.8,
+        "level_grid_bp": 0.08,
+        "off_grid_share": 0.17,
+        "cancel_share": 0.24,
+        "update_distance_bp": 5.5,
+    },
+    "onchain perp": {
+        "basis_mean_bp": -1.0,
+        "basis_std_bp": 2.5,
+        "lag_ms": 250.0,
+        "trade_intensity_base": 2.2,
+        "prints_per_order": 2.4,
+        "mean_order_notional": 6_000.0,
+        "min_trade_notional": 10.0,
+        "requote_intensity": 1.2,
+        "move_size_bp": 0.3,
+        "joint_move_share": 0.5,
+        "follow_ms": 40.0,
+        "quote_intensity": 6.0,
+        "quotes_per_move": 4.0,
+        "touch_notional": 400_000.0,
+        "touch_sigma": 0.6,
+        "queue_fill_ms": 120.0,
+        "book_update_intensity": 160.0,
+        "depth_levels": 120,
+        "level_notional": 60_000.0,
+        "level_sigma": 1.2,
+        "off_grid_share": 0.6,
+        "update_distance_bp": 4.0,
+    },
+    "thin spot": {
+        "trade_intensity_base": 0.08,
+        "prints_per_order": 1.4,
+        "mean_order_notional": 120.0,
+        "basis_std_bp": 4.0,
+        "basis_fast_std_bp": 2.0,
+        "requote_intensity": 0.1,
+        "move_size_bp": 4.0,
+        "joint_move_share": 0.5,
+        "follow_ms": 60.0,
+        "quote_intensity": 0.8,
+        "touch_notional": 3_000.0,
+        "queue_fill_ms": 300.0,
+        "book_update_intensity": 12.0,
+        "depth_levels": 60,
+        "level_notional": 400.0,
+        "off_grid_share": 0.6,
+        "update_distance_bp": 30.0,
+    },
+}
+
+# How an asset's flow and sizes compare with the busiest symbol of a style.
+_FLOW = {"BTC": 1.0, "ETH": 0.7, "SOL": 0.4, "HYPE": 0.4, "PURR": 1.0}
+_SIZE = {"BTC": 1.0, "ETH": 0.5, "SOL": 0.2, "HYPE": 0.15, "PURR": 1.0}
+_RATES = ("trade_intensity_base", "quote_intensity", "book_update_intensity")
+_SIZES = ("mean_order_notional", "touch_notional", "level_notional")
+
+
+def profile(asset: str, style: str, **overrides: float) -> SimulationManifest:
+    """The manifest of an asset in a style of market. KeyError where there is no such asset or style."""
+    values = SimulationManifest().to_dict() | ASSETS[asset] | STYLES[style]
+    for names, share in ((_RATES, _FLOW[asset]), (_SIZES, _SIZE[asset])):
+        values |= {name: values[name] * share for name in names}
+    return SimulationManifest.from_dict(values | overrides)
