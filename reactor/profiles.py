@@ -110,7 +110,7 @@ _SIZES = ("mean_order_notional", "touch_notional", "level_notional")
 
 def profile(asset: str, style: str, **overrides: float) -> SimulationManifest:
     """The manifest of an asset in a style of market. KeyError where there is no such asset or style."""
-    values = SimulationManifest().to_dict() | ASSETS[asset] | STYLES[style]
+    values = SimulationManifest().to_dict() | dict(ASSETS[asset]) | dict(STYLES[style])
     for names, share in ((_RATES, _FLOW[asset]), (_SIZES, _SIZE[asset])):
         values |= {name: values[name] * share for name in names}
     return SimulationManifest.from_dict(values | overrides)
