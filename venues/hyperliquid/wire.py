@@ -22,7 +22,6 @@ from reactor.types import (
     DAY_NS,
     MS_NS,
     SECOND_NS,
-    BookSnapshot,
     Column,
     Instrument,
     Prints,
@@ -265,15 +264,16 @@ class Grouping:
 
 
 def book_columns(
-    books: Sequence[BookSnapshot], levels: int, grouping: Grouping, instrument: Instrument
+    market: HyperSynthReactor, ends_ns: Sequence[int], levels: int, grouping: Grouping
 ) -> dict[str, Values]:
-    """The columns of BOOK, of so many levels a side."""
+    """The columns of BOOK: of so many levels a side, at these ends of blocks."""
+    books = [market.book(end_ns) for end_ns in ends_ns]
     bids = [(book.bid_ticks, book.bid_lots, grouping.prices(book.bid_ticks, up=False)) for book in books]
     asks = [(book.ask_ticks, book.ask_lots, grouping.prices(book.ask_ticks, up=True)) for book in books]
     return {
-        "time": np.array([book.ts_ns - 1 for book in books]),
-        "bids": _levels(bids, levels, instrument),
-        "asks": _levels(asks, levels, instrument),
+        "time": np.array(ends_ns) - 1,
+        "bids": _levels(bids, levels, market.instrument),
+        "asks": _levels(asks, levels, market.instrument),
     }
 
 
@@ -291,7 +291,7 @@ def _levels(sides: Sequence[tuple[Column, Column, Column]], levels: int, instrum
 
 def book(market: HyperSynthReactor, now_ns: int, levels: int, grouping: Grouping) -> bytes:
     """The book at the end of the last finished block."""
-    columns = book_columns([market.book(block_end(now_ns))], levels, grouping, market.instrument)
+    columns = book_columns(market, [block_end(now_ns)], levels, grouping)
     return encode(parts_of(BOOK, market.instrument), columns)[0]
 
 
@@ -318,8 +318,7 @@ class Books:
         return ending if ending <= now_ns else begun
 
     def _encode(self, due_ns: Sequence[int]) -> list[bytes]:
-        books = [self.market.book(due) for due in due_ns]
-        columns = book_columns(books, self.feed.levels, self.grouping, self.market.instrument)
+        columns = book_columns(self.market, due_ns, self.feed.levels, self.grouping)
         return encode(parts_of(FAST_L2_BOOK if self.fast else L2_BOOK, self.market.instrument), columns)
 
 
