@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ast
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
+import zipfile
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -142,3 +144,31 @@ def test_dependencies_are_pinned_and_bounded() -> None:
 def test_modules_say_what_they_are() -> None:
     """Every module opens with what it is."""
     assert [place(path, 1) for path, tree in code(*PACKAGES) if not ast.get_docstring(tree)] == []
+
+
+def test_the_wheel_carries_code_and_presets(tmp_path: Path) -> None:
+    """What is installed elsewhere has every module and every preset of this tree, and nothing else."""
+    source = tmp_path / "source"
+    for path in tracked():
+        copy = source / path.relative_to(ROOT)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, copy)
+    (source / "emulator" / "configs").symlink_to("../configs")
+    build = (
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--quiet",
+        "--no-deps",
+        "--no-build-isolation",
+        str(source),
+    )
+    subprocess.run(build, cwd=tmp_path, check=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        shipped = {name for name in archive.namelist() if ".dist-info/" not in name}
+    modules = {str(path.relative_to(ROOT)) for path in tracked() if path.suffix == ".py"}
+    expected = {name for name in modules if name.partition("/")[0] in PACKAGES}
+    expected |= {f"emulator/configs/{path.name}" for path in tracked() if path.parent == ROOT / "configs"}
+    assert shipped == expected
