@@ -220,9 +220,8 @@ def read_file(path: Path, shown: str | None = None) -> Layer:
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""
-        raise ConfigError(
-            f"{shown}{line}: this is not YAML: {getattr(error, 'problem', None) or error}"
-        ) from None
+        why = getattr(error, "problem", None) or str(error).partition("\n")[0]
+        raise ConfigError(f"{shown}{line}: this is not YAML: {why}") from None
     document = {} if document is None else document
     if not isinstance(document, dict):
         raise ConfigError(f"{shown}: expected one setting a line, as in 'seed: 7'")

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import http.client
 import logging
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import ParamSpec, cast
@@ -19,7 +20,7 @@ from urllib.parse import unquote
 from websockets.datastructures import Headers
 from websockets.frames import CloseCode, Frame, Opcode
 from websockets.http11 import Request, Response
-from websockets.protocol import SEND_EOF, State
+from websockets.protocol import SEND_EOF, Event, State
 from websockets.server import ServerProtocol
 
 from emulator.driver import Driver, http_date
@@ -75,7 +76,8 @@ class Connection(asyncio.Protocol):
         self._session: Session | None = None
         self._parts: list[bytes] = []  # of the message being received
         self._binary = False
-        self._out: list[bytes] = []  # frames that answer the input being handled
+        self._events: deque[Event] = deque()  # parsed, to be handled
+        self._out: list[bytes] = []  # frames that answer the event being handled
         self._full = False  # the outbox is at its bound
         self._closing = False
         self._patience = PATIENCE
@@ -95,11 +97,11 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._wire.receive_data(data)
-        self._handle_events()
+        self._listen()
 
     def eof_received(self) -> None:
         self._wire.receive_eof()
-        self._handle_events()
+        self._listen()
 
     def connection_lost(self, exc: Exception | None) -> None:
         log.debug("closed", connection=self._name, error=exc)
@@ -117,17 +119,21 @@ class Connection(asyncio.Protocol):
         self._full = False
         self._port.hub.full.discard(self)
         self._transport.resume_reading()
+        self._listen()
         self._port.hub.changed()
 
     # ------------------------------------------------------------ what the client says
-    def _handle_events(self) -> None:
-        # One stamp for all that came together: taking it delivers what is due, which must not overtake an answer.
+    def _listen(self) -> None:
+        """Handle what was received, for as long as the client takes the answers."""
+        self._events += self._wire.events_received()
         now_ns, wall_ns = self._port.driver.stamp()
-        for event in self._wire.events_received():
+        while self._events and not self._full:
+            event = self._events.popleft()
             if isinstance(event, Request):
                 self._handshake(event, now_ns, wall_ns)
             elif isinstance(event, Frame):
                 self._frame(event, now_ns, wall_ns)
+            self._flush()
         self._flush()
 
     def _handshake(self, request: Request, now_ns: int, wall_ns: int) -> None:
@@ -141,7 +147,7 @@ class Connection(asyncio.Protocol):
             else:
                 self._session = answer
         self._wire.send_response(response)
-        self._flush()
+        self._flush()  # before the session's first words
         if self._session is not None:
             log.debug("open", connection=self._name)
             self._act(now_ns, self._session.open, now_ns, wall_ns)

@@ -193,7 +193,7 @@ class Gateway:
         self.start_ns, self.origin_ns = resolve(config, utc_ns())
         self.hub = Hub()
         self.driver = Driver(self.hub, self._on_second, self.start_ns, config.speed, config.paused)
-        self._ports = self._make_ports(venues)
+        self._ports = self._make_ports(venues, registry)
         self._venues = {
             port.venue.id: Listener(sockets[port.venue.id], venue_app(port), partial(Connection, port))
             for port in self._ports
@@ -201,20 +201,16 @@ class Gateway:
         self._control = Listener(sockets[CONTROL], self._control_app, None)
         self._control_api: asyncio.Future[ASGI3Application] | None = None
 
-    def _make_ports(self, venues: Sequence[VenueProtocol]) -> list[Port]:
-        wanted = self.config.markets
-        listed = {
-            venue.id: [row for row in venue.listings if not wanted or row.instrument.market in wanted]
-            for venue in venues
-        }
-        markets = [(row.instrument, row.manifest) for rows in listed.values() for row in rows]
+    def _make_ports(self, venues: Sequence[VenueProtocol], registry: Sequence[VenueProtocol]) -> list[Port]:
+        # The world holds what is not served too: it costs nothing, and what is served cannot depend on it.
+        markets = [(row.instrument, row.manifest) for venue in registry for row in venue.listings]
         world = MarketOrchestrationCore(seed=self.config.seed, origin_ns=self.origin_ns, markets=markets)
+        wanted = self.config.markets
         ports = []
         for rank, venue in enumerate(venues):
-            exchange = Exchange(
-                world, {row.instrument.symbol: row.instrument.market for row in listed[venue.id]}
-            )
-            ports.append(Port(venue, exchange, rank, self.hub, self.driver))
+            instruments = [row.instrument for row in venue.listings]
+            listed = {row.symbol: row.market for row in instruments if not wanted or row.market in wanted}
+            ports.append(Port(venue, Exchange(world, listed), rank, self.hub, self.driver))
         return ports
 
     @property

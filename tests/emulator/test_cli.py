@@ -1,0 +1,111 @@
+"""The command: ready, gone when told to go, and one line with exit code 2 when something is wrong."""
+
+from __future__ import annotations
+
+import re
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from itertools import takewhile
+from pathlib import Path
+
+import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
+
+import emulator.cli
+from emulator.config import SETTINGS
+
+
+def command(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int | str | None:
+    """Run the command here; its exit code."""
+    monkeypatch.setattr(sys, "argv", ["exchange-emulator", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        emulator.cli.main()
+    return ended.value.code
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--speed", "0"], "--speed: '0' is not allowed; allowed: a number above 0, at most 10000"),
+        (["--seed", "x"], "--seed: 'x' is not allowed; allowed: a whole number from 0 to"),
+        (
+            ["--base-port", "70000"],
+            "--base-port: '70000' is not allowed; allowed: a whole number from 0 to 65500",
+        ),
+        (["--start", "soon"], "--start: 'soon' is not allowed; allowed: now or an ISO 8601 time"),
+        (["--venues", "nowhere"], "--venues: unknown venue 'nowhere'"),
+        (["--preset", "defualt"], "--preset: there is no preset 'defualt'; did you mean default?"),
+        (["--config", "missing.yaml"], "missing.yaml: No such file or directory"),
+        (
+            ["--control-host", "0.0.0.0"],
+            "--control-host: 0.0.0.0 is no loopback address; that takes an api_key",
+        ),
+        (["--host", "no.such.host.invalid"], "on no.such.host.invalid, for "),
+    ],
+)
+def test_what_is_wrong_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+) -> None:
+    """On standard error, with exit code 2, and nothing else."""
+    assert command(monkeypatch, "serve", "--base-port", "0", *arguments) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("exchange-emulator: ")
+    assert said in err
+    assert err.count("\n") == 1
+
+
+def test_a_busy_port_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Which port, where and for whom; and the ports before it are free again."""
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        port = held.getsockname()[1]
+        assert command(monkeypatch, "serve", "--base-port", str(port - 1)) == 2
+    said = rf"exchange-emulator: port {port} on 127\.0\.0\.1, for [\w-]+, is in use\n"
+    assert re.fullmatch(said, capsys.readouterr().err)
+    with socket.create_server(("127.0.0.1", port - 1)):
+        pass
+
+
+def test_every_setting_is_an_option(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With the help and the default of the list of settings."""
+    assert command(monkeypatch, "serve", "--help") == 0
+    said = " ".join(capsys.readouterr().out.split())
+    for name, setting in SETTINGS.items():
+        assert f"--{name.replace('_', '-')} " in said
+        assert setting.help in said
+        assert not setting.default or f"Default: {setting.default}." in said
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_serve_until_told_to_go(tmp_path: Path, number: signal.Signals) -> None:
+    """A table of URLs, the word ready, then service; the signal closes sockets with 1001 and exits 0."""
+    config = tmp_path / "mine.yaml"
+    config.write_text("base_port: 0\nseed: 5\nstart: 2026-01-01\npaused: true\nspeed: 3")
+    program = str(Path(sys.executable).with_name("exchange-emulator"))
+    arguments = [program, "serve", "--config", str(config), "--seed", "9"]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        try:
+            assert process.stdout is not None
+            said = [*takewhile(lambda line: line != "ready\n", process.stdout)]
+            [url] = re.findall(r"ws://127\.0\.0\.1:\d+", next(line for line in said if "ws://" in line))
+            [control] = re.findall(
+                r"http://127\.0\.0\.1:\d+", next(line for line in said if "control" in line)
+            )
+            with urllib.request.urlopen(control + "/health", timeout=20) as answer:
+                assert b'"seed":9,"now_ns":1767225600000000000' in answer.read()
+            with connect(url + "/ws") as socket:
+                process.send_signal(number)
+                with pytest.raises(ConnectionClosed):
+                    socket.recv(timeout=20)
+                assert socket.protocol.close_rcvd is not None
+                assert socket.protocol.close_rcvd.code == 1_001
+            assert process.wait(20) == 0
+            assert process.stdout.read() == ""
+        finally:
+            process.kill()

@@ -1,0 +1,165 @@
+"""Settings: one list, one judge, and errors that say where and what would be right."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from emulator.config import (
+    Config,
+    ConfigError,
+    Layer,
+    is_loopback,
+    load,
+    presets,
+    read_file,
+    read_preset,
+    resolve,
+)
+from reactor.types import MS_NS, SECOND_NS
+from tests.emulator.toy import OTHER, START_NS, TOY
+from venues.registry import VENUES
+
+REGISTRY = [TOY, OTHER]
+
+
+def given(**values: object) -> Config:
+    return load([Layer(str, values)], REGISTRY)
+
+
+def test_nothing_given_is_the_default_preset() -> None:
+    """configs/default.yaml says what happens without it."""
+    assert load([read_preset("default")], VENUES) == load([], VENUES) == Config()
+
+
+@pytest.mark.parametrize("name", presets())
+def test_every_preset_is_valid(name: str) -> None:
+    """For the venues there are."""
+    load([read_preset(name)], VENUES)
+
+
+def test_later_layers_win() -> None:
+    """Setting by setting."""
+    config = load([Layer(str, {"seed": 1, "speed": 2}), Layer(str, {"seed": 3})], REGISTRY)
+    assert (config.seed, config.speed) == (3, 2.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value", "parsed"),
+    [
+        ("seed", "7", 7, 7),
+        ("speed", "0.5", 0.5, 0.5),
+        ("speed", "10000", 10_000, 10_000.0),
+        ("base_port", "0", 0, 0),
+        ("log_level", "DEBUG", "debug", "debug"),
+        ("venues", "toy, other", ["toy", "other"], ("toy", "other")),
+        ("start", "now", "now", None),
+        ("start", "2026-01-01T01:00:00+01:00", "2026-01-01", START_NS),
+        ("start", "2026-01-01T00:00:00.129999Z", "2026-01-01T00:00:00.125", START_NS + 120 * MS_NS),
+    ],
+)
+def test_text_and_yaml_mean_the_same(name: str, text: str, value: object, parsed: object) -> None:
+    """A flag's text and a file's value become one value."""
+    assert getattr(given(**{name: text}), name) == getattr(given(**{name: value}), name) == parsed
+
+
+@pytest.mark.parametrize(
+    ("yaml", "said"),
+    [
+        ("sede: 7", "sede: unknown setting; did you mean seed?"),
+        ("seed: -1", "seed: -1 is not allowed; allowed: a whole number from 0 to 9223372036854775807"),
+        ("seed: 1.5", "seed: 1.5 is not allowed; allowed: a whole number"),
+        ("seed: true", "seed: True is not allowed; allowed: a whole number"),
+        ("seed:", "seed: None is not allowed; allowed: a whole number"),
+        ("speed: 0", "speed: 0 is not allowed; allowed: a number above 0, at most 10000"),
+        ("speed: .nan", "speed: nan is not allowed; allowed: a number above 0, at most 10000"),
+        ("speed: 10001", "speed: 10001 is not allowed; allowed: a number above 0, at most 10000"),
+        ("base_port: 65501", "base_port: 65501 is not allowed; allowed: a whole number from 0 to 65500"),
+        ("paused: 1", "paused: 1 is not allowed; allowed: true or false"),
+        ("log_level: loud", "log_level: 'loud' is not allowed; allowed: one of debug, info, warning, error"),
+        ("start: tomorrow", "start: 'tomorrow' is not allowed; allowed: now or an ISO 8601 time"),
+        ("start: 1999-12-31", "is not allowed; allowed: now or an ISO 8601 time"),
+        ("start: '0001-01-01T00:00:00+14:00'", "is not allowed; allowed: now or an ISO 8601 time"),
+        ("venues: [toi]", "venues: unknown venue 'toi'; did you mean toy?"),
+        ("venues: [toy, toy]", "venues: ['toy', 'toy'] is not allowed; allowed: a list of different names"),
+        ("venues: {toy: 1}", "venues: {'toy': 1} is not allowed; allowed: a list of different names"),
+        ("markets: [toy:X]", "markets: unknown market 'toy:X'; known: none"),
+        ("control_host: 0.0.0.0", "control_host: 0.0.0.0 is no loopback address; that takes an api_key"),
+        ("- seed", "expected one setting a line"),
+        ("seed: [", "this is not YAML"),
+        ("start: 2026-13-45", "this is not YAML"),
+        ("a: &a [*a", "this is not YAML"),
+        ("[" * 5_000, "this is not YAML"),
+        ("\x00", "this is not YAML"),
+    ],
+)
+def test_a_wrong_file_is_one_line(tmp_path: Path, yaml: str, said: str) -> None:
+    """It names the file, the setting, and what would be right."""
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml)
+    with pytest.raises(ConfigError) as error:
+        load([read_file(path)], REGISTRY)
+    line = str(error.value)
+    assert line.startswith(str(path))
+    assert said in line
+    assert "\n" not in line
+
+
+@pytest.mark.parametrize("content", [b"", b"# nothing\n"])
+def test_an_empty_file_is_no_error(tmp_path: Path, content: bytes) -> None:
+    """It says: the defaults."""
+    path = tmp_path / "mine.yaml"
+    path.write_bytes(content)
+    assert load([read_file(path)], REGISTRY) == Config()
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xfe\x00"])
+def test_an_unreadable_file_is_one_line(tmp_path: Path, content: bytes | None) -> None:
+    """Missing, or not text at all."""
+    path = tmp_path / "mine.yaml"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ConfigError, match=r"mine\.yaml"):
+        read_file(path)
+
+
+def test_an_unknown_preset_names_the_nearest() -> None:
+    """As for settings."""
+    with pytest.raises(ConfigError, match="did you mean default"):
+        read_preset("defualt")
+
+
+@pytest.mark.parametrize(
+    ("settings", "start", "origin"),
+    [
+        ({}, 1_000 * SECOND_NS + 70 * MS_NS, 960 * SECOND_NS),
+        ({"start": "2026-01-01T00:01:59"}, START_NS + 119 * SECOND_NS, START_NS + 60 * SECOND_NS),
+        ({"start": "2026-01-01", "origin": "2025-12-31T12:00:30"}, START_NS, START_NS - 43_200 * SECOND_NS),
+    ],
+)
+def test_the_origin_is_the_start_floored_to_the_minute(
+    settings: Mapping[str, object], start: int, origin: int
+) -> None:
+    """Unless it is said; and the clock starts on a tick."""
+    assert resolve(given(**settings), 1_000 * SECOND_NS + 79 * MS_NS) == (start, origin)
+
+
+@pytest.mark.parametrize(
+    ("host", "alone"),
+    [
+        ("127.0.0.1", True),
+        ("127.8.8.8", True),
+        ("::1", True),
+        ("localhost", True),
+        ("0.0.0.0", False),
+        ("::", False),
+        ("192.168.1.1", False),
+        ("example.com", False),
+    ],
+)
+def test_loopback(host: str, alone: bool) -> None:
+    """What only this machine can reach; a name might lead anywhere."""
+    assert is_loopback(host) is alone
+    assert given(control_host=host, api_key="k").control_host == host

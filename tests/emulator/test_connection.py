@@ -1,0 +1,245 @@
+"""One socket: handshake, dialogue, bounds and ends, over real connections."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+
+import pytest
+from websockets.exceptions import InvalidStatus
+
+from emulator.sdk import Emulator
+from tests.emulator.conftest import HANDSHAKE, Client, RawClient
+from tests.emulator.toy import RULES, START_NS
+
+Dial = Callable[..., Client]
+Raw = Callable[..., RawClient]
+
+
+# ---------------------------------------------------------------- handshake
+def test_what_a_session_says_at_the_door_comes_first(toy: Emulator, dial: Dial) -> None:
+    """Greeting, then the frames of the streams named in the path."""
+    client = dial("/hello")
+    assert client.recv() == "hello"
+    toy.clock.advance(0.02)
+    assert client.frames() == [f"fast {START_NS // 10_000_000 + n}" for n in (1, 2)]
+
+
+def test_compression_is_never_negotiated(dial: Dial) -> None:
+    """The client offers permessage-deflate and gets none."""
+    client = dial()
+    request, response = client.socket.request, client.socket.response
+    assert request is not None
+    assert response is not None
+    assert "permessage-deflate" in request.headers["Sec-WebSocket-Extensions"]
+    assert "Sec-WebSocket-Extensions" not in response.headers
+
+
+def test_a_venue_refuses_a_handshake_in_its_own_words(dial: Dial) -> None:
+    """Status, body and headers of the refusal are the venue's."""
+    with pytest.raises(InvalidStatus) as refused:
+        dial("/nowhere")
+    response = refused.value.response
+    assert (response.status_code, response.body) == (404, b'{"toy":"no such path"}')
+    assert response.headers["x-toy"] == "yes"
+    assert response.headers["content-type"] == "application/json"
+
+
+def test_a_venue_that_fails_at_the_handshake_is_a_bare_500(dial: Dial) -> None:
+    """No traceback reaches a client, and the next one notices nothing."""
+    with pytest.raises(InvalidStatus) as refused:
+        dial("/boom")
+    assert (refused.value.response.status_code, refused.value.response.body) == (
+        500,
+        b"Internal Server Error",
+    )
+    dial().tell("sub a 10")
+
+
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        (HANDSHAKE.format("/").replace("dGhlIHNhbXBsZSBub25jZQ==", "short"), b"400"),
+        (HANDSHAKE.format("/").replace("Version: 13", "Version: 8"), b"400"),
+        (HANDSHAKE.format("/" + "a" * 10_000), b"414"),
+        (HANDSHAKE.format("/").replace("Host: x", "X: " + "a" * 10_000), b"431"),
+        ("\x16\x03\x01 this is no HTTP\r\n\r\n", b"400"),
+    ],
+    ids=["key", "version", "long path", "long header", "garbage"],
+)
+def test_a_broken_handshake_is_answered(raw: Raw, request_: str, status: bytes) -> None:
+    """Whatever knocks gets an HTTP answer and the end of the connection."""
+    client = raw()
+    client.socket.sendall(request_.encode())
+    answer = client.read(1 << 20)
+    assert answer.startswith(b"HTTP/1.1 " + status)
+    assert b"Traceback" not in answer
+
+
+# ---------------------------------------------------------------- dialogue
+def test_text_binary_and_fragments_reach_the_session(dial: Dial) -> None:
+    """A message is what the client sent, however it was cut."""
+    client = dial()
+    client.socket.send(["sub a", " 10"])
+    assert client.recv() == "ok sub a 10"
+    client.socket.send(b"\x00\xff")
+    assert client.recv() == "binary 2"
+    client.socket.send([b"\x00", b"\x01", b"\x02"])
+    assert client.recv() == "binary 3"
+
+
+def test_pings_are_answered_and_counted(dial: Dial) -> None:
+    """Both directions: the client's ping gets its pong, the session hears of ping and pong."""
+    client = dial()
+    assert client.socket.ping(b"are you there").wait(10)
+    client.socket.send("ping")
+    while "pong" not in (heard := _heard(client)):
+        pass
+    assert heard == "ping pong:are_you_there"
+
+
+def _heard(client: Client) -> str:
+    client.socket.send("heard")
+    return client.recv()
+
+
+def test_inputs_carry_virtual_time(toy: Emulator, dial: Dial) -> None:
+    """A session is told the boundary that was reached."""
+    client = dial()
+    toy.clock.advance(1.23)
+    client.socket.send("now")
+    assert client.recv() == str(START_NS + 1_230_000_000)
+
+
+def test_a_session_is_ticked(dial: Dial) -> None:
+    """About once a second of wall time, even while the clock stands."""
+    assert dial("/ticking").recv() == "tock"
+
+
+# ---------------------------------------------------------------- ends
+def test_a_session_closes_after_its_last_words(dial: Dial) -> None:
+    """A reply before the close arrives before it."""
+    client = dial()
+    client.socket.send("quit 4001")
+    assert client.recv() == "bye"
+    assert client.closed() == (4_001, "as you wish")
+
+
+@pytest.mark.parametrize("fault", ["boom", "quit 99999", "sub unmade 10", "snap blind 10"])
+def test_a_failing_session_ends_alone(toy: Emulator, dial: Dial, fault: str) -> None:
+    """An exception, an impossible close, a channel that cannot be made: 1011 there, nothing elsewhere."""
+    other, client = dial(), dial()
+    other.tell("sub a 10")
+    client.socket.send(fault)
+    assert client.closed() == (1_011, "")
+    toy.clock.advance(0.01)
+    assert len(other.frames()) == 1
+
+
+def test_a_failing_channel_ends_its_subscribers_alone(toy: Emulator, dial: Dial) -> None:
+    """A page that cannot be made closes those who wanted it; the clock goes on for the others."""
+    other, client = dial(), dial()
+    other.tell("sub a 10")
+    client.tell("sub broken 10")
+    toy.clock.advance(0.05)
+    assert client.closed() == (1_011, "")
+    assert len(other.frames()) == 5
+
+
+def test_an_oversized_message_is_1009(dial: Dial) -> None:
+    """At the bound it is a message, beyond it the end; so too when it comes in pieces, or far beyond."""
+    client = dial()
+    client.socket.send("x" * RULES.max_message_bytes)
+    assert client.recv() == "what? " + "x" * 20
+    client.socket.send("x" * (RULES.max_message_bytes + 1))
+    assert client.closed()[0] == 1_009
+    client = dial()
+    client.socket.send(["x" * RULES.max_message_bytes, "x"])
+    assert client.closed()[0] == 1_009
+    client = dial()
+    client.socket.send("x" * 3_000_000)
+    assert client.closed()[0] == 1_009
+
+
+def test_text_that_is_no_text_is_1007(dial: Dial) -> None:
+    """A text frame must be UTF-8."""
+    client = dial()
+    client.socket.send(b"\xc3\x28", text=True)
+    assert client.closed()[0] == 1_007
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [b"\x81\x02hi", b"\xc1\x80\0\0\0\0", b"\x83\x80\0\0\0\0", b"\x80\x80\0\0\0\0", b"\x09\x80\0\0\0\0"],
+)
+def test_a_frame_against_the_protocol_is_1002(raw: Raw, frame: bytes) -> None:
+    """Unmasked, reserved bits, unknown opcode, a continuation of nothing, a fragmented ping."""
+    client = raw()
+    client.upgrade()
+    client.socket.sendall(frame)
+    [(head, payload)] = client.rest()
+    assert (head, payload[:2]) == (0x88, (1_002).to_bytes(2, "big"))
+
+
+def test_a_client_closes_in_peace(toy: Emulator, dial: Dial) -> None:
+    """Its code is echoed, and its subscriptions are gone."""
+    client = dial()
+    client.tell("sub a 10")
+    client.socket.close(3_000, "enough")
+    assert client.closed()[0] == 3_000
+    toy.clock.advance(60)
+
+
+def test_a_client_that_vanishes_is_forgotten(toy: Emulator, dial: Dial, raw: Raw) -> None:
+    """No goodbye, in the middle of a frame: the others go on."""
+    client, ghost = dial(), raw()
+    client.tell("sub a 100")
+    ghost.upgrade()
+    ghost.send("sub b 10 10000")
+    ghost.socket.sendall(b"\x81\xfe\x01")
+    ghost.close()
+    toy.clock.advance(10)
+    assert len(client.frames()) == 100
+
+
+def test_shutdown_is_1001(dial: Dial, toy: Emulator) -> None:
+    """Every venue's sockets are closed as going away; none is left to hang."""
+    clients = [dial(), dial(venue="other")]
+    toy.stop()
+    assert [client.closed()[0] for client in clients] == [1_001, 1_001]
+
+
+# ---------------------------------------------------------------- bounds
+def test_a_slow_reader_is_cut_at_the_bound(toy: Emulator, dial: Dial, raw: Raw) -> None:
+    """In running time it gets the venue's own close after what it was sent, and the fast one misses nothing."""
+    fast, slow = dial(), raw()
+    fast.tell("sub a 10")
+    slow.upgrade()
+    slow.send("sub b 10 20000")
+    assert slow.frame()[1] == b"ok sub b 10 20000"
+    toy.clock.speed = 20
+    toy.clock.resume()
+    first = START_NS // 10_000_000 + 1
+    assert [fast.recv() for _ in range(1_500)] == [f"a {first + n}" for n in range(1_500)]
+    toy.clock.pause()
+    *frames, (head, close) = slow.rest()
+    assert (head, close) == (0x88, (4_008).to_bytes(2, "big") + b"too slow")
+    assert [payload.rstrip(b"x") for _, payload in frames] == [
+        b"b %d" % (first + n) for n in range(len(frames))
+    ]
+
+
+def test_a_client_that_reads_no_answers_is_not_heard(dial: Dial, raw: Raw) -> None:
+    """Its requests wait where they are once its outbox is full; when it reads, they are answered in their order."""
+    deaf = raw()
+    deaf.upgrade()
+    deaf.socket.setblocking(False)
+    with suppress(BlockingIOError):
+        for number in range(1_000_000):
+            deaf.send(f"snap b {number % 90 + 10} 20000")
+    assert number < 999_999
+    dial().tell("sub a 10")
+    deaf.socket.settimeout(20)
+    for number in range(300):
+        assert deaf.frame()[1] == b"ok snap b %d 20000" % (number % 90 + 10)
+        assert deaf.frame()[1].startswith(b"snapshot of b ")

@@ -1,0 +1,137 @@
+"""The control API over HTTP: what it says, what it refuses, and who may ask."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+
+import pytest
+
+import emulator.driver
+from emulator.gateway.server import BODY_BYTES_MAX
+from emulator.sdk import Emulator
+from reactor.types import SECOND_NS
+from tests.emulator.conftest import Client, RawClient
+from tests.emulator.toy import START_NS, TOY
+
+JSON = {"content-type": "application/json"}
+
+
+def ask(
+    url: str, data: bytes | None = None, headers: Mapping[str, str] = JSON
+) -> tuple[int, dict[str, object]]:
+    """Status and answer of a GET, or with data a POST."""
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, data, dict(headers)), timeout=20) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, json.load(error)
+
+
+def test_health(toy: Emulator) -> None:
+    """Everything a client needs to find the venues."""
+    venues = {id_: {"http": toy.url(id_), "ws": toy.ws_url(id_)} for id_ in ("toy", "other")}
+    said = {"status": "ok", "seed": 1, "now_ns": START_NS, "venues": venues}
+    assert ask(toy.control_url + "/health") == (200, said)
+
+
+def test_the_clock_over_http(toy: Emulator, dial: Callable[..., Client]) -> None:
+    """Read, step, pace, run, pause: each answers with the clock after it."""
+    client = dial()
+    client.tell("sub a 100")
+    clock = toy.control_url + "/clock"
+    said: dict[str, object] = {
+        "now_ns": START_NS,
+        "now": "2026-01-01T00:00:00.000Z",
+        "paused": True,
+        "speed": 1.0,
+        "start_ns": START_NS,
+        "origin_ns": START_NS,
+    }
+    assert ask(clock) == (200, said)
+    said |= {"now_ns": START_NS + 1_250_000_000, "now": "2026-01-01T00:00:01.250Z"}
+    assert ask(clock + "/advance", b'{"seconds": 1.25}') == (200, said)
+    assert len(client.frames()) == 12
+    assert ask(clock + "/speed", b'{"speed": 20}') == (200, said | {"speed": 20.0})
+    assert ask(clock + "/resume", b"")[1]["paused"] is False
+    first = client.recv()
+    assert ask(clock + "/pause", b"")[1]["paused"] is True
+    assert first == f"a {START_NS // 100_000_000 + 13}"
+    assert ask(clock + "/advance", b'{"seconds": 0}')[1]["now_ns"] == toy.clock.now_ns
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "said"),
+    [
+        ("/advance", b'{"seconds": -1}', 422, "seconds: "),
+        ("/advance", b'{"seconds": 0.001}', 422, "ticks of 10 ms"),
+        ("/advance", b'{"seconds": 1e9}', 422, "allowed: 0 to"),
+        ("/advance", b'{"seconds": NaN}', 422, "seconds: "),
+        ("/advance", b'{"seconds": "1"}', 422, "seconds: "),
+        ("/advance", b'{"seconds": 1, "minutes": 1}', 422, "minutes: "),
+        ("/advance", b"{}", 422, "seconds: "),
+        ("/advance", b"[]", 422, ""),
+        ("/advance", b"{", 422, "JSON"),
+        ("/advance", b"\xff\xff", 400, "parsing the body"),
+        ("/advance", b"x" * (BODY_BYTES_MAX + 1), 413, ""),
+        ("/speed", b'{"speed": 0}', 422, "speed: "),
+        ("/speed", b'{"speed": 10001}', 422, "speed: "),
+        ("/speed", b'{"speed": Infinity}', 422, "speed: "),
+        ("/nothing", b"", 404, "Not Found"),
+        ("", b"", 405, "Method Not Allowed"),
+    ],
+)
+def test_what_is_wrong_is_said(toy: Emulator, path: str, body: bytes, status: int, said: str) -> None:
+    """A 4xx with one line, and the clock has not moved."""
+    request = urllib.request.Request(toy.control_url + "/clock" + path, body, JSON)
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(request, timeout=20)
+    with refused.value as answer:
+        text = answer.read().decode()
+    assert answer.code == status
+    assert said in text
+    assert "Traceback" not in text
+    assert (toy.clock.now_ns, toy.clock.speed) == (START_NS, 1.0)
+
+
+def test_a_body_that_is_not_called_json_is_explained(toy: Emulator) -> None:
+    """What `curl -d` sends unless told otherwise."""
+    form = {"content-type": "application/x-www-form-urlencoded"}
+    status, answer = ask(toy.control_url + "/clock/advance", b'{"seconds": 1}', form)
+    assert (status, answer) == (415, {"error": "send JSON, with content-type: application/json"})
+
+
+def test_a_blocked_step_is_a_409(
+    toy: Emulator, raw: Callable[..., RawClient], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It names the reader, and where the clock stands."""
+    monkeypatch.setattr(emulator.driver, "STALL_S", 0.2)
+    slow = raw()
+    slow.upgrade()
+    slow.send("sub b 10 20000")
+    slow.frame()
+    status, answer = ask(toy.control_url + "/clock/advance", b'{"seconds": 3600}')
+    assert status == 409
+    assert str(answer["connection"]).startswith("toy 127.0.0.1:")
+    assert answer["reached_ns"] == toy.clock.now_ns < START_NS + 3_600 * SECOND_NS
+
+
+def test_the_api_describes_itself(toy: Emulator) -> None:
+    """OpenAPI lists every route there is."""
+    _, description = ask(toy.control_url + "/openapi.json")
+    clock = {"/clock", "/clock/pause", "/clock/resume", "/clock/advance", "/clock/speed"}
+    assert set(description["paths"]) == {"/health", *clock}  # type: ignore[call-overload]
+
+
+def test_with_a_key_only_who_knows_it_rules() -> None:
+    """/health is for everybody, the clock is not."""
+    with Emulator({"api_key": "open sesame"}, registry=[TOY]) as toy:
+        assert ask(toy.control_url + "/health")[0] == 200
+        for key in ({}, {"x-api-key": "sesame"}, {"x-api-key": "\xe9"}):
+            assert ask(toy.control_url + "/clock", headers=key)[0] == 401
+            assert ask(toy.control_url + "/clock/advance", b'{"seconds": 1}', {**JSON, **key})[0] == 401
+        assert ask(toy.control_url + "/clock", headers={"x-api-key": "open sesame"})[0] == 200
+        assert toy.clock.now_ns == START_NS

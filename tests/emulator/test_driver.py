@@ -1,0 +1,202 @@
+"""The clock: steps, pace and pauses decide when frames come, never which."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import websockets.asyncio.client
+import websockets.sync.client
+from hypothesis import given
+from hypothesis import strategies as st
+
+import emulator.driver
+from emulator.driver import STEP_LIMIT_S, AdvanceBlocked, step_ns
+from emulator.sdk import Emulator
+from reactor.types import MS_NS, SECOND_NS, TICK_NS
+from tests.emulator.conftest import Client, RawClient
+from tests.emulator.toy import START_NS, TOY
+
+Dial = Callable[..., Client]
+Raw = Callable[..., RawClient]
+
+
+# ---------------------------------------------------------------- the law
+CADENCE_MS = {"a": 250, "b": 10, "c": 100, "d": 10}
+LAW_S = 12
+
+
+def run(settings: dict[str, object], order: str, steps: Sequence[float]) -> list[str]:
+    """What a client is sent in the first LAW_S seconds: subscribed in this order, then stepped, or else let run."""
+    with (
+        Emulator(settings, registry=[TOY]) as toy,
+        websockets.sync.client.connect(toy.ws_url("toy"), max_queue=None) as socket,
+    ):
+        client = Client(socket)
+        client.tell(*(f"sub {name} {CADENCE_MS[name]}" for name in order))
+        for step in steps:
+            toy.clock.advance(step)
+        if not steps:
+            toy.clock.resume()
+        end = f"d {(START_NS // SECOND_NS + LAW_S) * 100}"
+        return [*iter(client.recv, end), end]
+
+
+@pytest.mark.parametrize(
+    ("settings", "order", "steps"),
+    [
+        ({}, "abcd", [LAW_S]),
+        ({}, "dbca", [LAW_S]),
+        ({}, "abcd", [0.01] * 100 + [LAW_S - 1]),
+        ({}, "cadb", [0.35, 0, 8.4, 0.01, 3.24]),
+        ({"speed": 10_000}, "abcd", []),
+        ({"speed": 37.3}, "bdca", []),
+        ({"speed": 10, "seed": 2}, "abcd", []),
+    ],
+    ids=["one step", "other order", "ticks", "odd steps", "as fast as can be", "odd pace", "calmly"],
+)
+def test_pace_and_order_change_no_byte(settings: dict[str, object], order: str, steps: list[float]) -> None:
+    """However the clock is driven and in whatever order it was subscribed, a connection is sent the same."""
+    first = START_NS // TICK_NS
+    due = [
+        f"{name} {tick * TICK_NS // (every_ms * MS_NS)}"
+        for tick in range(first + 1, first + LAW_S * 100 + 1)
+        for name, every_ms in CADENCE_MS.items()
+        if tick * TICK_NS % (every_ms * MS_NS) == 0
+    ]
+    assert run(settings, order, steps) == due
+
+
+# ---------------------------------------------------------------- pause, pace, steps
+def test_a_paused_clock_stands(toy: Emulator, dial: Dial) -> None:
+    """Nothing moves it but a step, and a step by exactly its length."""
+    client = dial()
+    client.tell("sub a 10")
+    assert client.frames() == []
+    assert toy.clock.now_ns == START_NS
+    assert toy.clock.advance(0.05) == toy.clock.now_ns == START_NS + 50 * MS_NS
+    assert len(client.frames()) == 5
+    assert client.frames() == []
+
+
+def test_a_running_clock_runs_until_paused(toy: Emulator, dial: Dial) -> None:
+    """Without a gap over resume, changes of pace, steps in between, and pause; then it stands again."""
+    client = dial()
+    client.tell("sub a 10")
+    toy.clock.resume()
+    seen = [client.recv() for _ in range(3)]
+    toy.clock.speed = 50
+    seen += [client.recv() for _ in range(300)]
+    toy.clock.advance(3)
+    toy.clock.speed = 2
+    seen += [client.recv() for _ in range(303)]
+    toy.clock.pause()
+    assert toy.clock.paused
+    seen += client.frames()
+    assert seen == [f"a {START_NS // TICK_NS + n + 1}" for n in range(len(seen))]
+    assert toy.clock.now_ns == START_NS + len(seen) * TICK_NS
+    assert client.frames() == []
+
+
+def test_time_passes_without_subscribers(toy: Emulator, dial: Dial) -> None:
+    """Nobody listening, an hour is a jump; who comes then joins at the new time."""
+    toy.clock.advance(3_600)
+    toy.clock.speed = 10_000
+    toy.clock.resume()
+    while toy.clock.now_ns < START_NS + 3_601 * SECOND_NS:
+        pass
+    toy.clock.pause()
+    client = dial()
+    client.tell("sub a 10")
+    toy.clock.advance(0.01)
+    assert client.frames() == [f"a {toy.clock.now_ns // TICK_NS}"]
+
+
+def test_steps_asked_for_at_once_add_up(toy: Emulator, dial: Dial) -> None:
+    """They are taken one after another."""
+    client = dial()
+    client.tell("sub a 10")
+    with ThreadPoolExecutor(8) as threads:
+        reached = sorted(threads.map(toy.clock.advance, [0.5] * 8))
+    assert reached == [START_NS + n * SECOND_NS // 2 for n in range(1, 9)]
+    assert len(client.frames()) == 400
+
+
+@given(st.integers(0, STEP_LIMIT_S * 100))
+def test_a_step_is_exact(ticks: int) -> None:
+    """Whatever floating point makes of hundredths, the step is that many ticks."""
+    assert step_ns(ticks / 100) == ticks * TICK_NS
+
+
+@pytest.mark.parametrize("seconds", [-0.01, 0.001, 0.015, math.nan, math.inf, STEP_LIMIT_S + 1])
+def test_an_impossible_step_is_refused(toy: Emulator, seconds: float) -> None:
+    """And the clock has not moved."""
+    with pytest.raises(ValueError, match="seconds"):
+        toy.clock.advance(seconds)
+    assert toy.clock.now_ns == START_NS
+
+
+@pytest.mark.parametrize("speed", [0, -1, math.nan, math.inf, 10_001])
+def test_an_impossible_pace_is_refused(toy: Emulator, speed: float) -> None:
+    """And the pace is what it was."""
+    with pytest.raises(ValueError, match="speed"):
+        toy.clock.speed = speed
+    assert toy.clock.speed == 1
+
+
+# ---------------------------------------------------------------- steps and readers
+def test_a_step_waits_for_a_slow_reader(toy: Emulator, dial: Dial, raw: Raw) -> None:
+    """Nobody is cut while stepping: when the slow one has read, the step is done and nothing is missing anywhere."""
+    fast, slow = dial(), raw()
+    fast.tell("sub a 10")
+    slow.upgrade()
+    slow.send("sub b 10 20000")
+    assert slow.frame()[1] == b"ok sub b 10 20000"
+    with ThreadPoolExecutor(1) as thread:
+        step = thread.submit(toy.clock.advance, 12)
+        read = [slow.frame()[1].rstrip(b"x") for _ in range(1_200)]
+        assert step.result() == START_NS + 12 * SECOND_NS
+    assert read == [b"b %d" % (START_NS // TICK_NS + n + 1) for n in range(1_200)]
+    assert len(fast.frames()) == 1_200
+
+
+def test_a_step_gives_up_on_a_reader_that_never_reads(
+    toy: Emulator, dial: Dial, raw: Raw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says who and how far it came; what was delivered stays delivered, and the rest can be had later."""
+    monkeypatch.setattr(emulator.driver, "STALL_S", 0.2)
+    fast, slow = dial(), raw()
+    fast.tell("sub a 10")
+    slow.upgrade()
+    slow.send("sub b 10 20000")
+    assert slow.frame()[1] == b"ok sub b 10 20000"
+    with pytest.raises(AdvanceBlocked) as blocked:
+        toy.clock.advance(3_600)
+    assert blocked.value.connection.startswith("toy 127.0.0.1:")
+    assert START_NS < blocked.value.reached_ns == toy.clock.now_ns < START_NS + 3_600 * SECOND_NS
+    assert len(fast.frames()) == (blocked.value.reached_ns - START_NS) // TICK_NS
+    slow.close()
+    toy.clock.advance(1)
+    assert len(fast.frames()) == 100
+
+
+async def test_an_async_step_lets_its_own_loop_read(toy: Emulator) -> None:
+    """Reader and stepper share an event loop, and far more comes than any buffer holds."""
+    async with websockets.asyncio.client.connect(toy.ws_url("toy")) as socket:
+        await socket.send("sub b 10 20000")
+        assert await socket.recv() == "ok sub b 10 20000"
+        step = asyncio.create_task(toy.clock.advance_async(12))
+        seen = [str(await socket.recv()).rstrip("x") for _ in range(1_200)]
+        assert await step == START_NS + 12 * SECOND_NS
+    assert seen == [f"b {START_NS // TICK_NS + n + 1}" for n in range(1_200)]
+
+
+def test_a_stopped_emulator_says_so(toy: Emulator) -> None:
+    """Its clock raises instead of hanging; stopping twice is no error."""
+    toy.stop()
+    toy.stop()
+    with pytest.raises(RuntimeError, match="not running"):
+        toy.clock.advance(1)

@@ -1,0 +1,74 @@
+"""The HTTP side of a venue's port: requests become values, answers become responses, faults stay ours."""
+
+from __future__ import annotations
+
+import http.client
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import pytest
+
+from emulator.gateway.server import BODY_BYTES_MAX
+from emulator.sdk import Emulator
+from tests.emulator.toy import START_NS
+
+
+@pytest.fixture
+def link(toy: Emulator) -> Iterator[http.client.HTTPConnection]:
+    """A kept-alive connection to the toy venue."""
+    connection = http.client.HTTPConnection(urlsplit(toy.url("toy")).netloc, timeout=20)
+    yield connection
+    connection.close()
+
+
+def ask(
+    link: http.client.HTTPConnection, method: str, path: str, body: bytes | None = None
+) -> tuple[http.client.HTTPResponse, bytes]:
+    """One request with the header X-N given twice, and its answer."""
+    link.putrequest(method, path)
+    link.putheader("X-N", "1")
+    link.putheader("X-N", "2")
+    if body is not None:
+        link.putheader("Content-Length", str(len(body)))
+    link.endheaders(body)
+    response = link.getresponse()
+    return response, response.read()
+
+
+def test_a_request_is_handed_over_as_received(toy: Emulator, link: http.client.HTTPConnection) -> None:
+    """Path decoded, query raw, headers lower-case, repeated ones joined, body whole, time virtual."""
+    toy.clock.advance(2.5)
+    response, body = ask(link, "POST", "/a%20b/c?x=%7B&y", b"12345")
+    assert body == repr(("POST", "/a b/c", "x=%7B&y", "1, 2", 5, START_NS + 2_500_000_000)).encode()
+    assert response.status == 418
+    assert response.headers["content-type"] == "text/toy"
+    assert response.headers["x-toy"] == "yes"
+    assert "date" in response.headers
+    assert "server" not in response.headers
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH", "OPTIONS"])
+def test_every_method_is_the_venues_business(link: http.client.HTTPConnection, method: str) -> None:
+    """Nothing is refused on the way."""
+    assert ask(link, method, "/")[1].startswith(f"('{method}'".encode())
+
+
+def test_a_venue_that_fails_is_a_bare_500(link: http.client.HTTPConnection) -> None:
+    """No traceback, the connection lives, the next request is answered."""
+    response, body = ask(link, "GET", "/boom")
+    assert (response.status, body) == (500, b"Internal Server Error")
+    assert ask(link, "GET", "/")[0].status == 418
+
+
+def test_a_body_has_a_bound(toy: Emulator, link: http.client.HTTPConnection) -> None:
+    """At the bound it is handed over, beyond it refused before the venue sees it."""
+    assert str(BODY_BYTES_MAX).encode() in ask(link, "POST", "/", bytes(BODY_BYTES_MAX))[1]
+    other = http.client.HTTPConnection(urlsplit(toy.url("toy")).netloc, timeout=20)
+    assert ask(other, "POST", "/", bytes(BODY_BYTES_MAX + 1))[0].status == 413
+    other.close()
+
+
+def test_both_worlds_share_the_port(toy: Emulator) -> None:
+    """A venue has one authority for HTTP and WebSocket, and venues do not share theirs."""
+    assert urlsplit(toy.url("toy")).netloc == urlsplit(toy.ws_url("toy")).netloc
+    assert len({toy.url("toy"), toy.url("other"), toy.control_url}) == 3
