@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from reactor.manifest import SimulationManifest
+from reactor.profiles import profile
 from reactor.types import SECOND_NS, Instrument, Kind
 from venues.base import (
     Channel,
@@ -36,12 +36,7 @@ PROFILES: Final[Mapping[str, Profile]] = {
 
 
 def _perp(
-    coin: str,
-    price_decimals: int,
-    qty_decimals: int,
-    max_leverage: int,
-    margin_table: int,
-    life: SimulationManifest,
+    coin: str, price_decimals: int, qty_decimals: int, max_leverage: int, margin_table: int, **life: float
 ) -> Perp:
     instrument = Instrument(
         market=f"hyperliquid:{coin}",
@@ -55,15 +50,13 @@ def _perp(
         qty_decimals=qty_decimals,
         lot_size=1,
     )
-    return Perp(Listing(instrument, life), max_leverage, margin_table)
+    return Perp(Listing(instrument, profile(coin, "onchain perp", **life)), max_leverage, margin_table)
 
 
 # Contracts and margin tables as in a capture of `meta` of 2026-09-25, in the venue's order. A price has five
-# significant figures, so its decimals follow from where the market trades. Lives: 10 prints a second and 3e9 a day
-# on BTC (same capture).
-PERPS: Final = (
-    _perp("BTC", 0, 5, 40, 56, SimulationManifest(trade_intensity_base=3.5, mean_order_notional=10_000.0)),
-)
+# significant figures, so its decimals follow from where the market trades. BTC's flow: 10 prints a second, 3e9 a day
+# (candles and context captured that day).
+PERPS: Final = (_perp("BTC", 0, 5, 40, 56, trade_intensity_base=4.0, mean_order_notional=9_000.0),)
 
 MARGIN_TABLES: Final = {
     56: {
