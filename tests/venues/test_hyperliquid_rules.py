@@ -16,6 +16,7 @@ from venues.hyperliquid.rules import (
     FUNDING,
     MARK_WINDOW_S,
     Field,
+    MalformedError,
     impact_prices,
     is_flag,
     is_text,
@@ -56,7 +57,7 @@ def test_a_struct_is_read_in_its_own_order(value: Any, fields: dict[str, Any]) -
 )  # fmt: skip
 def test_an_ill_typed_struct_is_refused(value: Any) -> None:
     """A missing or ill-typed field refuses the whole."""
-    with pytest.raises(ValueError):
+    with pytest.raises(MalformedError):
         read(SHAPE, value)
 
 
@@ -66,16 +67,16 @@ def test_an_ill_typed_struct_is_refused(value: Any) -> None:
 def test_a_tag_is_a_known_word(value: Any) -> None:
     """Anything else, hashable or not, is refused."""
     assert tag({"type": "b"}, "type", {"a": 1, "b": 2}) == "b"
-    with pytest.raises(ValueError):
+    with pytest.raises(MalformedError):
         tag(value, "type", {"a": 1, "b": 2})
 
 
 @pytest.mark.parametrize(
     "text", ["", "{", "NaN", '"\\ud800"', b"\xff", "[1,]", "[" * 10_000 + "]" * 10_000, "[" * 300 + "]" * 300]
 )
-def test_what_is_no_json_is_a_value_error(text: str | bytes) -> None:
+def test_what_is_no_json_is_malformed(text: str | bytes) -> None:
     """Broken, ill-encoded or bottomless: one exception."""
-    with pytest.raises(ValueError):
+    with pytest.raises(MalformedError):
         parse(text)
 
 

@@ -21,6 +21,7 @@ from venues.hyperliquid.rules import (
     USER,
     Card,
     Field,
+    MalformedError,
     Perp,
     Shape,
     is_object,
@@ -217,21 +218,21 @@ def _handle(view: View, request: HttpRequest) -> bytes:
         raise VenueError("wrong_content_type")
     try:
         body = parse(request.body)
-    except ValueError as error:
+    except MalformedError as error:
         raise VenueError("broken_json") from error
     try:
         return ROUTES[request.path](view, body)
-    except ValueError as error:
+    except MalformedError as error:
         raise VenueError("ill_typed") from error
 
 
 def post(card: Card, exchange: Exchange, kind: str, payload: Any, now_ns: int) -> bytes:
-    """The `response` to a request posted over a socket; ValueError if the message is ill-formed."""
+    """The `response` to a request posted over a socket; MalformedError if the message is none."""
     view = View(card, exchange, now_ns)
     if kind == "action":
         return b'{"type":"action","payload":%b}' % _exchange(view, payload)
     if kind != "info":
-        raise ValueError("unknown request")
+        raise MalformedError("unknown request")
     try:
         answer = _info(view, payload)
     except VenueError as error:

@@ -115,6 +115,10 @@ def render(error: VenueError) -> tuple[int, str]:
 REQUIRED: Final = object()
 
 
+class MalformedError(Exception):
+    """The request is none: no JSON, or not of the shape asked for. What that means is the transport's affair."""
+
+
 @dataclass(frozen=True, slots=True)
 class Field:
     """One field of a request: what it accepts, and its value when absent."""
@@ -162,19 +166,19 @@ USER: Final[Shape] = {"user": Field(is_address)}
 
 
 def parse(text: str | bytes) -> Any:
-    """The value of a JSON text; ValueError if it is none, or nested too deeply to be repeated within an answer."""
-    value = orjson.loads(text)
+    """The value of a JSON text; MalformedError if it is none, or nested too deeply to be repeated in an answer."""
     try:
+        value = orjson.loads(text)
         orjson.dumps([value])
-    except TypeError as error:
-        raise ValueError("nested too deeply") from error
+    except (orjson.JSONDecodeError, orjson.JSONEncodeError) as error:
+        raise MalformedError(str(error)) from error
     return value
 
 
 def read(shape: Shape, value: Any) -> dict[str, Any]:
-    """The fields of the shape, in its order, defaults included; ValueError where the venue's parser would refuse."""
+    """The fields of the shape, in its order, defaults included; MalformedError where the venue would refuse it."""
     if not is_object(value):
-        raise ValueError("not an object")
+        raise MalformedError("not an object")
     fields = {}
     for name, field in shape.items():
         given = value.get(name)
@@ -183,16 +187,16 @@ def read(shape: Shape, value: Any) -> dict[str, Any]:
         elif field.accepts(given):
             fields[name] = given
         else:
-            raise ValueError(f"{name} is absent or ill-typed")
+            raise MalformedError(f"{name} is absent or ill-typed")
     return fields
 
 
 def tag(value: Any, name: str, among: Container[str]) -> str:
-    """The word a tagged object carries under this name; ValueError if it is none of these."""
+    """The word a tagged object carries under this name; MalformedError if it is none of these."""
     word = value.get(name) if is_object(value) else None
     if isinstance(word, str) and word in among:
         return word
-    raise ValueError(f"no such {name}")
+    raise MalformedError(f"no such {name}")
 
 
 def valid_grouping(n_sig_figs: int | None, mantissa: int | None) -> bool:

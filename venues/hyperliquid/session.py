@@ -21,6 +21,7 @@ from venues.hyperliquid.rules import (
     MINUTE_NS,
     Card,
     Field,
+    MalformedError,
     Shape,
     is_flag,
     is_object,
@@ -67,7 +68,7 @@ class HyperliquidSession:
             return self._answer(data, now_ns)
         except VenueError as error:
             return [_error(error)]
-        except ValueError:
+        except MalformedError:
             text = data if isinstance(data, str) else data.decode(errors="replace")
             return [_error(VenueError("malformed", request=text))]
 
@@ -93,7 +94,7 @@ class HyperliquidSession:
         assert market is not None
         return make_channel(of, market, self._card.profile).last_due_ns(now_ns)
 
-    # ------------------------------------------------------------ requests; ValueError means malformed
+    # ------------------------------------------------------------ requests; MalformedError quotes them
     def _answer(self, data: str | bytes, now_ns: int) -> Sequence[Action]:
         request = parse(data)
         match tag(request, "method", METHODS):
