@@ -1,38 +1,322 @@
-"""HyperSynthReactor: one market's tape (stub of the final interface)."""
+"""HyperSynthReactor: one market's tape.
+
+A minute is a pure function of (seed, market, minute): `keyframe(k)` is the whole book at its start, `block(k)` what
+happens in it, made from the skeleton's row k and the keyframes at both ends and from nothing else. So any instant is
+reached without living through what was before, in any order, with the same bytes. Blocks realise the skeleton's bars
+exactly. Whatever is kept between calls is a cache of pure values: two threads may ask at once, and at worst one value
+is made twice. Nothing here knows a clock or a client.
+"""
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Protocol
 
-from reactor.types import Block, BookSnapshot, Instrument, Minutes, Prints, Quotes, Seconds
+import numpy as np
+from numpy.typing import NDArray
+
+from reactor.components import (
+    Executions,
+    Matching,
+    OrderFlow,
+    PricePath,
+    Queues,
+    Rhythm,
+    Touch,
+    TouchPath,
+)
+from reactor.depth import TICKS, Depth, SideBook, SideRows, SideTouch
+from reactor.rng import Stream, stream
+from reactor.manifest import SimulationManifest
+from reactor.skeleton import MinutePlan
+from reactor.types import (
+    BLOCK_NS,
+    DAY_NS,
+    TICK_NS,
+    Block,
+    BookSide,
+    BookSnapshot,
+    Column,
+    Instrument,
+    Levels,
+    Minutes,
+    Prints,
+    Quotes,
+    Seconds,
+)
+
+_BLOCKS_KEPT = 4
+_KEYFRAMES_KEPT = 8
+_BOOKS_KEPT = 4
+_PRINTS_LOOKBACK_NS = DAY_NS  # how far back the newest prints are looked for
 
 
-class HyperSynthReactor(Protocol):
-    """One market's tape: a pure function of (seed, market, minute)."""
+class Skeleton(Protocol):
+    """What a tape is made on: a market's rows, each promised exactly."""
 
     instrument: Instrument
+    manifest: SimulationManifest
     origin_ns: int
 
-    def keyframe(self, k: int) -> BookSnapshot: ...
-    def block(self, k: int) -> Block: ...
+    def plan(self, k: int) -> MinutePlan: ...
+
+    def minutes(self, start_ns: int, end_ns: int) -> Minutes: ...
+
+    def seconds(self, start_ns: int, end_ns: int) -> Seconds: ...
+
+
+class HyperSynthReactor:
+    """One market's tape: a pure function of (seed, market, minute). Minutes are counted from the origin's."""
+
+    def __init__(self, skeleton: Skeleton, seed: int) -> None:
+        self.instrument, self.origin_ns = skeleton.instrument, skeleton.origin_ns
+        self.skeleton, self._seed = skeleton, seed
+        manifest, instrument = skeleton.manifest, skeleton.instrument
+        self._rhythm = Rhythm(manifest)
+        self._flow = OrderFlow(manifest)
+        self._price = PricePath(manifest, instrument)
+        self._matching = Matching(manifest, instrument)
+        self._queues = Queues(manifest, instrument)
+        salt = int(self._draws("places", 0).words(1, 32)[0])
+        self._depth = Depth(manifest, instrument, self._draws("sizes", 0), salt)
+        # lru_cache may be called from several threads.
+        self._keyframes = lru_cache(_KEYFRAMES_KEPT)(self._make_keyframe)
+        self._blocks = lru_cache(_BLOCKS_KEPT)(self._make_block)
+        self._books = lru_cache(_BOOKS_KEPT)(self._make_book)
+
+    def keyframe(self, k: int) -> BookSnapshot:
+        """The whole book at the start of minute k; no block is generated."""
+        return self._keyframes(k)
+
+    def block(self, k: int) -> Block:
+        """What happens in minute k."""
+        return self._blocks(k)
+
+    # ------------------------------------------------------------ the tape at any time
     def window(self, start_ns: int, end_ns: int) -> Block:
-        """What happened in [start_ns, end_ns), both tick boundaries; may span blocks. update ids, ids as in the blocks."""
-        ...
-    def book(self, at_ns: int) -> BookSnapshot:
-        """The book at the boundary at_ns: every tick before it applied."""
-        ...
+        """What happened in [start_ns, end_ns), both tick boundaries, over as many blocks as that takes."""
+        parts = [
+            _cut(self.block(k), start_ns, end_ns)
+            for k in range(self._minute(start_ns), self._minute(end_ns - 1) + 1)
+        ]
+        if not parts:
+            block = self.block(self._minute(start_ns))
+            parts = [_cut(block, start_ns, start_ns)]
+        return Block(
+            start_ns,
+            end_ns,
+            Quotes.join([b.quotes for b in parts]),
+            Prints.join([b.prints for b in parts]),
+            Levels.join([b.levels for b in parts]),
+        )
+
     def update_id(self, at_ns: int) -> int:
         """The id of the last book change before the boundary at_ns."""
-        ...
+        k = self._minute(at_ns)
+        past = self._levels_before(k, at_ns)
+        return int(past.update_id[-1]) if len(past) else self.skeleton.plan(k).update_id
+
     def quote(self, at_ns: int) -> Quotes:
         """One row: the best bid and offer at the boundary at_ns."""
-        ...
+        k = self._minute(at_ns)
+        start_ns = self._start_ns(k)
+        if at_ns > start_ns:
+            quotes = self.block(k).quotes
+            last = int(np.searchsorted(quotes.ts_ns, at_ns))
+            if last:
+                return quotes.cut(last - 1, last)
+        frame = self.keyframe(k)
+        row = (
+            start_ns,
+            frame.bid_ticks[0],
+            frame.bid_lots[0],
+            frame.ask_ticks[0],
+            frame.ask_lots[0],
+            frame.update_id,
+        )
+        return Quotes(*(np.array([value], dtype=np.int64) for value in row))
+
     def prints_before(self, at_ns: int, limit: int) -> Prints:
-        """The newest `limit` prints before at_ns, ascending."""
-        ...
+        """The newest `limit` prints before at_ns, ascending; fewer if the day before at_ns has no more."""
+        k = self._minute(at_ns)
+        parts, found = [], 0
+        if at_ns > self._start_ns(k):
+            prints = self.block(k).prints
+            parts.append(prints.cut(0, int(np.searchsorted(prints.ts_ns, at_ns))))
+            found = len(parts[0])
+        rows = self.minutes(self._start_ns(k) - _PRINTS_LOOKBACK_NS, self._start_ns(k))
+        for i in np.flatnonzero(rows.n_prints)[::-1].tolist():
+            if found >= limit:
+                break
+            parts.append(self.block(self._minute(int(rows.start_ns[i]))).prints)
+            found += len(parts[-1])
+        if not parts:
+            return Prints(*[np.zeros(0, np.int64)] * 7)
+        prints = Prints.join(parts[::-1])
+        return prints.cut(max(found - limit, 0), found)
+
     def minutes(self, start_ns: int, end_ns: int) -> Minutes:
         """Rows of whole minutes in [start_ns, end_ns); no block is generated."""
-        ...
+        return self.skeleton.minutes(start_ns, end_ns)
+
     def seconds(self, start_ns: int, end_ns: int) -> Seconds:
         """The 1 s grid for whole seconds in [start_ns, end_ns); no block is generated."""
-        ...
+        return self.skeleton.seconds(start_ns, end_ns)
+
+    def book(self, at_ns: int) -> BookSnapshot:
+        """The book at the boundary at_ns: every tick before it applied."""
+        return self._books(at_ns)
+
+    def _make_book(self, at_ns: int) -> BookSnapshot:
+        k = self._minute(at_ns)
+        frame, past = self.keyframe(k), self._levels_before(k, at_ns)
+        if not len(past):
+            return frame
+        columns = []
+        for side, ticks, lots in (
+            (BookSide.BID, frame.bid_ticks, frame.bid_lots),
+            (BookSide.ASK, frame.ask_ticks, frame.ask_lots),
+        ):
+            rows = np.flatnonzero(past.side == side)
+            price = np.concatenate([ticks, past.price_ticks[rows]])
+            qty = np.concatenate([lots, past.qty_lots[rows]])
+            order = np.argsort(price, kind="stable")
+            last = order[np.diff(price[order], append=-1) != 0]
+            last = last[qty[last] > 0]
+            columns += [price[last], qty[last]] if side else [price[last][::-1], qty[last][::-1]]
+        return BookSnapshot(at_ns, int(past.update_id[-1]), *columns)
+
+    def _levels_before(self, k: int, at_ns: int) -> Levels:
+        if at_ns == self._start_ns(k):
+            return Levels(*[np.zeros(0, np.int64)] * 5)
+        levels = self.block(k).levels
+        return levels.cut(0, int(np.searchsorted(levels.tick, at_ns // TICK_NS)))
+
+    def _minute(self, at_ns: int) -> int:
+        return (at_ns - self.origin_ns) // BLOCK_NS
+
+    def _start_ns(self, k: int) -> int:
+        return self.origin_ns + k * BLOCK_NS
+
+    # ------------------------------------------------------------ a minute
+    def _draws(self, kind: str, k: int) -> Stream:
+        return stream(self._seed, "block", self.instrument.market, kind, k)
+
+    def _make_keyframe(self, k: int) -> BookSnapshot:
+        plan, draws = self.skeleton.plan(k), self._draws("keyframe", k)
+        bid = int(plan.bid_ticks[0])
+        bid_lots, ask_lots = self._queues.at_rest(draws)
+        bids = self._depth.keyframe(draws, BookSide.BID, bid, bid_lots)
+        asks = self._depth.keyframe(draws, BookSide.ASK, bid + plan.spread_ticks, ask_lots)
+        return BookSnapshot(plan.start_ns, plan.update_id, -bids.ranks, bids.lots, asks.ranks, asks.lots)
+
+    def _make_block(self, k: int) -> Block:
+        """The skeleton's row k realised exactly, on the way from keyframe k to keyframe k + 1."""
+        plan, start, end = self.skeleton.plan(k), self.keyframe(k), self.keyframe(k + 1)
+        clock = self._rhythm.clock(self._draws("clock", k), plan)
+        orders = self._flow.draw(self._draws("orders", k), plan, clock)
+        steps = self._price.draw(self._draws("price", k), plan, clock, orders)
+        done, steps = self._matching.draw(self._draws("matching", k), plan, clock, orders, steps)
+        touch = self._queues.draw(
+            self._draws("queues", k),
+            plan,
+            clock,
+            done,
+            TouchPath.of(plan, steps),
+            (int(start.bid_lots[0]), int(start.ask_lots[0])),
+            (int(end.bid_lots[0]), int(end.ask_lots[0])),
+        )
+        last_event = np.searchsorted(touch.ts_ns, np.arange(1, TICKS + 1) * TICK_NS) - 1
+        rows = []
+        for side, best, lots in (
+            (BookSide.BID, -touch.bid_ticks, touch.bid_lots),
+            (BookSide.ASK, touch.ask_ticks, touch.ask_lots),
+        ):
+            changed = np.zeros(TICKS, np.bool_)
+            changed[touch.ts_ns[1:][_changes(best, lots)] // TICK_NS] = True
+            changed[-1] = True  # the minute's last change of the book falls into its last tick
+            side_touch = SideTouch(best[last_event], lots[last_event], changed)
+            frames = _side_book(start, side), _side_book(end, side)
+            draws = self._draws(f"depth-{side.name}", k)
+            rows.append(self._depth.rows(draws, plan, clock, side, side_touch, *frames))
+        return _block(plan, touch, done, rows)
+
+
+def _changes(*columns: Column) -> NDArray[np.bool_]:
+    """Where a row differs from the one before it, from the second row on."""
+    changed = np.zeros(len(columns[0]) - 1, np.bool_)
+    for column in columns:
+        changed |= column[1:] != column[:-1]
+    return changed
+
+
+def _side_book(frame: BookSnapshot, side: BookSide) -> SideBook:
+    return (
+        SideBook(-frame.bid_ticks, frame.bid_lots)
+        if side == BookSide.BID
+        else SideBook(frame.ask_ticks, frame.ask_lots)
+    )
+
+
+def _block(plan: MinutePlan, touch: Touch, done: Executions, rows: list[SideRows]) -> Block:
+    """The columns of a block. Its update ids count quotes and level changes, scaled to the plan's span."""
+    bids, asks = rows
+    tick = np.concatenate([bids.ticks, asks.ticks])
+    side = np.repeat([BookSide.BID, BookSide.ASK], [len(bids.ticks), len(asks.ticks)])
+    price, lots = np.concatenate([-bids.ranks, asks.ranks]), np.concatenate([bids.lots, asks.lots])
+    order = np.lexsort((price, tick << 1 | side))
+    tick, side, price, lots = tick[order], side[order], price[order], lots[order]
+
+    quote = 1 + np.flatnonzero(_changes(touch.bid_ticks, touch.bid_lots, touch.ask_ticks, touch.ask_lots))
+    quote_ns = touch.ts_ns[quote]
+    quote_tick = quote_ns // TICK_NS
+    changes = np.bincount(tick, minlength=TICKS) + np.bincount(quote_tick, minlength=TICKS)
+    through = np.cumsum(changes)  # changes up to each tick's end
+    before_quote = np.cumsum(np.bincount(tick, minlength=TICKS))[quote_tick - 1] * (quote_tick > 0)
+    span, total = plan.next_update_id - plan.update_id, int(through[-1])
+    assert span >= total, "more changes in a minute than update ids"
+    quote_count = before_quote + np.arange(1, len(quote) + 1)
+
+    def update_id(count: Column) -> Column:
+        return plan.update_id + count * span // total
+
+    start_tick = plan.start_ns // TICK_NS
+    n = len(done.print_lots)
+    return Block(
+        plan.start_ns,
+        plan.start_ns + BLOCK_NS,
+        Quotes(
+            plan.start_ns + quote_ns,
+            touch.bid_ticks[quote],
+            touch.bid_lots[quote],
+            touch.ask_ticks[quote],
+            touch.ask_lots[quote],
+            update_id(quote_count),
+        ),
+        Prints(
+            plan.start_ns + done.ts_ns[done.print_order],
+            done.print_price,
+            done.print_lots,
+            done.side[done.print_order],
+            plan.first_trade_id + np.arange(n),
+            plan.first_agg_id + done.print_agg,
+            plan.first_order_id + done.print_order,
+        ),
+        Levels(start_tick + tick, side, price, lots, update_id(through[tick])),
+    )
+
+
+def _cut(block: Block, start_ns: int, end_ns: int) -> Block:
+    """The part of a block that lies in [start_ns, end_ns)."""
+
+    def rows(column: Column, unit_ns: int) -> tuple[int, int]:
+        first, stop = np.searchsorted(column, [start_ns // unit_ns, end_ns // unit_ns]).tolist()
+        return first, stop
+
+    return Block(
+        max(start_ns, block.start_ns),
+        min(end_ns, block.end_ns),
+        block.quotes.cut(*rows(block.quotes.ts_ns, 1)),
+        block.prints.cut(*rows(block.prints.ts_ns, 1)),
+        block.levels.cut(*rows(block.levels.tick, TICK_NS)),
+    )

@@ -1,13 +1,53 @@
-"""MarketOrchestrationCore: the world (stub of the final interface)."""
+"""MarketOrchestrationCore: the world of a run.
+
+It holds what markets share, one path per asset, and makes each market the first time it is asked for. A market's tape
+depends on the seed, the origin and its own manifest alone: not on which others exist, nor on who asked first.
+"""
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Iterator, Sequence
+from threading import Lock
 
+from reactor.manifest import SimulationManifest
 from reactor.single_asset import HyperSynthReactor
+from reactor.skeleton import AssetPath, MarketSkeleton
+from reactor.types import Instrument
 
 
-class MarketOrchestrationCore(Protocol):
-    """All markets of a run, by market id; a market costs nothing until it is asked for."""
+class MarketOrchestrationCore:
+    """All markets of a run, by market id; a market costs nothing until it is asked for.
 
-    def market(self, market: str) -> HyperSynthReactor: ...
+    `origin_ns` (a whole minute) is where every asset stands at its initial price and minute 0 begins. Markets of one
+    asset share its path, whose parameters are those of the first of them in `markets`.
+    """
+
+    def __init__(
+        self, seed: int, origin_ns: int, markets: Sequence[tuple[Instrument, SimulationManifest]]
+    ) -> None:
+        self.seed, self.origin_ns = seed, origin_ns
+        self._listed = {instrument.market: (instrument, manifest) for instrument, manifest in markets}
+        self._asset_manifests = {instrument.asset: manifest for instrument, manifest in reversed(markets)}
+        self._assets: dict[str, AssetPath] = {}
+        self._markets: dict[str, HyperSynthReactor] = {}
+        self._lock = Lock()
+
+    def market(self, market: str) -> HyperSynthReactor:
+        """The market of this id, from any thread. KeyError if the run has none."""
+        with self._lock:
+            if market not in self._markets:
+                instrument, manifest = self._listed[market]
+                skeleton = MarketSkeleton(
+                    self.seed, instrument, manifest, self.origin_ns, self._asset(instrument.asset)
+                )
+                self._markets[market] = HyperSynthReactor(skeleton, self.seed)
+            return self._markets[market]
+
+    def __iter__(self) -> Iterator[str]:
+        """The ids of all markets, in the order of listing."""
+        return iter(self._listed)
+
+    def _asset(self, asset: str) -> AssetPath:
+        if asset not in self._assets:
+            self._assets[asset] = AssetPath(self.seed, asset, self.origin_ns, self._asset_manifests[asset])
+        return self._assets[asset]

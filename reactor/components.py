@@ -1,0 +1,690 @@
+"""The pieces a minute is made of: its clock, its market orders, the moves of the price, the touch and its queues.
+
+Price comes first and flow is conditional on it: the best bid is pinned to the skeleton's 1 s grid, orders lean the
+way the price goes, and queues lean towards the next move. Every piece is a pure function of its stream and the
+minute's plan; all times are nanoseconds from the start of the block, all arithmetic is on integers.
+
+Sources of the mechanisms: metaorders with power-law lengths make signs of long memory (Lillo, Mike & Farmer 2005);
+predictable orders move the price less (Bouchaud et al. 2004); the queue imbalance foretells the next move (Stoikov
+2018).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+
+from reactor.fixed import (
+    ONE,
+    apportion,
+    exclusive,
+    exp_q16,
+    group_of,
+    isqrt,
+    logistic_q16,
+    pareto_q16,
+)
+from reactor.manifest import SimulationManifest
+from reactor.rng import Stream
+from reactor.settlement import SidePrints, settle
+from reactor.skeleton import MinutePlan
+from reactor.types import BLOCK_NS, MS_NS, SECOND_NS, Column, Instrument, Side
+
+_CELL_NS = 250 * MS_NS
+_CELLS = BLOCK_NS // _CELL_NS
+_CASCADE = ((1, 5), (4, 5), (16, 5), (64, 6), (120, 4))  # cells that share a value, its weight in fifths
+_SPELL_CELLS = (2, 10, 80)
+_SPELL = 47_186  # 0.72 in Q16, the weight of each
+_MEDIAN_EXPONENTIAL = 45_426  # log 2 in Q16
+
+
+def q16(value: float) -> int:
+    """A parameter in Q16, rounded half up."""
+    return math.floor(value * ONE + 0.5)
+
+
+def spread_evenly(ts_ns: Column, lane: int) -> Column:
+    """Times moved to the given residue modulo 4, so that different kinds of event never share an instant."""
+    return (ts_ns & ~3) | lane
+
+
+ORDER_LANE, BEFORE_ORDER_LANE, MOVE_LANE, QUOTE_LANE = 1, 0, 2, 3
+
+
+class Role(IntEnum):
+    """The orders that make a bar exact, in the order in which they may share a pause. All others are ORDINARY."""
+
+    ORDINARY = -1
+    OPEN = 0
+    BUY_HIGH = 1
+    BUY_LOW = 2
+    BUY_FREE = 3
+    SELL_HIGH = 4
+    SELL_LOW = 5
+    SELL_FREE = 6
+    CLOSE = 7
+
+
+ROLES = len(Role) - 1
+_LEAST_PAUSE_NS = 2 * MS_NS
+ALONE_NS = _LEAST_PAUSE_NS // (4 * (ROLES + 2))
+
+
+# ---------------------------------------------------------------- time
+@dataclass(frozen=True, slots=True, eq=False)
+class Clock:
+    """When things happen: more often where the minute is busy, and nothing that moves the price in the pauses.
+
+    A pause lies before every whole second, and one at the start of the block: there the best bid stands at its grid
+    point, so that the orders which make the bar exact find the price they need.
+    """
+
+    edges: Column  # running intensity at the cells' edges
+    log_heat_q16: Column  # by cell
+    log_spell_q16: Column  # by cell: when moves and large orders come in numbers
+    head_ns: int  # the pause at the start
+    tail_ns: Column  # the pauses at the end of each second
+
+    def draw(self, draws: Stream, n: int) -> Column:
+        """n instants of the minute, unordered."""
+        place = (draws.uniform_q32(n) * (int(self.edges[-1]) >> 4)) >> 28
+        cell = np.minimum(np.searchsorted(self.edges, place, side="right") - 1, _CELLS - 1)
+        width = self.edges[cell + 1] - self.edges[cell]
+        ts_ns: Column = cell * _CELL_NS + (place - self.edges[cell]) * _CELL_NS // width
+        return ts_ns
+
+    def outside_pauses(self, ts_ns: Column) -> Column:
+        """Instants squeezed into the part of their second that is no pause."""
+        second = ts_ns // SECOND_NS
+        head = np.where(second == 0, self.head_ns, 0)
+        room = SECOND_NS - head - self.tail_ns[second]
+        return second * SECOND_NS + head + (ts_ns - second * SECOND_NS) * room // SECOND_NS
+
+    def pause_of(self, ts_ns: Column) -> Column:
+        """Where the pause begins that follows an instant."""
+        second = ts_ns // SECOND_NS
+        return (second + 1) * SECOND_NS - self.tail_ns[second]
+
+    def slot(self, grid_point: int, role: Role, jitter_q16: int) -> int:
+        """When the order of a role happens in the pause at a grid point: every role has 2 * ALONE_NS to itself."""
+        length = int(self.tail_ns[grid_point - 1]) if grid_point else self.head_ns
+        start = grid_point * SECOND_NS - length if grid_point else 0
+        part = length // (ROLES + 2)
+        return start + part * (role + 1) + (part * jitter_q16 >> 17)
+
+    def cell(self, ts_ns: Column) -> Column:
+        """The cell of each instant."""
+        return np.minimum(ts_ns // _CELL_NS, _CELLS - 1)
+
+
+class Rhythm:
+    """Makes the clock of a minute."""
+
+    def __init__(self, manifest: SimulationManifest) -> None:
+        self._weight = q16(manifest.activity_burstiness)
+
+    def clock(self, draws: Stream, plan: MinutePlan) -> Clock:
+        cell = np.arange(_CELLS)
+        heat, spell = np.zeros((2, _CELLS), np.int64)
+        for width, share in _CASCADE:
+            heat += draws.normal_q16(_CELLS // width + 1)[cell // width] * (self._weight * share // 5) >> 16
+        for width in _SPELL_CELLS:
+            spell += draws.normal_q16(_CELLS // width + 1)[cell // width] * _SPELL >> 16
+        heat -= int(heat.sum()) // _CELLS
+        spell -= len(_SPELL_CELLS) * _SPELL * _SPELL >> 17  # so that the mean of its exponential is 1
+        edges = np.concatenate([[0], np.cumsum(np.maximum(exp_q16(np.clip(heat, -6 * ONE, 4 * ONE)), 16))])
+        # Pauses are short where orders are many, so that the orders placed in them do not stand out.
+        mean_ns = 2 * MS_NS + 2_400 * MS_NS // (plan.n_orders + 8)
+        pauses = _LEAST_PAUSE_NS + (draws.exponential_q16(61) * mean_ns >> 16)
+        pauses = np.minimum(pauses, 400 * MS_NS)
+        return Clock(edges, heat, spell, int(pauses[60]), pauses[:60])
+
+
+# ---------------------------------------------------------------- market orders
+@dataclass(frozen=True, slots=True, eq=False)
+class Orders:
+    """A minute's market orders in time order, but the two free ones (BUY_FREE, SELL_FREE) last, at time -1: when they
+    happen follows from the sizes.
+    """
+
+    ts_ns: Column
+    side: Column
+    log_size_q16: Column  # over the median order; LEAST for one of the least size
+    role: Column
+
+    def at(self, role: Role) -> int:
+        """The index of the order with this role."""
+        return int(np.flatnonzero(self.role == role)[0])
+
+
+LEAST = -12 * ONE
+
+
+class OrderFlow:
+    """Metaorders cut into market orders, and the few orders that make the bar exact."""
+
+    def __init__(self, manifest: SimulationManifest) -> None:
+        self._length_tail, self._gap_tail = q16(1 / manifest.metaorder_alpha), q16(1 / 0.75)
+        self._gap_ns = round(manifest.metaorder_gap_ms * MS_NS)
+        self._lean = q16(manifest.flow_lean)
+        self._sigma, self._tail = q16(manifest.trade_size_sigma), q16(1 / manifest.trade_size_alpha)
+        self._least_share = q16(manifest.min_size_share)
+
+    def draw(self, draws: Stream, plan: MinutePlan, clock: Clock) -> Orders:
+        """Exactly plan.n_orders orders."""
+        if not plan.n_orders:
+            return Orders(*[np.zeros(0, np.int64)] * 4)
+        ts_ns, side = self._ordinary(draws, plan, clock, plan.n_orders - ROLES)
+        fixed_ns, fixed_side, fixed_role = self._fixed(draws, plan, clock)
+        role = np.concatenate([np.full(len(ts_ns), Role.ORDINARY), fixed_role])
+        ts_ns, side = np.concatenate([ts_ns, fixed_ns]), np.concatenate([side, fixed_side])
+        order = np.argsort(ts_ns, kind="stable")
+        place = np.arange(len(order))
+        lane = np.maximum.accumulate((ts_ns[order] >> 2) - place) + place
+        ts_ns = np.concatenate([lane << 2 | ORDER_LANE, [-1, -1]])
+        side = np.concatenate([side[order], [Side.BUY, Side.SELL]])
+        role = np.concatenate([role[order], [Role.BUY_FREE, Role.SELL_FREE]])
+        return Orders(ts_ns, side, self._sizes(draws, clock, ts_ns), role)
+
+    def _ordinary(self, draws: Stream, plan: MinutePlan, clock: Clock, n: int) -> tuple[Column, Column]:
+        length = pareto_q16(draws.exponential_q16(n), self._length_tail)
+        ends = np.cumsum(np.minimum(-(-length >> 16), 300))
+        length = np.diff(np.minimum(ends[: int(np.searchsorted(ends, n)) + 1], n), prepend=0)
+        first = exclusive(length)
+        # Signs lean the way the price goes in the second the metaorder starts, and the way the minute's volume does.
+        starts = clock.draw(draws, len(length))
+        change = np.clip(np.diff(plan.bid_ticks), -(1 << 17), 1 << 17)
+        typical_q8 = max(int(isqrt(np.array([int((change * change).sum() << 16) // 60]))[0]), 1)
+        trend = np.clip((change << 24) // typical_q8, -3 * ONE, 3 * ONE)[starts // SECOND_NS]
+        buyers = 4 * (plan.buy_lots * ONE // max(plan.buy_lots + plan.sell_lots, 1) - ONE // 2)
+        chance = logistic_q16(buyers + (trend * self._lean >> 16))
+        side = np.where(draws.uniform_q16(len(length)) < chance, Side.BUY, Side.SELL)
+        gap = pareto_q16(np.minimum(draws.exponential_q16(n), 8 * ONE), self._gap_tail) * self._gap_ns >> 16
+        gap = np.minimum(gap, 8 * SECOND_NS) * ONE // max(plan.activity_q16, ONE // 16)
+        gap[first] = 0
+        elapsed = np.cumsum(gap)
+        ts_ns = (np.repeat(starts - elapsed[first], length) + elapsed) % BLOCK_NS
+        return clock.outside_pauses(ts_ns), np.repeat(side, length)
+
+    def _fixed(self, draws: Stream, plan: MinutePlan, clock: Clock) -> tuple[Column, Column, Column]:
+        bids, jitter = plan.bid_ticks, draws.uniform_q16(12).tolist()
+        low, high = (np.flatnonzero(bids == edge) for edge in (bids.min(), bids.max()))
+        rows = (
+            (Role.OPEN, plan.open_side, np.array([0])),
+            (Role.BUY_HIGH, Side.BUY, high),
+            (Role.BUY_LOW, Side.BUY, low),
+            (Role.SELL_HIGH, Side.SELL, high),
+            (Role.SELL_LOW, Side.SELL, low),
+            (Role.CLOSE, plan.close_side, np.array([60])),
+        )
+        times = [
+            clock.slot(int(points[jitter[i] * len(points) >> 16]), role, jitter[6 + i])
+            for i, (role, _, points) in enumerate(rows)
+        ]
+        return (
+            np.array(times),
+            np.array([side for _, side, _ in rows]),
+            np.array([role for role, _, _ in rows]),
+        )
+
+    def _sizes(self, draws: Stream, clock: Clock, ts_ns: Column) -> Column:
+        n = len(ts_ns)
+        body = draws.normal_q16(n) * self._sigma >> 16
+        tail = (draws.exponential_q16(n) - _MEDIAN_EXPONENTIAL) * self._tail >> 16
+        spell = clock.log_spell_q16[clock.cell(np.maximum(ts_ns, 0))] * 3 >> 3
+        least = draws.chance(n, self._least_share)
+        return np.where(least, LEAST, np.clip(body + tail + spell, -8 * ONE, 11 * ONE))
+
+
+# ---------------------------------------------------------------- the price
+@dataclass(frozen=True, slots=True, eq=False)
+class Steps:
+    """Changes of the best prices, in any order."""
+
+    ts_ns: Column
+    bid: Column
+    ask: Column
+
+    @classmethod
+    def join(cls, *parts: Steps) -> Steps:
+        return cls(
+            np.concatenate([p.ts_ns for p in parts]),
+            np.concatenate([p.bid for p in parts]),
+            np.concatenate([p.ask for p in parts]),
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TouchPath:
+    """The best prices as step functions: `bid[i]` and `ask[i]` hold from `ts_ns[i]` on. Row 0 is the start of the
+    block, at time -1.
+    """
+
+    ts_ns: Column
+    bid_ticks: Column
+    ask_ticks: Column
+
+    @classmethod
+    def of(cls, plan: MinutePlan, steps: Steps) -> TouchPath:
+        """The path that makes these steps, held within the bar's bounds.
+
+        Where every move shifts the retreating side first, bid <= p <= ask - spread for the path p of finished moves;
+        p lies within the bounds, and so holding the sides within them never brings them closer than the spread.
+        """
+        order = np.argsort(steps.ts_ns, kind="stable")
+        bids, spread = plan.bid_ticks, plan.spread_ticks
+        bid = bids[0] + np.concatenate([[0], np.cumsum(steps.bid[order])])
+        ask = bids[0] + spread + np.concatenate([[0], np.cumsum(steps.ask[order])])
+        ts_ns = np.concatenate([[-1], steps.ts_ns[order]])
+        return cls(ts_ns, np.maximum(bid, bids.min()), np.minimum(ask, bids.max() + spread))
+
+    def at(self, ts_ns: Column) -> tuple[Column, Column]:
+        """Bid and ask at these instants, what happens at the instant included."""
+        row = np.searchsorted(self.ts_ns, ts_ns, side="right") - 1
+        return self.bid_ticks[row], self.ask_ticks[row]
+
+
+class PricePath:
+    """Moves of the price at market orders and between them, pinned to the 1 s grid."""
+
+    _SURPRISE = q16(0.5)  # how much less a predictable order moves the price
+    _IMPACT = q16(0.34)  # exponent of a move in the size of its order
+    _SIZE_TO_CHANCE = q16(0.22)  # exponent of the chance of a move in the same
+    _HEAT = q16(0.45)  # exponent of a move in the activity
+    _FOLLOW_SIGMA = q16(1.8)
+    _SUBSTEP_NS = 25 * MS_NS
+
+    def __init__(self, manifest: SimulationManifest, instrument: Instrument) -> None:
+        self._move_share = q16(manifest.adverse_selection_strength)
+        self._requotes = q16(manifest.requote_intensity * 60)
+        self._size_q8 = manifest.ticks(manifest.move_size_bp * 256, instrument)
+        self._sigma = q16(manifest.move_size_sigma)
+        self._joint = q16(manifest.joint_move_share)
+        self._follow_ns = max(1, round(manifest.follow_ms * MS_NS))
+        self._flickers = q16(manifest.flicker_intensity * 60)
+        self._flicker_ns = max(1, round(manifest.flicker_ms * MS_NS))
+
+    def draw(self, draws: Stream, plan: MinutePlan, clock: Clock, orders: Orders) -> Steps:
+        """Steps that lead through every grid point, with no step inside a pause."""
+        if int(plan.bid_ticks.min()) == int(plan.bid_ticks.max()):
+            nothing = np.zeros(0, np.int64)
+            return Steps(nothing, nothing, nothing)
+        ts_ns, size_q8 = self._wishes(draws, plan, clock, orders)
+        order = np.argsort(ts_ns, kind="stable")
+        ts_ns = ts_ns[order]
+        change = _pinned(ts_ns // SECOND_NS, size_q8[order], np.diff(plan.bid_ticks))
+        ts_ns, change = self._in_substeps(draws, plan, clock, ts_ns, change)
+        path = np.clip(plan.bid_ticks[0] + np.cumsum(change), plan.bid_ticks.min(), plan.bid_ticks.max())
+        change = np.diff(path, prepend=plan.bid_ticks[0])
+        moves = np.flatnonzero(change)
+        return Steps.join(
+            self._two_sided(draws, clock, ts_ns[moves], change[moves]), self._flicker(draws, plan, clock)
+        )
+
+    def _wishes(self, draws: Stream, plan: MinutePlan, clock: Clock, orders: Orders) -> tuple[Column, Column]:
+        """Times and signed sizes (Q8 ticks, before pinning) of moves: some orders', and some between them."""
+        ordinary = np.flatnonzero(orders.role == Role.ORDINARY)
+        when, side, log_size = orders.ts_ns[ordinary], orders.side[ordinary], orders.log_size_q16[ordinary]
+        flow = np.cumsum(side)
+        recent = np.concatenate([np.zeros(26, np.int64), flow])
+        expected = np.clip((recent[25:-1] - recent[:-26]) * ONE // 18, -ONE, ONE)
+        spell = clock.log_spell_q16[clock.cell(when)]
+        chance = exp_q16(
+            spell + (np.clip(log_size, -4 * ONE, 6 * ONE) * self._SIZE_TO_CHANCE >> 16), self._move_share
+        )
+        chance = chance * (ONE - (self._SURPRISE * expected * side >> 16)) >> 16
+        hit = np.flatnonzero(draws.uniform_q16(len(when)) < np.minimum(chance, ONE - 2048))
+
+        count = int(draws.poisson(1, self._requotes * plan.activity_q16 >> 16)[0])
+        free_ns = clock.outside_pauses(clock.draw(draws, count))
+        last = np.searchsorted(when, free_ns) - 1
+        with_flow = draws.chance(count, q16(0.85))
+        free_side = np.where(last >= 0, side[last] if len(side) else 1, 1) * np.where(with_flow, 1, -1)
+        # One move in every second whose grid points differ, so that there is something to pin.
+        change = np.diff(plan.bid_ticks)
+        needed = np.flatnonzero(change)
+        needed_ns = clock.outside_pauses(
+            needed * SECOND_NS + (draws.uniform_q32(len(needed)) * SECOND_NS >> 32)
+        )
+        move_ns = spread_evenly(np.concatenate([free_ns, needed_ns]), MOVE_LANE)
+
+        ts_ns = np.concatenate([when[hit], move_ns])
+        sign = np.concatenate([side[hit], free_side, np.sign(change[needed])])
+        impact = np.zeros(len(ts_ns), np.int64)
+        impact[: len(hit)] = np.maximum(log_size[hit], 0) * self._IMPACT >> 16
+        heat = clock.log_heat_q16[clock.cell(ts_ns)] * self._HEAT >> 16
+        noise = np.minimum(draws.normal_q16(len(ts_ns)), 5 * ONE // 2) * self._sigma >> 16
+        scale = min(max(self._size_q8 * plan.volatility_q16 >> 16, 1), 1 << 20)
+        size = np.clip(exp_q16(impact + heat + noise, scale), 1, 1 << 24)
+        return ts_ns, sign * size
+
+    def _in_substeps(
+        self, draws: Stream, plan: MinutePlan, clock: Clock, ts_ns: Column, change: Column
+    ) -> tuple[Column, Column]:
+        """Large moves are made in up to four steps, the first at the move's own instant."""
+        large = max(3 * self._size_q8 * plan.volatility_q16 >> 24, 1)
+        steps = np.clip(np.abs(change) // large, 1, 4)
+        of = group_of(steps)
+        nth = np.arange(len(of)) - exclusive(steps)[of]
+        part = change[of] * (nth + 1) // steps[of] - change[of] * nth // steps[of]
+        later = draws.exponential_q16(len(of)) * self._SUBSTEP_NS >> 16
+        then = np.where(nth == 0, ts_ns[of], _until(ts_ns[of] + later, ts_ns[of], clock, MOVE_LANE))
+        order = np.argsort(then, kind="stable")
+        return then[order], part[order]
+
+    def _two_sided(self, draws: Stream, clock: Clock, ts_ns: Column, change: Column) -> Steps:
+        """The retreating side moves at once; the other follows a little later, in one to four steps."""
+        n = len(ts_ns)
+        joint, up = draws.chance(n, self._joint), change > 0
+        bid, ask = np.where(joint | ~up, change, 0), np.where(joint | up, change, 0)
+        alone = np.flatnonzero(~joint)
+        coins = draws.uniform_q16(3 * len(alone)).reshape(3, -1) < ONE // 2
+        steps = 1 + np.logical_and.accumulate(coins, axis=0).sum(axis=0)
+        delay = exp_q16(draws.normal_q16(len(alone)) * self._FOLLOW_SIGMA >> 16, self._follow_ns)
+        of = group_of(steps)
+        nth = np.arange(len(of)) - exclusive(steps)[of]
+        total = change[alone][of]
+        part = total * (nth + 1) // steps[of] - total * nth // steps[of]
+        lead = ts_ns[alone][of]
+        then = _until(lead + delay[of] * (nth + 1) // steps[of], lead, clock, QUOTE_LANE)
+        follows = Steps(then, np.where(total > 0, part, 0), np.where(total > 0, 0, part))
+        return Steps.join(Steps(ts_ns, bid, ask), follows)
+
+    def _flicker(self, draws: Stream, plan: MinutePlan, clock: Clock) -> Steps:
+        """One side steps back for a moment and returns."""
+        n = int(draws.poisson(1, self._flickers * plan.activity_q16 >> 16)[0])
+        out = spread_evenly(clock.outside_pauses(clock.draw(draws, n)), MOVE_LANE)
+        back = _until(out + exp_q16(draws.normal_q16(n), self._flicker_ns), out, clock, QUOTE_LANE)
+        size = 1 + (draws.exponential_q16(n) * self._size_q8 >> 24)
+        return there_and_back(out, back, np.where(draws.chance(n, ONE // 2), Side.BUY, Side.SELL) * size)
+
+
+def _until(then_ns: Column, after_ns: Column, clock: Clock, lane: int) -> Column:
+    """Later instants held before the pause that follows `after_ns`."""
+    return spread_evenly(np.maximum(np.minimum(then_ns, clock.pause_of(after_ns)), after_ns), lane)
+
+
+def there_and_back(out_ns: Column, back_ns: Column, size: Column) -> Steps:
+    """Steps of one side away from the other and back: of the ask by size > 0, of the bid by size < 0."""
+    bid, ask = np.minimum(size, 0), np.maximum(size, 0)
+    return Steps(np.concatenate([out_ns, back_ns]), np.concatenate([bid, -bid]), np.concatenate([ask, -ask]))
+
+
+def _pinned(second: Column, size_q8: Column, change: Column) -> Column:
+    """Whole ticks whose sum in second s is change[s], each with the sign of its wish or 0.
+
+    In every second the ups are scaled by a and the downs over a: with up and down the sums of wishes, the ups become
+    (change + sqrt(change**2 + 4 * up * down)) / 2. `second` ascends.
+    """
+    edges = np.searchsorted(second, np.arange(len(change) + 1))
+    wish = np.abs(size_q8)
+    sums = [
+        np.diff(np.concatenate([[0], np.cumsum(np.where(size_q8 * sign > 0, wish, 0))])[edges])
+        for sign in (1, -1)
+    ]
+    up, down = (np.minimum(total, 1 << 29) for total in sums)
+    ups = (change + isqrt(change * change + (4 * up * down >> 16))) >> 1
+    result = np.zeros(len(wish), np.int64)
+    for sign, totals in ((1, ups), (-1, ups - change)):
+        members = np.flatnonzero(size_q8 * sign > 0)
+        counts = np.diff(np.searchsorted(second[members], np.arange(len(change) + 1)))
+        result[members] = sign * apportion(totals[counts > 0], wish[members], counts[counts > 0])
+    return result
+
+
+# ---------------------------------------------------------------- executions
+@dataclass(frozen=True, slots=True, eq=False)
+class Executions:
+    """What the orders did: one row per order in time order, and one per print, order by order.
+
+    `swept_lots` is what an order took at the best price, `lots` all it took.
+    """
+
+    ts_ns: Column
+    side: Column
+    lots: Column
+    swept_lots: Column
+    print_order: Column
+    print_price: Column
+    print_lots: Column
+    print_agg: Column  # counts (order, price) pairs from 0
+
+
+class Matching:
+    """Cuts orders into prints so that the minute's counts, volume and quote volume are met exactly."""
+
+    _COUNT_SKEW, _SIZE_SKEW = q16(1.2), q16(1.0)
+    _COUNT_BY_SIZE = q16(0.65)
+
+    def __init__(self, manifest: SimulationManifest, instrument: Instrument) -> None:
+        self._min_lots = manifest.min_lots(instrument)
+
+    def draw(
+        self, draws: Stream, plan: MinutePlan, clock: Clock, orders: Orders, steps: Steps
+    ) -> tuple[Executions, Steps]:
+        """The executions, and all steps of the touch, those that the free orders need included."""
+        if not plan.n_orders:
+            return Executions(*[np.zeros(0, np.int64)] * 8), steps
+        n, bids = len(orders.ts_ns), plan.bid_ticks
+        buy = orders.side == Side.BUY
+        base = np.where(buy, bids.min() + plan.spread_ticks, bids.min())
+        path = TouchPath.of(plan, steps)
+        (bid, ask), (bid_after, ask_after) = path.at(np.maximum(orders.ts_ns - 1, -1)), path.at(orders.ts_ns)
+        best = np.where(buy, ask, bid)
+        reach = np.abs(np.where(buy, ask_after - ask, bid_after - bid))
+        free = [orders.at(Role.BUY_FREE), orders.at(Role.SELL_FREE)]
+        best[free], reach[free] = base[free], 0
+
+        # Levels beyond the first go to the orders that move the price; what these cannot take, to a sweep from each
+        # end of the range, which refills at once.
+        beyond = plan.n_agg - plan.n_orders
+        taken = min(beyond, int(reach.sum()))
+        levels = np.zeros(n, np.int64)
+        if taken:
+            levels = apportion(np.array([taken]), reach, np.array([n]))
+        sweeps = []
+        for role, size, sign in (
+            (Role.SELL_HIGH, (beyond - taken + 1) // 2, -1),
+            (Role.BUY_LOW, (beyond - taken) // 2, 1),
+        ):
+            if size:
+                i = orders.at(role)
+                levels[i] = reach[i] = size
+                at_ns = orders.ts_ns[i : i + 1]
+                sweeps.append(there_and_back(at_ns, at_ns + ALONE_NS | 3, np.array([sign * size])))
+
+        weight = exp_q16(
+            (orders.log_size_q16 * self._COUNT_BY_SIZE >> 16)
+            + (draws.normal_q16(n) * self._COUNT_SKEW >> 16),
+            256,
+        )
+        weight += 1
+        weight[free] = 0
+        prints = levels + 1 + apportion(np.array([plan.n_prints - plan.n_agg]), weight, np.array([n]))
+        of = group_of(prints)
+        nth = (np.arange(plan.n_prints) - exclusive(prints)[of]) * (levels + 1)[of] // prints[of]
+        price = best[of] + orders.side[of] * (nth * reach[of] // np.maximum(levels[of], 1))
+
+        skew = draws.normal_q16(plan.n_prints) * self._SIZE_SKEW >> 16
+        size_weight = exp_q16(orders.log_size_q16[of] + skew, 1 << 10) // prints[of]
+        lots = np.zeros(plan.n_prints, np.int64)
+        ts_ns = orders.ts_ns.copy()
+        first = exclusive(prints)
+        jitter = draws.uniform_q16(2).tolist()
+        for side, volume, units, roles in (
+            (Side.BUY, plan.buy_lots, plan.buy_quote_units, (Role.BUY_LOW, Role.BUY_HIGH, Role.BUY_FREE)),
+            (
+                Side.SELL,
+                plan.sell_lots,
+                plan.sell_quote_units,
+                (Role.SELL_LOW, Role.SELL_HIGH, Role.SELL_FREE),
+            ),
+        ):
+            lowest = int(bids.min()) + (plan.spread_ticks if side == Side.BUY else 0)
+            members = np.flatnonzero(orders.side[of] == side)
+            low, high, last = (int(np.searchsorted(members, first[orders.at(role)])) for role in roles)
+            settled = settle(
+                SidePrints(
+                    side, price[members] - lowest, size_weight[members], low, high, last, int(np.ptp(bids))
+                ),
+                volume,
+                units - lowest * volume,
+                self._min_lots,
+                bids - bids.min(),
+            )
+            lots[members] = settled.lots
+            price[members[last]] += settled.free_offset
+            i = orders.at(roles[2])
+            at_ns = np.array([clock.slot(settled.grid_point, roles[2], jitter.pop()) & ~3 | ORDER_LANE])
+            ts_ns[i] = at_ns[0]
+            away = settled.free_offset - int(bids[settled.grid_point] - bids.min())
+            if away:
+                sweeps.append(there_and_back(at_ns - ALONE_NS | 3, at_ns + ALONE_NS | 3, np.array([away])))
+
+        order = np.argsort(ts_ns, kind="stable")
+        rank = np.empty(n, np.int64)
+        rank[order] = np.arange(n)
+        by_order = np.argsort(rank[of], kind="stable")
+        print_order, price, lots = rank[of][by_order], price[by_order], lots[by_order]
+        starts = exclusive(prints[order])
+        new = (np.diff(print_order, prepend=-1) != 0) | (np.diff(price, prepend=-1) != 0)
+        agg = np.cumsum(new) - 1
+        at_best = np.where(nth[by_order] == 0, lots, 0)
+        return (
+            Executions(
+                ts_ns[order],
+                orders.side[order],
+                np.add.reduceat(lots, starts),
+                np.add.reduceat(at_best, starts),
+                print_order,
+                price,
+                lots,
+                agg,
+            ),
+            Steps.join(steps, *sweeps),
+        )
+
+
+# ---------------------------------------------------------------- the touch
+@dataclass(frozen=True, slots=True, eq=False)
+class Touch:
+    """Best prices and their quantities from every event on. Row 0 is the start of the block, at time 0; the other
+    times are distinct.
+    """
+
+    ts_ns: Column
+    bid_ticks: Column
+    ask_ticks: Column
+    bid_lots: Column
+    ask_lots: Column
+
+
+class Queues:
+    """The quantities at the best prices. One side changes at a time, an executed order takes exactly what it took, and
+    the last event brings the next keyframe's quantities.
+    """
+
+    CLOSE_NS = BLOCK_NS - 8
+    _RACE_NS, _RACE_SIGMA = 150_000, q16(2.4)
+    _JITTER, _STEP, _THIN = q16(0.06), q16(0.11), q16(0.15)
+
+    def __init__(self, manifest: SimulationManifest, instrument: Instrument) -> None:
+        self._rate = q16(manifest.quote_intensity * 60)
+        self._per_order, self._per_move = q16(manifest.quotes_per_order), q16(manifest.quotes_per_move)
+        self._lots = min(manifest.lots(manifest.touch_notional, instrument), (1 << 31) - 1)
+        self._sigma = q16(manifest.touch_sigma)
+        self._imbalance, self._pull = q16(manifest.imbalance_sigma), q16(manifest.imbalance_pull)
+        self._fill_ns = max(1, round(manifest.queue_fill_ms * MS_NS))
+        self._least = manifest.min_lots(instrument) + 1
+
+    def at_rest(self, draws: Stream) -> tuple[int, int]:
+        """Bid and ask quantities of a keyframe."""
+        imbalance = draws.normal_q16(1) * self._imbalance >> 16
+        return self._shares(imbalance, draws.normal_q16(1) * self._sigma >> 16)
+
+    def draw(
+        self,
+        draws: Stream,
+        plan: MinutePlan,
+        clock: Clock,
+        executions: Executions,
+        path: TouchPath,
+        first: tuple[int, int],
+        last: tuple[int, int],
+    ) -> Touch:
+        """The touch through the minute, from the quantities `first` (bid, ask) to `last`."""
+        quotes = self._quote_times(draws, plan, clock, executions.ts_ns, path.ts_ns[1:])
+        orders = executions.ts_ns
+        ts_ns = np.unique(np.concatenate([[0], path.ts_ns[1:], orders - 1, orders, quotes, [self.CLOSE_NS]]))
+        n = len(ts_ns)
+        at, before = np.searchsorted(ts_ns, orders), np.searchsorted(ts_ns, orders) - 1
+        bid, ask = path.at(ts_ns)
+        bid_step, ask_step = np.diff(bid, prepend=bid[0]), np.diff(ask, prepend=ask[0])
+
+        # A regime lasts from one move to the next.
+        moved = (bid_step != 0) | (ask_step != 0)
+        regime, begins = np.cumsum(moved), np.concatenate([[0], np.flatnonzero(moved)])
+        length = np.diff(np.append(begins, n))
+        age_q16 = ((np.arange(n) - begins[regime] + 1) << 16) // length[regime]
+        next_move = np.append(np.sign((bid_step + ask_step)[begins[1:]]), 0)
+        noise = draws.normal_q16(n)
+        walk = np.cumsum((noise * np.abs(noise) >> 16) * self._STEP >> 16)
+        level = draws.normal_q16(len(begins)) * self._imbalance >> 16
+        logit = np.clip(level[regime] + walk - walk[begins][regime], -7 * ONE // 2, 7 * ONE // 2)
+        logit += next_move[regime] * (self._pull * (ONE // 2 + age_q16 * 4 // 5) >> 16)
+        log_total = (draws.normal_q16(len(begins)) * self._sigma >> 16)[regime]
+        log_total += draws.normal_q16(n) * self._JITTER >> 16
+        total, share = exp_q16(log_total, self._lots), logistic_q16(logit)
+
+        buy = executions.side == Side.BUY
+        unprovoked = ~moved
+        unprovoked[at] = unprovoked[before] = False
+        coin = draws.chance(n, ONE // 2)
+        urge_q16 = age_q16 * age_q16 >> 16
+        urge_q16 = urge_q16 * urge_q16 >> 16
+        sides = []
+        for step, part, maker, mine, ends in (
+            (bid_step, share, ~buy, coin, (first[0], last[0])),
+            (ask_step, ONE - share, buy, ~coin, (first[1], last[1])),
+        ):
+            since = ts_ns - np.maximum.accumulate(np.where(step != 0, ts_ns, -SECOND_NS))
+            fill = np.minimum(ONE, self._THIN + since * ONE // self._fill_ns)
+            lots = (total * part >> 16) * fill >> 16
+            fresh = np.flatnonzero(step)
+            lots[fresh] = exp_q16(draws.normal_q16(len(fresh)), 1 << 10) * lots[fresh] >> 10
+            lots = np.maximum(lots, self._least)
+            # The queue that a sweep is about to take thins out first.
+            hit, kept = (np.flatnonzero(maker & swept) for swept in (step[at] != 0, step[at] == 0))
+            taken = executions.swept_lots[hit]
+            thin = np.full(len(begins), ONE)
+            rows = before[hit]
+            thin[regime[rows]] = np.minimum(taken * ONE // lots[rows], ONE)
+            lots = np.maximum(lots * (ONE - (urge_q16 * (ONE - thin[regime]) >> 16)) >> 16, self._least)
+            lots[rows] = taken
+            lots[before[kept]] = np.maximum(lots[before[kept]], executions.lots[kept] + 1)
+            lots[at[kept]] = lots[before[kept]] - executions.lots[kept]
+            touched = (step != 0) | (unprovoked & mine)
+            touched[before[maker]] = touched[at[maker]] = True
+            touched[[0, -1]] = True
+            lots[[0, -1]] = ends
+            sides.append(lots[np.maximum.accumulate(np.where(touched, np.arange(n), 0))])
+        return Touch(ts_ns, bid, ask, sides[0], sides[1])
+
+    def _shares(self, logit: Column, log_total: Column) -> tuple[int, int]:
+        total, share = exp_q16(log_total, self._lots), logistic_q16(logit)
+        bid, ask = (max(self._least, int((total * part >> 16)[0])) for part in (share, ONE - share))
+        return bid, ask
+
+    def _quote_times(
+        self, draws: Stream, plan: MinutePlan, clock: Clock, orders_ns: Column, moves_ns: Column
+    ) -> Column:
+        """Clustered unprovoked changes, and the races that follow orders and moves."""
+        times = [clock.draw(draws, int(draws.poisson(1, self._rate * plan.activity_q16 >> 16)[0]))]
+        for causes, mean in ((orders_ns, self._per_order), (moves_ns, self._per_move)):
+            n = int(draws.poisson(1, mean * len(causes))[0]) if len(causes) else 0
+            cause = causes[draws.below(n, len(causes))]
+            times.append(cause + exp_q16(draws.normal_q16(n) * self._RACE_SIGMA >> 16, self._RACE_NS))
+        return spread_evenly(np.minimum(np.concatenate(times), self.CLOSE_NS - 8), QUOTE_LANE)

@@ -1,0 +1,248 @@
+"""The book behind the touch: where orders rest, what a keyframe shows, and how one keyframe becomes the next.
+
+Depth follows the touch and never leads it: at every tick end nothing stands in front of the best price, and whatever
+changes behind it ends, by the last tick, on the next keyframe. Distances are measured away from the touch, so that
+both sides are one calculation: the *rank* of a price is the price itself for asks and its negative for bids.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reactor.components import Clock, q16
+from reactor.fixed import ONE, exp_q16
+from reactor.manifest import SimulationManifest
+from reactor.rng import Stream
+from reactor.skeleton import MinutePlan
+from reactor.types import BLOCK_NS, TICK_NS, BookSide, Column, Instrument
+
+TICKS = BLOCK_NS // TICK_NS
+_SIZES = 1 << 13
+_MAX_UPDATES = 200_000  # of a side and minute, whatever the activity
+# A row's sort key: rank (26 bits, over the least), tick, kind, index.
+_INDEX_BITS, _KIND_BITS, _TICK_BITS = 20, 2, 13
+_GONE, _DEEP, _FALLEN, _TOUCH = range(4)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SideBook:
+    """One side of a keyframe by rank, best first, no empty level."""
+
+    ranks: Column
+    lots: Column
+
+    def at(self, ranks: Column) -> Column:
+        """The quantities at these ranks, 0 where nothing rests."""
+        i = np.minimum(np.searchsorted(self.ranks, ranks), len(self.ranks) - 1)
+        return np.where(self.ranks[i] == ranks, self.lots[i], 0)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SideTouch:
+    """One side's best rank and its quantity at each tick's end, and in which ticks the side changed at all."""
+
+    ranks: Column
+    lots: Column
+    changed: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SideRows:
+    """Changes of one side's levels, in no particular order; at most one per (tick, rank)."""
+
+    ticks: Column
+    ranks: Column
+    lots: Column
+
+
+class Depth:
+    """Resting places and quantities of one market."""
+
+    def __init__(
+        self, manifest: SimulationManifest, instrument: Instrument, draws: Stream, salt: int
+    ) -> None:
+        self._salt = np.uint64(salt)
+        self._grid, self._far_grid = (
+            _round(manifest.ticks(bp, instrument)) for bp in (manifest.level_grid_bp, manifest.far_grid_bp)
+        )
+        self._off_grid = q16(manifest.off_grid_share)
+        self._kept = ONE - q16(manifest.cancel_share)
+        share = max(((ONE // self._grid) + self._off_grid) * self._kept >> 16, 1)
+        self._window = max(manifest.depth_levels * ONE // share, 2 * self._grid, 16)
+        self._price = manifest.ticks(10_000, instrument)
+        median = manifest.lots(manifest.level_notional, instrument)
+        sizes = exp_q16(
+            draws.normal_q16(_SIZES) * q16(manifest.level_sigma) >> 16, min(median, (1 << 31) - 1)
+        )
+        self._sizes = np.maximum(sizes, manifest.min_lots(instrument))
+        one_bp_q8 = manifest.ticks(256, instrument)
+        decline = np.arange(self._window + 1) * q16(manifest.depth_decay_rate) // one_bp_q8 << 8
+        self._decline_q16 = exp_q16(-np.minimum(decline, 8 * ONE))
+        self._updates = q16(manifest.book_update_intensity * 60)
+        self._far_share = q16(manifest.far_update_share)
+        self._distance = manifest.ticks(manifest.update_distance_bp, instrument)
+        self._distance_sigma = q16(manifest.update_distance_sigma)
+
+    # ------------------------------------------------------------ keyframes
+    def keyframe(self, draws: Stream, side: BookSide, best: int, lots: int) -> SideBook:
+        """A whole side at rest around its best price (in ticks)."""
+        sign = 1 if side else -1
+        price = best + sign * np.arange(1, self._window)
+        present = self._in_use(price) & (draws.uniform_q16(len(price)) < self._kept) & (price > 0)
+        at = np.flatnonzero(present)
+        size = self._size(draws.words(len(price), 16)[at].astype(np.int64), at + 1)
+        near = price[at]
+        # Walls stand on a coarse grid from far below to far above the price, always the same at the same price.
+        edge = best // 16 if sign < 0 else best * 2
+        first, last = sorted((best + sign, edge))
+        walls = np.arange(-(-first // self._far_grid), last // self._far_grid + 1) * self._far_grid
+        walls = walls[walls > 0]
+        near, size = near[near % self._far_grid != 0], size[near % self._far_grid != 0]
+        ranks = sign * np.concatenate([[best], near, walls])
+        order = np.argsort(ranks, kind="stable")
+        return SideBook(ranks[order], np.concatenate([[lots], size, self._wall(walls)])[order])
+
+    def _in_use(self, price: Column) -> NDArray[np.bool_]:
+        """Prices at which orders rest: the round ones, and a fixed share of the others."""
+        used: NDArray[np.bool_] = (price % self._grid == 0) | (
+            self._hash(price) >> np.uint64(48) < self._off_grid
+        )
+        return used
+
+    def _wall(self, price: Column) -> Column:
+        lots: Column = self._sizes[(self._hash(price) & np.uint64(_SIZES - 1)).astype(np.int64)]
+        return lots
+
+    def _hash(self, price: Column) -> NDArray[np.uint64]:
+        """64 well-mixed bits of each price (the finaliser of SplitMix64, Steele, Lea & Flood 2014)."""
+        x = price.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + self._salt
+        x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        mixed: NDArray[np.uint64] = x ^ (x >> np.uint64(31))
+        return mixed
+
+    def _size(self, words: Column, distance: Column) -> Column:
+        size = self._sizes[words & (_SIZES - 1)] * self._decline_q16[np.minimum(distance, self._window)] >> 16
+        lots: Column = np.maximum(size, 1)
+        return lots
+
+    # ------------------------------------------------------------ from one keyframe to the next
+    def rows(
+        self,
+        draws: Stream,
+        plan: MinutePlan,
+        clock: Clock,
+        side: BookSide,
+        touch: SideTouch,
+        start: SideBook,
+        end: SideBook,
+    ) -> SideRows:
+        """Every change of a side's levels that leads from keyframe `start` along the touch to keyframe `end`."""
+        best = np.concatenate([start.ranks[:1], touch.ranks])
+        tick, rank, lots, kind = (
+            np.concatenate(parts)
+            for parts in zip(
+                self._touch_rows(touch),
+                self._fallen_rows(draws, best),
+                self._deep_rows(draws, plan, clock, side, touch),
+                strict=True,
+            )
+        )
+        order = _sorted_rows(tick, rank, kind)
+        tick, rank, lots = tick[order], rank[order], lots[order]
+
+        # From tick `settled` on a price stays behind the touch: its last change from then on is the keyframe's.
+        behind_from = np.maximum.accumulate(touch.ranks[::-1])[::-1]  # descends
+        last_of_rank = np.flatnonzero(np.diff(rank, append=rank[-1] + 1))
+        changed = rank[last_of_rank]
+        settled = _first_tick_behind(behind_from, changed)
+        done = (tick[last_of_rank] >= settled) & (settled < TICKS)
+        lots[last_of_rank[done]] = end.at(changed[done])
+        others = np.setdiff1d(
+            np.concatenate([start.ranks, end.ranks, changed]), changed[done], assume_unique=False
+        )
+        others = others[others > touch.ranks[-1]]
+        settled = _first_tick_behind(behind_from, others)
+        then, now = end.at(others), np.where(settled == 0, start.at(others), 0)
+        due = np.flatnonzero(then != now)
+        due_tick = np.maximum(settled[due], clock.draw(draws, len(due)) // TICK_NS)
+
+        # Where the touch retreats, whatever it passes over disappears.
+        known = np.union1d(rank, start.ranks)
+        step = np.flatnonzero(best[1:] > best[:-1])
+        low, high = np.searchsorted(known, best[:-1][step]), np.searchsorted(known, best[1:][step])
+        count = high - low
+        gone_tick = np.repeat(step, count)
+        gone = known[np.arange(len(gone_tick)) + np.repeat(low - (np.cumsum(count) - count), count)]
+
+        tick = np.concatenate([tick, due_tick, gone_tick])
+        rank = np.concatenate([rank, others[due], gone])
+        lots = np.concatenate([lots, then[due], np.zeros(len(gone), np.int64)])
+        kind = np.concatenate([np.ones(len(tick) - len(gone), np.int64), np.full(len(gone), _GONE)])
+        order = _sorted_rows(tick, rank, kind)
+        tick, rank, lots, kind = tick[order], rank[order], lots[order], kind[order]
+        first_of_rank = np.diff(rank, prepend=rank[0] - 1) != 0
+        previous = np.concatenate([[0], lots[:-1]])
+        previous[first_of_rank] = start.at(rank[first_of_rank])
+        real = (kind != _GONE) | (previous > 0)
+        return SideRows(tick[real], rank[real], lots[real])
+
+    def _touch_rows(self, touch: SideTouch) -> tuple[Column, Column, Column, Column]:
+        ticks = np.flatnonzero(touch.changed)
+        return ticks, touch.ranks[ticks], touch.lots[ticks], np.full(len(ticks), _TOUCH)
+
+    def _fallen_rows(self, draws: Stream, best: Column) -> tuple[Column, Column, Column, Column]:
+        """A best price that was improved upon becomes an ordinary level."""
+        ticks = np.flatnonzero(best[1:] < best[:-1])
+        ranks = best[ticks]
+        words = draws.words(len(ticks), 16).astype(np.int64)
+        lots = np.where(self._in_use(np.abs(ranks)), self._size(words, ranks - best[1:][ticks]), 0)
+        return ticks, ranks, lots, np.full(len(ticks), _FALLEN)
+
+    def _deep_rows(
+        self, draws: Stream, plan: MinutePlan, clock: Clock, side: BookSide, touch: SideTouch
+    ) -> tuple[Column, Column, Column, Column]:
+        """Orders placed, changed and cancelled behind the touch, most of them near it, some in the far walls."""
+        mean = min(self._updates * plan.activity_q16 >> 17, _MAX_UPDATES << 16)
+        n = int(draws.poisson(1, mean)[0])
+        ticks = clock.draw(draws, n) // TICK_NS
+        noise = draws.normal_q16(n) * self._distance_sigma >> 16
+        distance = 1 + np.minimum(exp_q16(noise, self._distance), self._window - 2 - self._grid)
+        best = touch.ranks[ticks]
+        ranks = best + distance
+        # Off the places in use: back to the next round one.
+        used = self._in_use(np.abs(ranks))
+        ranks = np.where(used, ranks, ranks + self._grid - ranks % self._grid)
+        far = np.flatnonzero(draws.uniform_q16(n) < self._far_share)
+        reach = draws.uniform_q16(len(far)) * draws.uniform_q16(len(far)) >> 16
+        steps = 1 + (reach * (np.abs(best[far]) * 9 // 10 // self._far_grid) >> 16)
+        ranks[far] = (best[far] // self._far_grid + steps) * self._far_grid
+        words = draws.words(n, 16).astype(np.int64)
+        lots = np.where(draws.uniform_q16(n) < self._kept, self._size(words, ranks - best), 0)
+        valid = np.flatnonzero((ranks > best) & ((side == BookSide.ASK) | (ranks < 0)))
+        return ticks[valid], ranks[valid], lots[valid], np.full(len(valid), _DEEP)
+
+
+def _sorted_rows(tick: Column, rank: Column, kind: Column) -> Column:
+    """The rows by (rank, tick), the last kind of each only."""
+    assert len(tick) < 1 << _INDEX_BITS, "too many level changes in a minute"
+    over = rank - rank.min()
+    key = ((over << _TICK_BITS | tick) << _KIND_BITS | kind) << _INDEX_BITS | np.arange(len(tick))
+    key.sort()
+    place = key >> (_INDEX_BITS + _KIND_BITS)
+    order: Column = (key & ((1 << _INDEX_BITS) - 1))[np.diff(place, append=place[-1] + 1) != 0]
+    return order
+
+
+def _first_tick_behind(behind_from: Column, ranks: Column) -> Column:
+    """The first tick from whose end on the touch stays better than these ranks; TICKS if it never does."""
+    return TICKS - np.searchsorted(behind_from[::-1], ranks, side="left")
+
+
+def _round(ticks: int) -> int:
+    """The nearest of 1, 2, 5, 10, 20, 50, ..."""
+    choices: list[int] = [m * 10**e for e in range(10) for m in (1, 2, 5)]
+    return min(choices, key=lambda c: max(c, ticks) / min(c, ticks))
