@@ -26,8 +26,8 @@ from reactor.components import (
     TouchPath,
 )
 from reactor.depth import TICKS, Depth, SideBook, SideRows, SideTouch
-from reactor.rng import Stream, stream
 from reactor.manifest import SimulationManifest
+from reactor.rng import Stream, stream
 from reactor.skeleton import MinutePlan
 from reactor.types import (
     BLOCK_NS,
