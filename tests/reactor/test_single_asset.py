@@ -335,7 +335,7 @@ def cases() -> Iterator[Any]:
                 yield pytest.param(instrument, shape, id=f"{instrument.market}, {name}")
 
 
-@pytest.mark.parametrize(("instrument", "shape"), cases())
+@pytest.mark.parametrize(("instrument", "shape"), list(cases()))
 def test_a_minute_keeps_its_promises(instrument: Instrument, shape: Shape) -> None:
     """Minutes of every shape keep every promise of the plan and of the book."""
     market = scripted(instrument, shape, seed=shape.span + shape.orders)
