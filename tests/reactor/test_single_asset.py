@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from reactor.manifest import SimulationManifest
+from reactor.profiles import profile
 from reactor.single_asset import HyperSynthReactor
 from reactor.skeleton import AssetPath, MarketSkeleton, MinutePlan
 from reactor.types import (
@@ -23,6 +24,7 @@ from reactor.types import (
     TICK_NS,
     Block,
     BookSnapshot,
+    Column,
     Columns,
     Instrument,
     Kind,
@@ -30,6 +32,7 @@ from reactor.types import (
     Seconds,
     Side,
 )
+from reactor.unified_market import MarketOrchestrationCore
 
 ORIGIN_NS = 1_767_225_600 * SECOND_NS + 617 * BLOCK_NS
 SPOT = Instrument("spot:BTC", "BTCUSDT", "BTC", "BTC", "USDT", Kind.SPOT, 2, 1, 5, 1)
@@ -74,6 +77,7 @@ class ScriptedSkeleton:
     shapes: list[Shape]
     seed: int = 0
     origin_ns: int = ORIGIN_NS
+    listed_ns: int = ORIGIN_NS
     plans: list[MinutePlan] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -127,6 +131,18 @@ class ScriptedSkeleton:
         raise NotImplementedError
 
     def seconds(self, start_ns: int, end_ns: int) -> Seconds:
+        raise NotImplementedError
+
+    def premiums_e8(self, start_ns: int, end_ns: int, step_ns: int) -> Column:
+        raise NotImplementedError
+
+    def minute_of(self, first_id: str, wanted: int, before_ns: int) -> int:
+        raise NotImplementedError
+
+    def premiums_e8(self, start_ns: int, end_ns: int, step_ns: int) -> Column:
+        raise NotImplementedError
+
+    def minute_of(self, first_id: str, wanted: int, before_ns: int) -> int:
         raise NotImplementedError
 
 
@@ -474,3 +490,18 @@ def test_newest_prints_of_a_market_that_hardly_trades() -> None:
     market = natural(THIN, trade_intensity_base=0.01)
     prints = market.prints_before(ORIGIN_NS + 500 * BLOCK_NS, 30)
     assert np.diff(prints.trade_id).tolist() == [1] * 29
+
+
+def test_prints_are_found_by_id() -> None:
+    """Rows from an id on are the rows a walk finds, over minutes and days, cut at the instant asked about."""
+    world = MarketOrchestrationCore(7, ORIGIN_NS, [(SPOT, profile("BTC", "spot"))])
+    market = world.market(SPOT.market)
+    at_ns = ORIGIN_NS + 2 * BLOCK_NS + 30 * SECOND_NS
+    walked = market.window(ORIGIN_NS - BLOCK_NS, at_ns).prints
+    found = market.prints_from_trade(int(walked.trade_id[5]), 1000, at_ns)
+    assert found.trade_id.tolist() == walked.trade_id[5:1005].tolist()
+    last = market.prints_from_trade(int(walked.trade_id[-3]), 1000, at_ns)
+    assert last.trade_id.tolist() == walked.trade_id[-3:].tolist()
+    by_agg = market.prints_from_agg(int(walked.agg_id[0]), 20, at_ns)
+    assert by_agg.trade_id.tolist() == walked.trade_id[walked.agg_id < walked.agg_id[0] + 20].tolist()
+    assert len(market.prints_from_trade(int(walked.trade_id[-1]) + 1, 10, at_ns)) == 0
