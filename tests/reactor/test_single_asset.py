@@ -139,12 +139,6 @@ class ScriptedSkeleton:
     def minute_of(self, first_id: str, wanted: int, before_ns: int) -> int:
         raise NotImplementedError
 
-    def premiums_e8(self, start_ns: int, end_ns: int, step_ns: int) -> Column:
-        raise NotImplementedError
-
-    def minute_of(self, first_id: str, wanted: int, before_ns: int) -> int:
-        raise NotImplementedError
-
 
 def scripted(instrument: Instrument, *shapes: Shape, seed: int = 0) -> HyperSynthReactor:
     return HyperSynthReactor(ScriptedSkeleton(instrument, MANIFESTS[instrument], list(shapes), seed), seed)
