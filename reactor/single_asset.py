@@ -15,6 +15,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from reactor.bars import BarSeries
 from reactor.components import (
     Executions,
     Matching,
@@ -57,12 +58,17 @@ class Skeleton(Protocol):
     instrument: Instrument
     manifest: SimulationManifest
     origin_ns: int
+    listed_ns: int
 
     def plan(self, k: int) -> MinutePlan: ...
 
     def minutes(self, start_ns: int, end_ns: int) -> Minutes: ...
 
     def seconds(self, start_ns: int, end_ns: int) -> Seconds: ...
+
+    def premiums_e8(self, start_ns: int, end_ns: int, step_ns: int) -> Column: ...
+
+    def minute_of(self, first_id: str, wanted: int, before_ns: int) -> int: ...
 
 
 class HyperSynthReactor:
@@ -72,6 +78,8 @@ class HyperSynthReactor:
         self.instrument, self.origin_ns = skeleton.instrument, skeleton.origin_ns
         self.skeleton, self._seed = skeleton, seed
         manifest, instrument = skeleton.manifest, skeleton.instrument
+        self.listed_ns = skeleton.listed_ns
+        self.bars = BarSeries(self)
         self._rhythm = Rhythm(manifest)
         self._flow = OrderFlow(manifest)
         self._price = PricePath(manifest, instrument)
@@ -154,6 +162,33 @@ class HyperSynthReactor:
             return Prints(*[np.zeros(0, np.int64)] * 7)
         prints = Prints.join(parts[::-1])
         return prints.cut(max(found - limit, 0), found)
+
+    def prints_from_trade(self, trade_id: int, limit: int, before_ns: int) -> Prints:
+        """The prints with ids [trade_id, trade_id + limit) that are before before_ns and not before the listing."""
+        return self._prints_from("trade_id", trade_id, limit, before_ns)
+
+    def prints_from_agg(self, agg_id: int, limit: int, before_ns: int) -> Prints:
+        """Likewise the prints of the aggregates with ids [agg_id, agg_id + limit)."""
+        return self._prints_from("agg_id", agg_id, limit, before_ns)
+
+    def _prints_from(self, name: str, first_id: int, limit: int, before_ns: int) -> Prints:
+        parts = [Prints(*[np.zeros(0, np.int64)] * 7)]
+        start_ns = self.skeleton.minute_of(f"first_{name}", first_id, before_ns)
+        while start_ns < before_ns:
+            rows = self.minutes(start_ns, min(start_ns + DAY_NS, before_ns + BLOCK_NS - 1))
+            for minute_ns in rows.start_ns[rows.n_prints > 0].tolist():
+                prints = self.block(self._minute(minute_ns)).prints
+                first, stop = np.searchsorted(getattr(prints, name), [first_id, first_id + limit])
+                stop = min(stop, np.searchsorted(prints.ts_ns, before_ns))
+                parts.append(prints.cut(int(first), int(stop)))
+                if stop < len(prints):
+                    return Prints.join(parts)
+            start_ns += DAY_NS
+        return Prints.join(parts)
+
+    def premiums_e8(self, start_ns: int, end_ns: int, step_ns: int) -> Column:
+        """The premium at start_ns, start_ns + step_ns, ... before end_ns; no block is generated."""
+        return self.skeleton.premiums_e8(start_ns, end_ns, step_ns)
 
     def minutes(self, start_ns: int, end_ns: int) -> Minutes:
         """Rows of whole minutes in [start_ns, end_ns); no block is generated."""

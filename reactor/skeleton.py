@@ -13,6 +13,7 @@ generates a block.
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -370,6 +371,17 @@ class MarketSkeleton:
                     )
                 )
         return Seconds.join(parts) if parts else Seconds(*[np.zeros(0, np.int64)] * 4)
+
+    def minute_of(self, first_id: str, wanted: int, before_ns: int) -> int:
+        """The start of the minute that an id falls into, or would: the last one before before_ns whose first id
+        (`first_trade_id`, ...) is not above it; the listing's first minute if there is none.
+        """
+        days = range(self.listed_ns // DAY_NS, (before_ns - 1) // DAY_NS + 1)
+        with self._lock:
+            i = bisect_right(days, wanted, key=lambda day: getattr(self._minutes[day], first_id)[0])
+            rows = self._minutes[days[max(i - 1, 0)]]
+        i = int(np.searchsorted(getattr(rows, first_id), wanted, side="right"))
+        return int(rows.start_ns[max(i - 1, 0)])
 
     def premiums_e8(self, start_ns: int, end_ns: int, step_ns: int) -> Column:
         """The premium at start_ns, start_ns + step_ns, ... before end_ns (whole seconds), from the basis alone."""

@@ -191,3 +191,23 @@ def test_premium_is_the_impact_basis() -> None:
     basis_e8 = (mid_e8 - grid.index_e8) / grid.index_e8 * 1e8
     outside = np.maximum(basis_e8 - 5_000, 0) - np.maximum(-basis_e8 - 5_000, 0)
     assert np.abs(grid.premium_e8 - outside).mean() < 3_000  # the lag and the tick are not in the premium
+
+
+def test_premiums_are_the_grids(instrument: Instrument) -> None:
+    """Premiums asked for alone, at any step, are those of the 1 s grid, over midnight too."""
+    market = skeleton(instrument)
+    start_ns = ORIGIN_NS // DAY_NS * DAY_NS + DAY_NS - 33 * SECOND_NS
+    grid = market.seconds(start_ns, start_ns + 90 * SECOND_NS).premium_e8
+    assert np.array_equal(market.premiums_e8(start_ns, start_ns + 90 * SECOND_NS, 5 * SECOND_NS), grid[::5])
+
+
+def test_an_id_is_found_in_its_minute(instrument: Instrument) -> None:
+    """Any id of the last days leads to the minute whose prints have it; ids before the listing to the first."""
+    market = skeleton(instrument)
+    rows = market.minutes(ORIGIN_NS - 2 * DAY_NS, ORIGIN_NS)
+    traded = np.flatnonzero(rows.n_prints)
+    for i in traded[:: len(traded) // 20].tolist():
+        wanted = int(rows.first_trade_id[i] + rows.n_prints[i] - 1)
+        found = market.minute_of("first_trade_id", wanted, ORIGIN_NS)
+        assert found == rows.start_ns[i]
+    assert market.minute_of("first_trade_id", 0, ORIGIN_NS) == market.listed_ns
