@@ -7,11 +7,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TypeAlias, TypeVar
 
 import numpy as np
 
-from reactor.types import TICK_NS, Block, BookSnapshot, Instrument, Levels, Prints, Quotes
+from reactor.bars import BarSeries
+from reactor.types import (
+    BLOCK_NS,
+    TICK_NS,
+    Block,
+    BookSnapshot,
+    Instrument,
+    Levels,
+    Minutes,
+    Prints,
+    Quotes,
+    Side,
+)
 
 Rows: TypeAlias = Sequence[Sequence[int]]
 C = TypeVar("C")
@@ -29,7 +42,7 @@ class HandmadeMarket:
 
     quotes: (ts_ns, bid, bid_lots, ask, ask_lots, update_id); prints: (ts_ns, price, lots, side, trade_id, agg_id,
     order_id); levels: (tick, side, price, lots, update_id). `start` is the book before all of them, as (price, lots)
-    per side, best first.
+    per side, best first. Minute rows are counted from the prints, from the minute of the origin on.
     """
 
     instrument: Instrument
@@ -54,6 +67,41 @@ class HandmadeMarket:
             columns(Prints, inside(self.prints), 7),
             columns(Levels, ticks, 5),
         )
+
+    @property
+    def listed_ns(self) -> int:
+        return self.origin_ns - self.origin_ns % BLOCK_NS
+
+    @cached_property
+    def bars(self) -> BarSeries:
+        return BarSeries(self)
+
+    def minutes(self, start_ns: int, end_ns: int) -> Minutes:
+        first, stop = -(-max(start_ns, self.listed_ns) // BLOCK_NS), end_ns // BLOCK_NS
+        return columns(Minutes, [self._minute(k * BLOCK_NS) for k in range(first, stop)], 14)
+
+    def _minute(self, start_ns: int) -> Sequence[int]:
+        before = [r for r in self.prints if r[0] < start_ns]
+        inside = [r for r in self.prints if start_ns <= r[0] < start_ns + BLOCK_NS]
+        buys = [r for r in inside if r[3] == Side.BUY]
+        _, price, _, _, *last_ids = before[-1] if before else (0, 1, 0, 0, 0, 0, 0)
+        prices = [r[1] for r in inside] or [price]
+        sums = [
+            n for rows in (inside, buys) for n in (sum(r[2] for r in rows), sum(r[1] * r[2] for r in rows))
+        ]
+        first_ids = inside[0][4:] if inside else [last + 1 for last in last_ids]
+        ohlc = (prices[0], max(prices), min(prices), prices[-1])
+        return (start_ns, *ohlc, len(inside), *sums, *first_ids, self.update_id(start_ns))
+
+    def prints_from_trade(self, trade_id: int, limit: int, before_ns: int) -> Prints:
+        return self._prints_from(4, trade_id, limit, before_ns)
+
+    def prints_from_agg(self, agg_id: int, limit: int, before_ns: int) -> Prints:
+        return self._prints_from(5, agg_id, limit, before_ns)
+
+    def _prints_from(self, column: int, first_id: int, limit: int, before_ns: int) -> Prints:
+        ids = range(first_id, first_id + limit)
+        return columns(Prints, [r for r in self.prints if r[column] in ids and r[0] < before_ns], 7)
 
     def book(self, at_ns: int) -> BookSnapshot:
         sides: tuple[dict[int, int], dict[int, int]] = (dict(self.start_bids), dict(self.start_asks))

@@ -54,10 +54,11 @@ class Int:
 
 @dataclass(frozen=True, slots=True)
 class Decimal:
-    """An integer column written as a decimal."""
+    """An integer column written as a decimal; one finer than the scale is divided by `per` first, halves up."""
 
     name: str
     scale: Scale
+    per: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +146,8 @@ def _cells(part: Int | Decimal | Choice | Text | Each, values: Values) -> tuple[
     if isinstance(part, Choice):
         return "%s", [[part.texts[i] for i in values.tolist()]]
     scale = part.scale
+    if part.per > 1:
+        values = (values + part.per // 2) // part.per
     if not 0 < scale.frac <= scale.least or (len(values) and values.min() < 0):
         return "%s", [map(scale.text, values.tolist())]
     whole, rest = np.divmod(values * scale.step, 10**scale.frac)

@@ -25,7 +25,7 @@ from venues.base import (
 from venues.binance.rest import JSON, SPOT_ROUTES, Routes, handle
 from venues.binance.rules import ERRORS, SPOT_SESSION, SessionRules
 from venues.binance.session import SPOT_ENDPOINTS, BinanceSession, Endpoint, handshake
-from venues.binance.wire import SPOT_STREAMS, Stream, StreamChannel
+from venues.binance.wire import SPOT_STREAMS, ArrayChannel, Stream, StreamChannel
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +53,12 @@ class Binance:
         return BinanceSession(opened, self.session_rules, self.streams, exchange.markets)
 
     def channel(self, topic: Topic, exchange: Exchange) -> Channel:
+        stream = self.streams[topic.channel]
+        if not topic.symbol:
+            return ArrayChannel(topic, stream, exchange, self.decimals)
         market = exchange.market(topic.symbol)
         assert market is not None, topic
-        return StreamChannel(topic, self.streams[topic.channel], market, self.decimals)
+        return StreamChannel(topic, stream, market, self.decimals)
 
     def handle(self, request: HttpRequest, exchange: Exchange, now_ns: int) -> HttpResponse:
         return handle(self.routes, self.decimals, request, exchange, now_ns)

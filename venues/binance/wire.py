@@ -7,21 +7,49 @@ from clients, so parsing them judges; everything else trusts the tape.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Container, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
 from typing import Protocol, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
+from reactor.bars import Bars, Interval
 from reactor.book import Ladder
 from reactor.single_asset import HyperSynthReactor
-from reactor.types import MS_NS, SECOND_NS, TICK_NS, BookSide, Column, Instrument, Side
+from reactor.types import (
+    BLOCK_NS,
+    DAY_NS,
+    MS_NS,
+    SECOND_NS,
+    TICK_NS,
+    BookSide,
+    Column,
+    Instrument,
+    Prints,
+    Quotes,
+    Side,
+)
 from venues.base import PAGE_NS, Page, Topic, VenueError
 from venues.wire import Choice, Decimal, Each, Int, Part, Ragged, Scale, Values, declare, encode, pack
 
 US_NS = 1_000
+HOUR_NS = 3_600 * SECOND_NS
+
+# https://github.com/binance/binance-spot-api-docs/blob/master/web-socket-streams.md#kline-intervals, 2026-07-21.
+# Weeks open on Mondays, and the epoch was a Thursday.
+INTERVALS: Mapping[str, Interval] = {
+    "1s": Interval(SECOND_NS),
+    **{f"{n}m": Interval(n * BLOCK_NS) for n in (1, 3, 5, 15, 30)},
+    **{f"{n}h": Interval(n * HOUR_NS) for n in (1, 2, 4, 6, 8, 12)},
+    **{f"{n}d": Interval(n * DAY_NS) for n in (1, 3)},
+    "1w": Interval(7 * DAY_NS, anchor_ns=4 * DAY_NS),
+    "1M": Interval(0),
+}
+DAY_MINUTES = 1440
+AVERAGE_MINUTES = 5
 
 # what else changes the bytes of a stream: the envelope that names it, and the unit of its times
 COMBINED = "combined"
@@ -51,6 +79,27 @@ SPOT_DEPTH_UPDATE = (
     '{"e":"depthUpdate","E":<E:time>,"s":"<s:symbol>","U":<U>,"u":<u>,"b":[<b:levels>],"a":[<a:levels>]}'
 )
 SPOT_BOOK = '{"lastUpdateId":<lastUpdateId>,"bids":[<bids:levels>],"asks":[<asks:levels>]}'
+SPOT_KLINE = (
+    '{"e":"kline","E":<E:time>,"s":"<s:symbol>","k":{"t":<t:time>,"T":<T:time>,"s":"<s:symbol>","i":"INTERVAL",'
+    '"f":<f>,"L":<L>,"o":"<o:price>","c":"<c:price>","h":"<h:price>","l":"<l:price>","v":"<v:qty>","n":<n>,'
+    '"x":<x:flag>,"q":"<q:quote>","V":"<V:qty>","Q":"<Q:quote>","B":"0"}}'
+)
+SPOT_MINI_TICKER = (
+    '{"e":"24hrMiniTicker","E":<E:time>,"s":"<s:symbol>","c":"<c:price>","o":"<o:price>","h":"<h:price>",'
+    '"l":"<l:price>","v":"<v:qty>","q":"<q:quote>"}'
+)
+SPOT_TICKER = (
+    '{"e":"24hrTicker","E":<E:time>,"s":"<s:symbol>","p":"<p:price>","P":"<P:percent>","w":"<w:average>",'
+    '"x":"<x:price>","c":"<c:price>","Q":"<Q:qty>","b":"<b:price>","B":"<B:qty>","a":"<a:price>","A":"<A:qty>",'
+    '"o":"<o:price>","h":"<h:price>","l":"<l:price>","v":"<v:qty>","q":"<q:quote>",'
+    '"O":<O:time>,"C":<C:time>,"F":<F>,"L":<L>,"n":<n>}'
+)
+SPOT_WINDOW_TICKER = (
+    '{"e":"WINDOWTicker","E":<E:time>,"s":"<s:symbol>","p":"<p:price>","P":"<P:percent>",'
+    '"o":"<o:price>","h":"<h:price>","l":"<l:price>","c":"<c:price>","w":"<w:average>","v":"<v:qty>","q":"<q:quote>",'
+    '"O":<O:time>,"C":<C:time>,"F":<F>,"L":<L>,"n":<n>}'
+)
+SPOT_AVERAGE_PRICE = '{"e":"avgPrice","E":<E:time>,"s":"<s:symbol>","i":"5m","w":"<w:average>","T":<T:time>}'
 
 
 def parts_of(text: str, instrument: Instrument, decimals: int, unit_ns: int) -> Parts:
@@ -60,6 +109,7 @@ def parts_of(text: str, instrument: Instrument, decimals: int, unit_ns: int) -> 
         return partial(Decimal, scale=Scale(frac, max(frac, decimals), step))
 
     price_frac, qty_frac = instrument.price_decimals, instrument.qty_decimals
+    average_frac = max(price_frac, decimals)
     kinds: dict[str, Callable[[str], Part]] = {
         "symbol": lambda _: instrument.symbol,
         "time": partial(Int, per=unit_ns),
@@ -67,6 +117,8 @@ def parts_of(text: str, instrument: Instrument, decimals: int, unit_ns: int) -> 
         "price": scale(price_frac, instrument.tick_size),
         "qty": scale(qty_frac, instrument.lot_size),
         "quote": scale(price_frac + qty_frac, instrument.tick_size * instrument.lot_size),
+        "percent": partial(Decimal, scale=Scale(3, 3)),
+        "average": partial(Decimal, scale=Scale(average_frac, average_frac), per=10 ** (12 - average_frac)),
         "levels": lambda name: Each(name, declare(LEVEL, kinds)),
     }
     return declare(text, kinds)
@@ -83,7 +135,7 @@ def time_unit(wanted: str | None) -> int:
 # ---------------------------------------------------------------- the rows of a page
 def trades(market: HyperSynthReactor, start_ns: int, cadence_ns: int) -> Rows:
     """Every print, at the end of its tick."""
-    prints = market.window(start_ns, start_ns + PAGE_NS).prints
+    prints = _prints(market, start_ns)
     due = _boundary(prints.ts_ns, cadence_ns)
     return due, {
         "E": due,
@@ -97,7 +149,7 @@ def trades(market: HyperSynthReactor, start_ns: int, cadence_ns: int) -> Rows:
 
 def aggregate_trades(market: HyperSynthReactor, start_ns: int, cadence_ns: int) -> Rows:
     """Neighbouring prints of one taker order at one price, as one."""
-    prints = market.window(start_ns, start_ns + PAGE_NS).prints
+    prints = _prints(market, start_ns)
     first = np.flatnonzero(np.diff(prints.agg_id, prepend=prints.agg_id[:1] - 1))
     last = np.append(first[1:], len(prints))[: len(first)] - 1
     due = _boundary(prints.ts_ns[first], cadence_ns)
@@ -174,12 +226,166 @@ def best_levels(n: int, market: HyperSynthReactor, start_ns: int, cadence_ns: in
     }
 
 
+def klines(interval: Interval, market: HyperSynthReactor, start_ns: int, cadence_ns: int) -> Rows:
+    """The running bar at every boundary before which something traded, and every bar at its end.
+
+    "It pushes data every 2s if there is anything new": https://github.com/ccxt/node-binance-api/issues/509, 2020-10.
+    """
+    due = _boundaries(start_ns, cadence_ns)
+    bars = market.bars.running(interval, due)
+    ends = bars.close_ns == due
+    told = np.flatnonzero(ends | _happened(_prints(market, start_ns).ts_ns, start_ns, due))
+    return due[told], {"E": due[told], "x": ends[told].astype(np.int64), **kline_columns(bars.take(told))}
+
+
+def window_tickers(minutes: int, market: HyperSynthReactor, start_ns: int, cadence_ns: int) -> Rows:
+    """Statistics of the last so many minutes, at every boundary before which something traded.
+
+    What only leaves the window is told with the next print.
+    """
+    due = _boundaries(start_ns, cadence_ns)
+    told = np.flatnonzero(_happened(_prints(market, start_ns).ts_ns, start_ns, due))
+    bars = statistics(market, minutes, due).take(told)
+    return due[told], {"E": due[told], **ticker_columns(market, bars, due[told])}
+
+
+def day_tickers(market: HyperSynthReactor, start_ns: int, cadence_ns: int) -> Rows:
+    """24 h statistics with the newest print and the best quotes, at every boundary before which these moved."""
+    due = _boundaries(start_ns, cadence_ns)
+    block = market.window(start_ns, start_ns + PAGE_NS)
+    prints, quotes = block.prints, block.quotes
+    told = np.flatnonzero(_happened(prints.ts_ns, start_ns, due) | _happened(quotes.ts_ns, start_ns, due))
+    bars = statistics(market, DAY_MINUTES, due)
+    before, bars, due = closes_before(market, bars)[told], bars.take(told), due[told]
+    lots = np.append(last_lots(market, start_ns), prints.qty_lots)
+    best = Quotes.join([market.quote(start_ns), quotes])
+    return due, {
+        "E": due,
+        **ticker_columns(market, bars, due),
+        "x": before,
+        "Q": lots[np.searchsorted(prints.ts_ns, due)],
+        **quote_columns(best.take(np.searchsorted(quotes.ts_ns, due))),
+    }
+
+
+def average_prices(market: HyperSynthReactor, start_ns: int, cadence_ns: int) -> Rows:
+    """The average price at every boundary before which something traded."""
+    due = _boundaries(start_ns, cadence_ns)
+    times = _prints(market, start_ns).ts_ns
+    told = np.flatnonzero(_happened(times, start_ns, due))
+    average = average_price_e12(market, due)[told]
+    due = due[told]
+    return due, {"E": due, "w": average, "T": times[np.searchsorted(times, due) - 1]}
+
+
 def ragged(lists: Sequence[Sequence[tuple[int, int]]]) -> Ragged:
     """Lists of (price_ticks, qty_lots) as columns."""
     rows = np.array([row for rows in lists for row in rows], dtype=np.int64).reshape(-1, 2)
     return Ragged(
         np.cumsum([len(rows) for rows in lists], dtype=np.int64), {"price": rows[:, 0], "qty": rows[:, 1]}
     )
+
+
+# ---------------------------------------------------------------- bars and statistics, under the names of fields
+def statistics(market: HyperSynthReactor, minutes: int, at_ns: Column) -> Bars:
+    """What traded in the last so many minutes, at ascending instants within one minute (start, end].
+
+    Windows open on a minute, so they are up to 59,999 ms wider than their name:
+    https://github.com/binance/binance-spot-api-docs/blob/master/rest-api.md#rolling-window-price-change-statistics,
+    2026-07-21. 24 h windows, of which the venue says no such thing, are counted alike.
+    """
+    whole = at_ns % BLOCK_NS == 0  # at a minute's end that minute is one of them, else it is on top of them
+    return Bars.join(
+        [market.bars.rolling(minutes - k, at_ns[whole == k]) for k in (0, 1) if np.any(whole == k)]
+    )
+
+
+def kline_columns(bars: Bars) -> dict[str, Column]:
+    """Bars under the names of a kline's fields."""
+    return {
+        "t": bars.open_ns,
+        "T": bars.close_ns - 1,
+        "f": bars.first_trade_id,
+        "L": bars.last_trade_id,
+        "o": bars.open_ticks,
+        "c": bars.close_ticks,
+        "h": bars.high_ticks,
+        "l": bars.low_ticks,
+        "v": bars.volume_lots,
+        "n": bars.n_prints,
+        "q": bars.quote_units,
+        "V": bars.taker_buy_lots,
+        "Q": bars.taker_buy_quote_units,
+    }
+
+
+def ticker_columns(market: HyperSynthReactor, bars: Bars, closed_ns: Column) -> dict[str, Column]:
+    """Statistics under the names of a ticker's fields; P is in 1e-3 percent, halves away from zero."""
+    change = bars.close_ticks - bars.open_ticks
+    milli_percent = (np.abs(change) * 200_000 + bars.open_ticks) // (2 * bars.open_ticks)
+    return {
+        "p": change,
+        "P": np.sign(change) * milli_percent,
+        "w": average_e12(market.instrument, bars),
+        "o": bars.open_ticks,
+        "h": bars.high_ticks,
+        "l": bars.low_ticks,
+        "c": bars.close_ticks,
+        "v": bars.volume_lots,
+        "q": bars.quote_units,
+        "O": bars.open_ns,
+        "C": closed_ns,
+        "F": bars.first_trade_id,
+        "L": bars.last_trade_id,
+        "n": bars.n_prints,
+    }
+
+
+def quote_columns(quotes: Quotes) -> dict[str, Column]:
+    """Quotes under the names of a ticker's fields."""
+    return {"b": quotes.bid_ticks, "B": quotes.bid_lots, "a": quotes.ask_ticks, "A": quotes.ask_lots}
+
+
+def average_e12(instrument: Instrument, bars: Bars) -> Column:
+    """Quote volume by volume, in 1e-12 quote units, rounded down; 0 where nothing traded."""
+    per_tick = instrument.tick_size * 10 ** (12 - instrument.price_decimals)
+    pairs = zip(bars.quote_units.tolist(), bars.volume_lots.tolist(), strict=True)
+    # by Python's integers, which do not overflow
+    return np.array([units * per_tick // max(lots, 1) for units, lots in pairs], dtype=np.int64)
+
+
+def average_price_e12(market: HyperSynthReactor, at_ns: Column) -> Column:
+    """The average price of the last AVERAGE_MINUTES, in 1e-12 quote units; the last price if nothing traded."""
+    bars = statistics(market, AVERAGE_MINUTES, at_ns)
+    last = bars.close_ticks * market.instrument.tick_size * 10 ** (12 - market.instrument.price_decimals)
+    return np.where(bars.volume_lots > 0, average_e12(market.instrument, bars), last)
+
+
+def closes_before(market: HyperSynthReactor, bars: Bars) -> Column:
+    """The last price before each of these bars, in time order; the first one's open if the market is no older."""
+    rows = market.minutes(int(bars.open_ns[0]) - BLOCK_NS, int(bars.open_ns[-1]))
+    known = np.append(rows.close_ticks, bars.open_ticks[0])
+    return known[np.searchsorted(rows.start_ns, bars.open_ns) - 1]
+
+
+def last_lots(market: HyperSynthReactor, at_ns: int) -> int:
+    """The quantity of the newest print before an instant, 0 if there is none."""
+    return int(market.prints_before(at_ns, 1).qty_lots.sum())
+
+
+# ---------------------------------------------------------------- boundaries
+def _prints(market: HyperSynthReactor, start_ns: int) -> Prints:
+    return market.window(start_ns, start_ns + PAGE_NS).prints
+
+
+def _boundaries(start_ns: int, cadence_ns: int) -> Column:
+    """The multiples of the cadence in the page's (start_ns, start_ns + PAGE_NS]."""
+    return np.arange(start_ns // cadence_ns + 1, (start_ns + PAGE_NS) // cadence_ns + 1) * cadence_ns
+
+
+def _happened(ts_ns: Column, start_ns: int, due: Column) -> NDArray[np.bool_]:
+    """Whether something happened between each boundary and the one before it, the first after start_ns."""
+    return np.diff(np.searchsorted(ts_ns, np.append(start_ns, due))) > 0
 
 
 def _boundary(ts_ns: Column, cadence_ns: int) -> Column:
@@ -210,8 +416,21 @@ class Stream:
 
 
 REAL_TIME = {"": TICK_NS}
+EVERY_SECOND = {"": SECOND_NS}
+EVERY_TWO_SECONDS = {"": 2 * SECOND_NS}
 # 1000 ms may be spelt out, though only 100ms is documented
 SPOT_DEPTH_CADENCES = {"": SECOND_NS, "1000ms": SECOND_NS, "100ms": 100 * MS_NS}
+
+
+def _kline_streams(name: str, interval: Interval) -> dict[str, Stream]:
+    """The streams of an interval. The zone belongs to the name, and there is this one only."""
+    cadences = EVERY_SECOND if name == "1s" else EVERY_TWO_SECONDS
+    text = SPOT_KLINE.replace("INTERVAL", name)
+    return {
+        f"kline_{name}": Stream(text, partial(klines, interval), cadences),
+        f"kline_{name}@+08:00": Stream(text, partial(klines, interval.shifted(8 * HOUR_NS)), cadences),
+    }
+
 
 SPOT_STREAMS: Mapping[str, Stream] = {
     "trade": Stream(SPOT_TRADE, trades, REAL_TIME),
@@ -219,9 +438,32 @@ SPOT_STREAMS: Mapping[str, Stream] = {
     "bookTicker": Stream(SPOT_BOOK_TICKER, best_quotes, REAL_TIME),
     "depth": Stream(SPOT_DEPTH_UPDATE, depth_changes, SPOT_DEPTH_CADENCES),
     **{f"depth{n}": Stream(SPOT_BOOK, partial(best_levels, n), SPOT_DEPTH_CADENCES) for n in (5, 10, 20)},
+    **{
+        key: row
+        for name, interval in INTERVALS.items()
+        for key, row in _kline_streams(name, interval).items()
+    },
+    "ticker": Stream(SPOT_TICKER, day_tickers, EVERY_SECOND),
+    "avgPrice": Stream(SPOT_AVERAGE_PRICE, average_prices, EVERY_SECOND),
+    **{
+        name: Stream(text, partial(window_tickers, minutes), EVERY_SECOND)
+        for names, text, minutes in (
+            (("miniTicker", "!miniTicker@arr"), SPOT_MINI_TICKER, DAY_MINUTES),
+            *(
+                (
+                    (f"ticker_{window}", f"!ticker_{window}@arr"),
+                    SPOT_WINDOW_TICKER.replace("WINDOW", window),
+                    minutes,
+                )
+                for window, minutes in (("1h", 60), ("4h", 240), ("1d", DAY_MINUTES))
+            ),
+        )
+        for name in names
+    },
 }
 
-_NAME = re.compile(r"([^@\s/]{1,50})@([^@]+)(?:@([^@]+))?")
+# A stream of one symbol, or of all: these begin with an exclamation mark.
+_NAME = re.compile(r"(?:([^@\s/!]{1,50})@(?!!)|(?=!))([^@]+(?:@[^@]+)*)")
 
 
 def stream_topic(
@@ -229,34 +471,71 @@ def stream_topic(
 ) -> Topic | None:
     """The topic of a stream name; None when it names no listed symbol, which is no error: such a stream is silent.
 
-    Symbols are lower-case in stream names, another spelling is another symbol. Raises VenueError on a malformed name.
+    Symbols are lower-case in stream names, another spelling is another symbol; a stream of all markets has the
+    symbol "". Raises VenueError on a malformed name.
     """
     match = _NAME.fullmatch(name)
     if match is None:
         raise VenueError("INVALID_STREAM")
-    symbol, channel, option = match.groups(default="")
+    symbol, channel = match.groups(default="")
+    option = ""
+    if channel not in streams:
+        channel, _, option = channel.rpartition("@")
     if channel not in streams or option not in streams[channel].cadences_ns:
         raise VenueError("INVALID_STREAM")
-    if symbol != symbol.lower() or symbol.upper() not in symbols:
+    if symbol and (symbol != symbol.lower() or symbol.upper() not in symbols):
         return None
     return Topic(channel, symbol.upper(), (option,) if option else (), dress)
 
 
 class StreamChannel:
-    """The frames of one topic. A subscriber gets no snapshot: on this venue it asks for one over REST."""
+    """The frames of one market's stream. A subscriber gets no snapshot: on this venue it asks for one over REST."""
 
     def __init__(self, topic: Topic, stream: Stream, market: HyperSynthReactor, decimals: int) -> None:
         unit_ns = US_NS if MICROSECONDS in topic.dress else MS_NS
-        parts = parts_of(stream.text, market.instrument, decimals, unit_ns)
-        if COMBINED in topic.dress:
-            name = "@".join((topic.symbol.lower(), topic.channel, *topic.options))
-            parts = (f'{{"stream":"{name}","data":', *parts, "}")
-        self._parts = parts
+        head, tail = _envelope(topic)
+        self._parts = (head, *parts_of(stream.text, market.instrument, decimals, unit_ns), tail)
         self._rows = partial(stream.rows, market, cadence_ns=stream.cadences_ns["".join(topic.options)])
 
-    def page(self, start_ns: int) -> Page:
+    def messages(self, start_ns: int) -> tuple[Column, list[bytes]]:
+        """When each message of a page is due, and its text."""
         due_ns, columns = self._rows(start_ns=start_ns)
-        return pack(start_ns, due_ns, encode(self._parts, columns))
+        return due_ns, encode(self._parts, columns)
+
+    def page(self, start_ns: int) -> Page:
+        return pack(start_ns, *self.messages(start_ns))
 
     def snapshot(self, now_ns: int) -> Sequence[bytes]:  # noqa: ARG002
         return ()
+
+
+class ArrayChannel:
+    """The frames of a stream of all markets: what those say that say something at an instant, as one array."""
+
+    def __init__(
+        self, topic: Topic, stream: Stream, markets: Iterable[HyperSynthReactor], decimals: int
+    ) -> None:
+        bare = replace(topic, dress=tuple(word for word in topic.dress if word != COMBINED))
+        self._channels = [StreamChannel(bare, stream, market, decimals) for market in markets]
+        head, tail = _envelope(topic)
+        self._form = b"%s[%%s]%s" % (head.encode(), tail.encode())
+
+    def page(self, start_ns: int) -> Page:
+        said: dict[int, list[bytes]] = {}
+        for channel in self._channels:
+            due_ns, texts = channel.messages(start_ns)
+            for at_ns, text in zip(due_ns.tolist(), texts, strict=True):
+                said.setdefault(at_ns, []).append(text)
+        due = sorted(said)
+        return pack(start_ns, due, [self._form % b",".join(said[at_ns]) for at_ns in due])
+
+    def snapshot(self, now_ns: int) -> Sequence[bytes]:  # noqa: ARG002
+        return ()
+
+
+def _envelope(topic: Topic) -> tuple[str, str]:
+    """What stands around the messages of a topic."""
+    if COMBINED not in topic.dress:
+        return "", ""
+    name = "@".join(filter(None, (topic.symbol.lower(), topic.channel, *topic.options)))
+    return f'{{"stream":"{name}","data":', "}"
