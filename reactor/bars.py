@@ -103,13 +103,14 @@ class BarSeries:
         """The bars that open in [first_ns, stop_ns) and before at_ns; the last one as far as it goes at
         at_ns.
         """
-        starts = interval.starts(max(first_ns, self._tape.listed_ns), min(stop_ns, at_ns))
+        listed_ns = self._tape.listed_ns
+        starts = interval.starts(max(first_ns, interval.start(listed_ns)), min(stop_ns, at_ns))
         if not starts:
             return _none()
         end_ns = min(interval.next(starts[-1]), at_ns)
         if interval.length_ns and interval.length_ns < BLOCK_NS:
             return self._from_prints(interval, starts, end_ns)
-        pieces = self._pieces(starts[0], end_ns)
+        pieces = self._pieces(max(starts[0], listed_ns), end_ns)
         return _merge(pieces, [*starts, interval.next(starts[-1])])
 
     def running(self, interval: Interval, at_ns: Column) -> Bars:
@@ -120,11 +121,12 @@ class BarSeries:
         """
         minute_ns = _open_minute(at_ns)
         start_ns = interval.start(int(at_ns[-1]) - 1)
+        first_ns = max(start_ns, self._tape.listed_ns)
         if interval.length_ns and interval.length_ns < BLOCK_NS:
             parts = [self._from_prints(interval, [interval.start(t - 1)], t) for t in at_ns.tolist()]
             return Bars.join(parts)
         current = self._partial(minute_ns, at_ns)
-        whole = self._pieces(start_ns, minute_ns) if start_ns < minute_ns else _none()
+        whole = self._pieces(first_ns, minute_ns) if first_ns < minute_ns else _none()
         return _extend(whole, current, start_ns, interval.next(start_ns))
 
     def rolling(self, minutes: int, at_ns: Column) -> Bars:

@@ -124,6 +124,16 @@ def test_the_running_bar_at_many_instants(tape: PrintedTape, interval: Interval)
         assert row == count(tape.prints, start, interval.next(start), at)
 
 
+def test_a_bar_that_opened_before_the_listing_counts_from_it(tape: PrintedTape) -> None:
+    """The first week of a market is the prints there are, however many days of it came before."""
+    minute_ns = LISTED_NS + 3 * 60 * BLOCK_NS
+    series = BarSeries(tape)
+    for at in (minute_ns + 30 * SECOND_NS, minute_ns + BLOCK_NS):
+        expected = count(tape.prints, LISTED_NS - 3 * DAY_NS, LISTED_NS + 4 * DAY_NS, at)
+        assert table(series.running(WEEK, np.array([at]))) == [expected]
+        assert table(series.bars(WEEK, 0, at, at)) == [expected]
+
+
 def test_rolling_statistics_cover_whole_minutes_and_the_running_one(tape: PrintedTape) -> None:
     """A window of n minutes is the n before the running minute, plus what has happened in it."""
     minute_ns = LISTED_NS + 3 * DAY_NS + 7 * BLOCK_NS
