@@ -11,6 +11,7 @@ from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
+from math import gcd
 from typing import Protocol, TypeAlias
 
 import numpy as np
@@ -109,16 +110,22 @@ def parts_of(text: str, instrument: Instrument, decimals: int, unit_ns: int) -> 
         return partial(Decimal, scale=Scale(frac, max(frac, decimals), step))
 
     price_frac, qty_frac = instrument.price_decimals, instrument.qty_decimals
-    average_frac = max(price_frac, decimals)
+    least_frac = max(price_frac, decimals)
+    quote_step, quote_per = instrument.tick_size * instrument.lot_size, 10**qty_frac
+    common = gcd(quote_step, quote_per)
     kinds: dict[str, Callable[[str], Part]] = {
         "symbol": lambda _: instrument.symbol,
         "time": partial(Int, per=unit_ns),
         "flag": Choice,
         "price": scale(price_frac, instrument.tick_size),
         "qty": scale(qty_frac, instrument.lot_size),
-        "quote": scale(price_frac + qty_frac, instrument.tick_size * instrument.lot_size),
+        "quote": scale(price_frac + qty_frac, quote_step),
+        "cash": partial(
+            Decimal, scale=Scale(price_frac, least_frac, quote_step // common), per=quote_per // common
+        ),
+        "e8": partial(Decimal, scale=Scale(8, 8)),
         "percent": partial(Decimal, scale=Scale(3, 3)),
-        "average": partial(Decimal, scale=Scale(average_frac, average_frac), per=10 ** (12 - average_frac)),
+        "average": partial(Decimal, scale=Scale(least_frac, least_frac), per=10 ** (12 - least_frac)),
         "levels": lambda name: Each(name, declare(LEVEL, kinds)),
     }
     return declare(text, kinds)
@@ -136,7 +143,7 @@ def time_unit(wanted: str | None) -> int:
 def trades(market: HyperSynthReactor, start_ns: int, cadence_ns: int) -> Rows:
     """Every print, at the end of its tick."""
     prints = _prints(market, start_ns)
-    due = _boundary(prints.ts_ns, cadence_ns)
+    due = boundary(prints.ts_ns, cadence_ns)
     return due, {
         "E": due,
         "t": prints.trade_id,
@@ -152,7 +159,7 @@ def aggregate_trades(market: HyperSynthReactor, start_ns: int, cadence_ns: int) 
     prints = _prints(market, start_ns)
     first = np.flatnonzero(np.diff(prints.agg_id, prepend=prints.agg_id[:1] - 1))
     last = np.append(first[1:], len(prints))[: len(first)] - 1
-    due = _boundary(prints.ts_ns[first], cadence_ns)
+    due = boundary(prints.ts_ns[first], cadence_ns)
     return due, {
         "E": due,
         "a": prints.agg_id[first],
@@ -168,7 +175,7 @@ def aggregate_trades(market: HyperSynthReactor, start_ns: int, cadence_ns: int) 
 def best_quotes(market: HyperSynthReactor, start_ns: int, cadence_ns: int) -> Rows:
     """Every change of the best bid or offer, at the end of its tick."""
     quotes = market.window(start_ns, start_ns + PAGE_NS).quotes
-    return _boundary(quotes.ts_ns, cadence_ns), {
+    return boundary(quotes.ts_ns, cadence_ns), {
         "u": quotes.update_id,
         "b": quotes.bid_ticks,
         "B": quotes.bid_lots,
@@ -183,7 +190,7 @@ def depth_changes(market: HyperSynthReactor, start_ns: int, cadence_ns: int) -> 
     U continues the window before, so ids are contiguous whatever was skipped. Bids descend from the best, asks ascend.
     """
     levels = market.window(start_ns, start_ns + PAGE_NS).levels
-    window_of = _boundary(levels.tick * TICK_NS, cadence_ns)
+    window_of = boundary(levels.tick * TICK_NS, cadence_ns)
     due, ends = _windows(window_of)
     last_id = levels.update_id[ends - 1]
     first_id = np.append(market.update_id(start_ns), last_id)[: len(due)] + 1
@@ -212,7 +219,7 @@ def depth_changes(market: HyperSynthReactor, start_ns: int, cadence_ns: int) -> 
 def best_levels(n: int, market: HyperSynthReactor, start_ns: int, cadence_ns: int) -> Rows:
     """The best n levels of both sides at each boundary before which the book changed."""
     levels = market.window(start_ns, start_ns + PAGE_NS).levels
-    due, ends = _windows(_boundary(levels.tick * TICK_NS, cadence_ns))
+    due, ends = _windows(boundary(levels.tick * TICK_NS, cadence_ns))
     ladder = Ladder(market.book(start_ns))
     sides: tuple[list[list[tuple[int, int]]], ...] = ([], [])
     for start, stop in pairwise([0, *ends.tolist()]):
@@ -231,10 +238,10 @@ def klines(interval: Interval, market: HyperSynthReactor, start_ns: int, cadence
 
     "It pushes data every 2s if there is anything new": https://github.com/ccxt/node-binance-api/issues/509, 2020-10.
     """
-    due = _boundaries(start_ns, cadence_ns)
+    due = boundaries(start_ns, cadence_ns)
     bars = market.bars.running(interval, due)
     ends = bars.close_ns == due
-    told = np.flatnonzero(ends | _happened(_prints(market, start_ns).ts_ns, start_ns, due))
+    told = np.flatnonzero(ends | happened(_prints(market, start_ns).ts_ns, start_ns, due))
     return due[told], {"E": due[told], "x": ends[told].astype(np.int64), **kline_columns(bars.take(told))}
 
 
@@ -243,18 +250,18 @@ def window_tickers(minutes: int, market: HyperSynthReactor, start_ns: int, caden
 
     What only leaves the window is told with the next print.
     """
-    due = _boundaries(start_ns, cadence_ns)
-    told = np.flatnonzero(_happened(_prints(market, start_ns).ts_ns, start_ns, due))
+    due = boundaries(start_ns, cadence_ns)
+    told = np.flatnonzero(happened(_prints(market, start_ns).ts_ns, start_ns, due))
     bars = statistics(market, minutes, due).take(told)
     return due[told], {"E": due[told], **ticker_columns(market, bars, due[told])}
 
 
 def day_tickers(market: HyperSynthReactor, start_ns: int, cadence_ns: int) -> Rows:
     """24 h statistics with the newest print and the best quotes, at every boundary before which these moved."""
-    due = _boundaries(start_ns, cadence_ns)
+    due = boundaries(start_ns, cadence_ns)
     block = market.window(start_ns, start_ns + PAGE_NS)
     prints, quotes = block.prints, block.quotes
-    told = np.flatnonzero(_happened(prints.ts_ns, start_ns, due) | _happened(quotes.ts_ns, start_ns, due))
+    told = np.flatnonzero(happened(prints.ts_ns, start_ns, due) | happened(quotes.ts_ns, start_ns, due))
     bars = statistics(market, DAY_MINUTES, due)
     before, bars, due = closes_before(market, bars)[told], bars.take(told), due[told]
     lots = np.append(last_lots(market, start_ns), prints.qty_lots)
@@ -270,9 +277,9 @@ def day_tickers(market: HyperSynthReactor, start_ns: int, cadence_ns: int) -> Ro
 
 def average_prices(market: HyperSynthReactor, start_ns: int, cadence_ns: int) -> Rows:
     """The average price at every boundary before which something traded."""
-    due = _boundaries(start_ns, cadence_ns)
+    due = boundaries(start_ns, cadence_ns)
     times = _prints(market, start_ns).ts_ns
-    told = np.flatnonzero(_happened(times, start_ns, due))
+    told = np.flatnonzero(happened(times, start_ns, due))
     average = average_price_e12(market, due)[told]
     due = due[told]
     return due, {"E": due, "w": average, "T": times[np.searchsorted(times, due) - 1]}
@@ -378,17 +385,17 @@ def _prints(market: HyperSynthReactor, start_ns: int) -> Prints:
     return market.window(start_ns, start_ns + PAGE_NS).prints
 
 
-def _boundaries(start_ns: int, cadence_ns: int) -> Column:
+def boundaries(start_ns: int, cadence_ns: int) -> Column:
     """The multiples of the cadence in the page's (start_ns, start_ns + PAGE_NS]."""
     return np.arange(start_ns // cadence_ns + 1, (start_ns + PAGE_NS) // cadence_ns + 1) * cadence_ns
 
 
-def _happened(ts_ns: Column, start_ns: int, due: Column) -> NDArray[np.bool_]:
+def happened(ts_ns: Column, start_ns: int, due: Column) -> NDArray[np.bool_]:
     """Whether something happened between each boundary and the one before it, the first after start_ns."""
     return np.diff(np.searchsorted(ts_ns, np.append(start_ns, due))) > 0
 
 
-def _boundary(ts_ns: Column, cadence_ns: int) -> Column:
+def boundary(ts_ns: Column, cadence_ns: int) -> Column:
     """The first multiple of the cadence after each instant: what happens in a window is due at its end."""
     return (ts_ns // cadence_ns + 1) * cadence_ns
 
@@ -493,7 +500,7 @@ class StreamChannel:
 
     def __init__(self, topic: Topic, stream: Stream, market: HyperSynthReactor, decimals: int) -> None:
         unit_ns = US_NS if MICROSECONDS in topic.dress else MS_NS
-        head, tail = _envelope(topic)
+        head, tail = envelope(topic)
         self._parts = (head, *parts_of(stream.text, market.instrument, decimals, unit_ns), tail)
         self._rows = partial(stream.rows, market, cadence_ns=stream.cadences_ns["".join(topic.options)])
 
@@ -517,7 +524,7 @@ class ArrayChannel:
     ) -> None:
         bare = replace(topic, dress=tuple(word for word in topic.dress if word != COMBINED))
         self._channels = [StreamChannel(bare, stream, market, decimals) for market in markets]
-        head, tail = _envelope(topic)
+        head, tail = envelope(topic)
         self._form = b"%s[%%s]%s" % (head.encode(), tail.encode())
 
     def page(self, start_ns: int) -> Page:
@@ -533,7 +540,7 @@ class ArrayChannel:
         return ()
 
 
-def _envelope(topic: Topic) -> tuple[str, str]:
+def envelope(topic: Topic) -> tuple[str, str]:
     """What stands around the messages of a topic."""
     if COMBINED not in topic.dress:
         return "", ""
