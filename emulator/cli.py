@@ -37,11 +37,8 @@ def _options() -> Iterator[inspect.Parameter]:
     """An option per setting. Values stay text here, so that `load` judges flags and files alike."""
     for name, setting in SETTINGS.items():
         switch = isinstance(setting.default, bool)
-        said = setting.help
-        if not switch:
-            said += f" {setting.kind.allowed[0].upper()}{setting.kind.allowed[1:]}."
-        if setting.default:
-            said += f" Default: {setting.default}."
+        default = f"; default {setting.default}" if setting.default else ""
+        said = setting.help if switch else f"{setting.help} [{setting.kind.allowed}{default}]"
         option = typer.Option(_flag(name), help=said, metavar=None if switch else "VALUE", show_default=False)
         option.default = None
         annotation = bool | None if switch else str | None
@@ -66,7 +63,7 @@ def _commands() -> None:
 def serve(
     *,
     preset: Annotated[
-        str | None, typer.Option(help=f"Settings that come along: {', '.join(presets())}.")
+        str | None, typer.Option(help=f"Settings that come along: {', '.join(presets())}.", metavar="NAME")
     ] = None,
     config: Annotated[
         Path | None, typer.Option(help="Settings of your own, in YAML.", metavar="FILE")

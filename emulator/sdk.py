@@ -114,11 +114,10 @@ class Emulator:
         gateway = Gateway(self._config, self._registry)
         started: Future[asyncio.AbstractEventLoop] = Future()
         self._stop = asyncio.Event()
-        self._thread = threading.Thread(
-            target=self._run, args=(gateway, started), name="emulator", daemon=True
-        )
-        self._thread.start()
+        thread = threading.Thread(target=self._run, args=(gateway, started), name="emulator", daemon=True)
+        thread.start()
         self._loop = started.result()
+        self._thread = thread
         self._urls = gateway.urls
         self.control_url = gateway.control_url
         self.clock = Clock(gateway.driver, self._loop)

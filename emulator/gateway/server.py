@@ -38,6 +38,7 @@ TOO_LARGE = HttpResponse(413, b"Content Too Large", "text/plain")
 CONTROL = "control"
 GOING_AWAY = Close(1001)
 GOODBYE_S = 1.0  # so long clients may take to answer it
+KEEP_ALIVE_S = 75  # beyond what clients keep idle connections for, or they meet one that is just being closed
 
 log = get_logger("server")
 
@@ -136,6 +137,7 @@ class Listener:
             log_config=None,
             access_log=False,
             proxy_headers=False,
+            timeout_keep_alive=KEEP_ALIVE_S,
         )
 
     @property

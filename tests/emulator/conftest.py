@@ -27,6 +27,13 @@ def toy() -> Iterator[Emulator]:
         yield running
 
 
+@pytest.fixture(scope="module")
+def quiet() -> Iterator[Emulator]:
+    """One toy venue for many examples, none of which may leave a trace in it."""
+    with Emulator({}, registry=[TOY]) as running:
+        yield running
+
+
 @pytest.fixture
 def dial(toy: Emulator) -> Iterator[Callable[..., Client]]:
     """Connect a client to a path of a venue."""

@@ -79,7 +79,7 @@ def test_every_setting_is_an_option(
     for name, setting in SETTINGS.items():
         assert f"--{name.replace('_', '-')} " in said
         assert setting.help in said
-        assert not setting.default or f"Default: {setting.default}." in said
+        assert not setting.default or f"; default {setting.default}]" in said
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

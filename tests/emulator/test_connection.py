@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from emulator.sdk import Emulator
@@ -180,6 +183,19 @@ def test_a_frame_against_the_protocol_is_1002(raw: Raw, frame: bytes) -> None:
     client.socket.sendall(frame)
     [(head, payload)] = client.rest()
     assert (head, payload[:2]) == (0x88, (1_002).to_bytes(2, "big"))
+
+
+@given(data=st.binary(min_size=1, max_size=64), masked=st.booleans())
+@settings(max_examples=60)
+def test_no_bytes_bring_it_down(quiet: Emulator, data: bytes, masked: bool) -> None:
+    """Anything after the upgrade is answered, awaited or closed with a code; never a hang, never a word of ours."""
+    with closing(RawClient(quiet.url("toy"))) as client:
+        client.upgrade()
+        client.socket.sendall(b"\x81" + bytes((0x80 | len(data), 0, 0, 0, 0)) + data if masked else data)
+        client.socket.shutdown(socket.SHUT_WR)
+        said = client.rest()
+    assert {head for head, _ in said} <= {0x81, 0x8A, 0x88, 0}
+    assert all(b"Traceback" not in payload for _, payload in said)
 
 
 def test_a_client_closes_in_peace(toy: Emulator, dial: Dial) -> None:

@@ -169,6 +169,19 @@ async def test_a_channel_lives_from_its_first_subscriber_to_its_last(crank: Cran
     assert crank.made == ["a", "a"]
 
 
+async def test_a_connection_that_goes_leaves_nothing_behind(crank: Crank) -> None:
+    """Whether a tick came in between or not."""
+    for ticks in (0, 1):
+        for _ in range(3):
+            one = Recorder()
+            crank.join(one, "a", "b")
+            await crank.turn(ticks)
+            crank.hub.drop(one)
+    assert not crank.hub._feeds
+    assert not crank.hub._groups
+    assert not crank.hub._moved
+
+
 async def test_the_next_page_is_made_ahead(crank: Crank) -> None:
     """At the edge of a page nobody waits."""
     one = Recorder()
