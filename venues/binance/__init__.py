@@ -1,14 +1,16 @@
-"""The Binance card: what the venue lists, and the tables its sockets, streams and endpoints are made of.
+"""The Binance cards, spot and USD-M futures: what each lists, and the tables its sockets and endpoints are made of.
 
 The family has one body; its markets differ by what stands in the fields of a card.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeAlias
 
-from reactor.manifest import SimulationManifest
+from reactor.profiles import profile
 from reactor.types import Instrument, Kind
 from venues.base import (
     Channel,
@@ -24,13 +26,30 @@ from venues.base import (
 )
 from venues.binance.rest import JSON, SPOT_ROUTES, Routes, handle
 from venues.binance.rules import ERRORS, SPOT_SESSION, SessionRules
-from venues.binance.session import SPOT_ENDPOINTS, BinanceSession, Endpoint, handshake
-from venues.binance.wire import SPOT_STREAMS, ArrayChannel, Stream, StreamChannel
+from venues.binance.session import SPOT_ENDPOINTS, USDM_ENDPOINTS, BinanceSession, Endpoint, handshake
+from venues.binance.usdm_rules import USDM_SESSION
+from venues.binance.usdm_wire import (
+    ONE_BY_ONE,
+    PERPETUAL,
+    USDM_CATEGORIES,
+    USDM_STREAMS,
+    MergedChannel,
+    usdm_topic,
+)
+from venues.binance.wire import SPOT_STREAMS, ArrayChannel, Stream, StreamChannel, stream_topic
+
+# The topic of a stream's name, of a card's streams and the symbols it lists, in a dress.
+Grammar: TypeAlias = Callable[[str, Mapping[str, Stream], Container[str], tuple[str, ...]], Topic | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Binance:
-    """One card of the family. `decimals` is what prices and quantities are padded to."""
+    """One card of the family.
+
+    `decimals` is what prices and quantities are padded to at least, `time_units` whether clients may choose the unit of
+    times. `categories` tells by channel which sockets a stream is told on; as on the venue's test networks, every
+    socket is told all of them, unless `strict_routing` is on.
+    """
 
     id: str
     port_offset: int
@@ -40,23 +59,37 @@ class Binance:
     endpoints: tuple[Endpoint, ...]
     streams: Mapping[str, Stream]
     routes: Routes
-    decimals: int
+    decimals: int = 0
+    time_units: bool = False
+    grammar: Grammar = stream_topic
+    categories: Mapping[str, str] = field(default_factory=dict)
+    strict_routing: bool = False
 
     def session(self, request: HttpRequest, exchange: Exchange) -> Session | HttpResponse:
         try:
-            opened = handshake(request, self.endpoints)
+            opened = handshake(request, self.endpoints, self.time_units)
         except VenueError as error:
             row = ERRORS[str(error.code)]
             return HttpResponse(row.status, row.body(error.params), JSON)
         if opened is None:
             return HttpResponse(404, b"", JSON)
-        return BinanceSession(opened, self.session_rules, self.streams, exchange.markets)
+        topic_of = partial(self._topic, opened.endpoint.category, exchange.markets)
+        return BinanceSession(opened, self.session_rules, topic_of)
+
+    def _topic(
+        self, category: str, symbols: Container[str], name: str, dress: tuple[str, ...]
+    ) -> Topic | None:
+        topic = self.grammar(name, self.streams, symbols, dress)
+        if topic and self.strict_routing and self.categories[topic.channel] != category:
+            return None
+        return topic
 
     def channel(self, topic: Topic, exchange: Exchange) -> Channel:
         stream = self.streams[topic.channel]
         if not topic.symbol:
-            return ArrayChannel(topic, stream, exchange, self.decimals)
-        market = exchange.market(topic.symbol)
+            channel = MergedChannel if topic.channel in ONE_BY_ONE else ArrayChannel
+            return channel(topic, stream, exchange, self.decimals)
+        market = exchange.market(topic.symbol.removesuffix(PERPETUAL))
         assert market is not None, topic
         return StreamChannel(topic, stream, market, self.decimals)
 
@@ -64,7 +97,7 @@ class Binance:
         return handle(self.routes, self.decimals, request, exchange, now_ns)
 
 
-def _spot(base: str, price_decimals: int, qty_decimals: int, manifest: SimulationManifest) -> Listing:
+def _spot(base: str, price_decimals: int, qty_decimals: int) -> Listing:
     symbol = f"{base}USDT"
     return Listing(
         Instrument(
@@ -79,22 +112,59 @@ def _spot(base: str, price_decimals: int, qty_decimals: int, manifest: Simulatio
             qty_decimals=qty_decimals,
             lot_size=1,
         ),
-        manifest,
+        profile(base, "spot"),
     )
 
+
+def _perpetual(base: str, price_decimals: int, tick_size: int, qty_decimals: int) -> Listing:
+    symbol = f"{base}USDT"
+    return Listing(
+        Instrument(
+            market=f"binance-usdm:{symbol}",
+            symbol=symbol,
+            asset=base,
+            base=base,
+            quote="USDT",
+            kind=Kind.PERP,
+            price_decimals=price_decimals,
+            tick_size=tick_size,
+            qty_decimals=qty_decimals,
+            lot_size=1,
+        ),
+        profile(base, "perp"),
+    )
+
+
+SOCKET_RULES = SocketRules(
+    max_message_bytes=65_536,
+    outbox_bytes=8 << 20,
+    slow_consumer=Close(1008, "Slow consumer"),
+)
 
 BINANCE = Binance(
     id="binance",
     port_offset=1,
-    listings=(_spot("BTC", 2, 5, SimulationManifest()),),
-    socket_rules=SocketRules(
-        max_message_bytes=65_536,
-        outbox_bytes=8 << 20,
-        slow_consumer=Close(1008, "Slow consumer"),
-    ),
+    listings=(_spot("BTC", 2, 5), _spot("ETH", 2, 4), _spot("SOL", 2, 3)),
+    socket_rules=SOCKET_RULES,
     session_rules=SPOT_SESSION,
     endpoints=SPOT_ENDPOINTS,
     streams=SPOT_STREAMS,
     routes=SPOT_ROUTES,
     decimals=8,
+    time_units=True,
+)
+
+# Sizes of ticks and lots as in answers of /fapi/v1/exchangeInfo of 2026-09-15 (BTCUSDT) and 2025; a price has more
+# decimals than its tick needs.
+BINANCE_USDM = Binance(
+    id="binance-usdm",
+    port_offset=2,
+    listings=(_perpetual("BTC", 2, 10, 3), _perpetual("ETH", 2, 1, 3), _perpetual("SOL", 4, 100, 2)),
+    socket_rules=SOCKET_RULES,
+    session_rules=USDM_SESSION,
+    endpoints=USDM_ENDPOINTS,
+    streams=USDM_STREAMS,
+    routes={},
+    grammar=usdm_topic,
+    categories=USDM_CATEGORIES,
 )

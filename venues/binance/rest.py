@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, TypeAlias
 from urllib.parse import parse_qsl
 
@@ -17,7 +18,7 @@ import numpy as np
 import orjson
 
 from reactor.single_asset import HyperSynthReactor
-from reactor.types import MS_NS, Side
+from reactor.types import BLOCK_NS, DAY_NS, MS_NS, Column
 from venues.base import Exchange, HttpRequest, HttpResponse, VenueError
 from venues.binance.rules import (
     ERRORS,
@@ -28,8 +29,25 @@ from venues.binance.rules import (
     WEIGHT_WINDOW_NS,
     spot_symbol,
 )
-from venues.binance.wire import SPOT_BOOK, parts_of, time_unit
-from venues.wire import Each, Ragged, encode
+from venues.binance.wire import (
+    AVERAGE_MINUTES,
+    DAY_MINUTES,
+    INTERVALS,
+    SPOT_BOOK,
+    US_NS,
+    aggregate_columns,
+    average_price_e12,
+    closes_before,
+    kline_columns,
+    last_lots,
+    parts_of,
+    quote_columns,
+    statistics,
+    ticker_columns,
+    time_unit,
+    trade_columns,
+)
+from venues.wire import Ragged, Values, encode
 
 JSON = "application/json;charset=UTF-8"
 
@@ -37,10 +55,49 @@ JSON = "application/json;charset=UTF-8"
 # without a gap, even for a client that wants the next event to start at lastUpdateId + 1.
 BOOK_CADENCE_NS = 100 * MS_NS
 
+# ---------------------------------------------------------------- the messages
+# https://github.com/binance/binance-spot-api-docs/blob/master/rest-api.md, 2026-07-21. Columns are named as in the
+# streams that tell the same.
 SPOT_REST_TRADE = (
-    '{"id":<id>,"price":"<price:price>","qty":"<qty:qty>","quoteQty":"<quote:quote>","time":<time:time>,'
-    '"isBuyerMaker":<maker:flag>,"isBestMatch":true}'
+    '{"id":<t>,"price":"<p:price>","qty":"<q:qty>","quoteQty":"<quote:quote>","time":<T:time>,'
+    '"isBuyerMaker":<m:flag>,"isBestMatch":true}'
 )
+SPOT_REST_AGG_TRADE = (
+    '{"a":<a>,"p":"<p:price>","q":"<q:qty>","f":<f>,"l":<l>,"T":<T:time>,"m":<m:flag>,"M":true}'
+)
+REST_KLINE = (
+    '[<t:time>,"<o:price>","<h:price>","<l:price>","<c:price>","<v:qty>",<T:time>,"<q:quote>",<n>,'
+    '"<V:qty>","<Q:quote>","0"]'
+)
+SPOT_REST_AVERAGE_PRICE = f'{{"mins":{AVERAGE_MINUTES},"price":"<w:average>","closeTime":<T:time>}}'
+SPOT_REST_PRICE = '{"symbol":"<s:symbol>","price":"<c:price>"}'
+SPOT_REST_BOOK_TICKER = (
+    '{"symbol":"<s:symbol>",'
+    '"bidPrice":"<b:price>","bidQty":"<B:qty>","askPrice":"<a:price>","askQty":"<A:qty>"}'
+)
+
+_CHANGE = '"priceChange":"<p:price>","priceChangePercent":"<P:percent>","weightedAvgPrice":"<w:average>",'
+_NOW = (
+    '"prevClosePrice":"<x:price>","lastPrice":"<c:price>","lastQty":"<Q:qty>","bidPrice":"<b:price>",'
+    '"bidQty":"<B:qty>","askPrice":"<a:price>","askQty":"<A:qty>",'
+)
+_EXTREMES = '"openPrice":"<o:price>","highPrice":"<h:price>","lowPrice":"<l:price>",'
+_LAST = '"lastPrice":"<c:price>",'
+_SUMS = (
+    '"volume":"<v:qty>","quoteVolume":"<q:quote>","openTime":<O:time>,"closeTime":<C:time>,'
+    '"firstId":<F>,"lastId":<L>,"count":<n>}'
+)
+_SYMBOL = '{"symbol":"<s:symbol>",'
+_MINI = _SYMBOL + _EXTREMES + _LAST + _SUMS
+# by the parameter `type`
+SPOT_DAY_TICKER = {"FULL": _SYMBOL + _CHANGE + _NOW + _EXTREMES + _SUMS, "MINI": _MINI}
+SPOT_WINDOW_TICKER = {"FULL": _SYMBOL + _CHANGE + _EXTREMES + _LAST + _SUMS, "MINI": _MINI}
+
+WINDOW_MINUTES = {
+    f"{n}{unit}": n * minutes
+    for unit, minutes, most in (("m", 1, 59), ("h", 60, 23), ("d", DAY_MINUTES, 7))
+    for n in range(1, most + 1)
+}
 
 
 # ---------------------------------------------------------------- endpoints
@@ -63,6 +120,15 @@ class Call:
     unit_ns: int
     decimals: int
 
+    @property
+    def instant(self) -> Column:
+        """Now, as a column of one row."""
+        return np.array([self.now_ns])
+
+    def texts(self, market: HyperSynthReactor, text: str, columns: Mapping[str, Values]) -> list[bytes]:
+        """A declared message of a market, once per row of the columns."""
+        return encode(parts_of(text, market.instrument, self.decimals, self.unit_ns), columns)
+
 
 @dataclass(frozen=True, slots=True)
 class Route:
@@ -73,6 +139,8 @@ class Route:
     params: Mapping[str, Param] | None = field(default_factory=dict)
 
 
+Declared: TypeAlias = tuple[str, Mapping[str, Values]]  # a message and the columns that fill it
+Told: TypeAlias = Callable[[Call, HyperSynthReactor], Declared]
 Routes: TypeAlias = Mapping[str, Mapping[str, Route]]  # by path, then method
 
 
@@ -147,6 +215,11 @@ def server_time(call: Call) -> bytes:
 
 def exchange_info(call: Call) -> bytes:
     """The rules of trading, and the symbols asked for: one, several, those with a permission, or all."""
+    selections = [
+        name for name in ("symbol", "symbols", "permissions", "symbolStatus") if name in call.params
+    ]
+    if len(selections) > 1 and selections != ["permissions", "symbolStatus"]:
+        raise VenueError("BAD_COMBINATION")
     instruments = [market.instrument for market in call.exchange]
     asked = _symbols(call.params)
     if asked is not None:
@@ -184,24 +257,135 @@ def depth(call: Call) -> bytes:
             ("asks", book.ask_ticks, book.ask_lots),
         )
     }
-    parts = parts_of(SPOT_BOOK, market.instrument, call.decimals, call.unit_ns)
-    return encode(parts, {"lastUpdateId": one, **sides})[0]
+    return call.texts(market, SPOT_BOOK, {"lastUpdateId": one, **sides})[0]
 
 
-def recent_trades(call: Call) -> bytes:
-    """The newest prints, oldest first."""
+def trades(call: Call) -> bytes:
+    """The newest prints; from an id on, the oldest. Oldest first."""
     market = _market(call.exchange, call.params["symbol"])
-    prints = market.prints_before(call.now_ns, _limit(call.params, 500, 1000))
-    rows = {
-        "id": prints.trade_id,
-        "price": prints.price_ticks,
-        "qty": prints.qty_lots,
-        "quote": prints.price_ticks * prints.qty_lots,
-        "time": prints.ts_ns,
-        "maker": (prints.side == Side.SELL).astype(np.int64),
+    limit = _limit(call.params, 500, 1000)
+    if "fromId" in call.params:
+        oldest = market.minutes(market.listed_ns, market.listed_ns + BLOCK_NS).first_trade_id
+        prints = market.prints_from_trade(max(_id(call.params), int(oldest[0])), limit, call.now_ns)
+    else:
+        prints = market.prints_before(call.now_ns, limit)
+    return _array(call.texts(market, SPOT_REST_TRADE, trade_columns(prints)))
+
+
+def aggregate_trades(call: Call) -> bytes:
+    """The newest aggregates, or the newest of those up to a time; from an id or a time on, the oldest. Oldest first.
+
+    https://github.com/binance/binance-spot-api-docs/blob/master/CHANGELOG.md, 2022-12-05.
+    """
+    market = _market(call.exchange, call.params["symbol"])
+    limit = _limit(call.params, 500, 1000)
+    start_ns, end_ns = _span(call, market.listed_ns)
+    if "fromId" in call.params:
+        if call.params.keys() & {"startTime", "endTime"}:
+            raise VenueError("BAD_COMBINATION")
+        first_id = max(_id(call.params), _next_aggregate(market, market.listed_ns))
+    elif "startTime" in call.params:
+        first_id = _next_aggregate(market, start_ns)
+    else:
+        first_id = _next_aggregate(market, end_ns) - limit
+    prints = market.prints_from_agg(first_id, limit, call.now_ns)
+    prints = prints.cut(0, int(np.searchsorted(prints.ts_ns, end_ns)))
+    return _array(call.texts(market, SPOT_REST_AGG_TRADE, aggregate_columns(prints)))
+
+
+def klines(call: Call, most: int = 1000) -> bytes:
+    """The newest bars, or the newest of those up to a time; from a time on, the oldest. Oldest first.
+
+    The running bar is one of them. What uiKlines changes for presentation is not said, so here it is the same.
+    """
+    market = _market(call.exchange, call.params["symbol"])
+    if call.params["interval"] not in INTERVALS:
+        raise VenueError("BAD_INTERVAL")
+    interval = INTERVALS[call.params["interval"]].shifted(_offset_ns(call.params))
+    limit = _limit(call.params, 500, most)
+    span_ns = limit * (interval.length_ns or 31 * DAY_NS)
+    start_ns, end_ns = _span(call, interval.start(market.listed_ns))
+    if "startTime" in call.params:
+        end_ns = min(end_ns, start_ns + span_ns)
+        bars = market.bars.bars(interval, start_ns, end_ns, call.now_ns)
+        bars = bars.cut(0, limit)
+    else:
+        bars = market.bars.bars(interval, end_ns - span_ns, end_ns, call.now_ns)
+        bars = bars.cut(max(len(bars) - limit, 0), len(bars))
+    return _array(call.texts(market, REST_KLINE, kline_columns(bars)))
+
+
+def average_price(call: Call) -> bytes:
+    """The average price of the last minutes, and the time of the newest print, 0 if there is none."""
+    market = _market(call.exchange, call.params["symbol"])
+    newest_ns = market.prints_before(call.now_ns, 1).ts_ns.sum(keepdims=True)
+    columns = {"w": average_price_e12(market, call.instant), "T": newest_ns}
+    return call.texts(market, SPOT_REST_AVERAGE_PRICE, columns)[0]
+
+
+# ---------------------------------------------------------------- handlers that tell the same of every symbol
+def tickers(told: Told, call: Call) -> bytes:
+    """What is told of the symbol asked for; as an array, of those asked for, or of all."""
+    symbols = _symbols(call.params)
+    markets = (
+        list(call.exchange) if symbols is None else [_market(call.exchange, symbol) for symbol in symbols]
+    )
+    if _status(call.params) != "TRADING":
+        if "symbol" in call.params:
+            raise VenueError("OTHER_SYMBOL_STATUS")
+        markets = []
+    texts = [call.texts(market, *told(call, market))[0] for market in markets]
+    return texts[0] if "symbol" in call.params else _array(texts)
+
+
+def named_tickers(told: Told, call: Call) -> bytes:
+    """Likewise, but symbols must be named."""
+    if not call.params.keys() & {"symbol", "symbols"}:
+        raise VenueError("EITHER_PARAMETER", one="symbol", other="symbols")
+    return tickers(told, call)
+
+
+def day_ticker(call: Call, market: HyperSynthReactor) -> Declared:
+    """24 h statistics, the newest print, the best quotes."""
+    bars = statistics(market, DAY_MINUTES, call.instant)
+    return _typed(SPOT_DAY_TICKER, call), {
+        **ticker_columns(market, bars, call.instant),
+        "x": closes_before(market, bars),
+        "Q": np.array([last_lots(market, call.now_ns)]),
+        **quote_columns(market.quote(call.now_ns)),
     }
-    parts = parts_of(SPOT_REST_TRADE, market.instrument, call.decimals, call.unit_ns)
-    return encode(("[", Each("rows", parts), "]"), {"rows": Ragged(np.array([len(prints)]), rows)})[0]
+
+
+def trading_day_ticker(call: Call, market: HyperSynthReactor) -> Declared:
+    """Statistics of the running day of a time zone, which closes at its end."""
+    day = market.bars.running(INTERVALS["1d"].shifted(_offset_ns(call.params)), call.instant)
+    return _typed(SPOT_WINDOW_TICKER, call), ticker_columns(market, day, day.close_ns - 1)
+
+
+def window_ticker(call: Call, market: HyperSynthReactor) -> Declared:
+    """Statistics of the last minutes, hours or days."""
+    minutes = WINDOW_MINUTES.get(call.params.get("windowSize", "1d"))
+    if minutes is None:
+        raise VenueError("INVALID_PARAMETER", name="windowSize")
+    bars = statistics(market, minutes, call.instant)
+    return _typed(SPOT_WINDOW_TICKER, call), ticker_columns(market, bars, call.instant)
+
+
+def price_ticker(call: Call, market: HyperSynthReactor) -> Declared:
+    """The last price."""
+    return SPOT_REST_PRICE, {"c": market.bars.running(INTERVALS["1m"], call.instant).close_ticks}
+
+
+def book_ticker(call: Call, market: HyperSynthReactor) -> Declared:
+    """The best quotes."""
+    return SPOT_REST_BOOK_TICKER, quote_columns(market.quote(call.now_ns))
+
+
+def _typed(texts: Mapping[str, str], call: Call) -> str:
+    text = texts.get(call.params.get("type", "FULL"))
+    if text is None:
+        raise VenueError("BAD_TICKER_TYPE")
+    return text
 
 
 def nothing_listed(_: Call) -> bytes:
@@ -224,6 +408,52 @@ def _limit(params: Mapping[str, str], default: int, most: int) -> int:
     return min(limit, most)
 
 
+def _id(params: Mapping[str, str]) -> int:
+    """The id to start from; ids beyond 62 bits are as good as the largest of them."""
+    return min(int(params["fromId"]), 1 << 62)
+
+
+def _span(call: Call, oldest_ns: int) -> tuple[int, int]:
+    """The time from startTime to endTime, which is part of it, as [start_ns, end_ns) within what there is.
+
+    Times may be in milliseconds or microseconds, and are "adjusted to fit the correct range":
+    https://github.com/binance/binance-spot-api-docs/blob/master/CHANGELOG.md, 2024-12-09.
+    """
+    bounds = []
+    for name, default_ns, after in (("startTime", oldest_ns, 0), ("endTime", call.now_ns, 1)):
+        at_ns = default_ns
+        if name in call.params:
+            value = int(call.params[name])
+            at_ns = (value + after) * (MS_NS if value < LEAST_MICROSECONDS else US_NS)
+        bounds.append(min(max(at_ns, oldest_ns), call.now_ns))
+    return bounds[0], bounds[1]
+
+
+def _next_aggregate(market: HyperSynthReactor, at_ns: int) -> int:
+    """The id of the first aggregate at or after an instant, which it gets if it is yet to come."""
+    minute_ns = at_ns - at_ns % BLOCK_NS
+    prints = market.window(minute_ns, minute_ns + BLOCK_NS).prints
+    later = prints.agg_id[np.searchsorted(prints.ts_ns, at_ns) :]
+    after = market.minutes(minute_ns + BLOCK_NS, minute_ns + 2 * BLOCK_NS).first_agg_id
+    return int(np.append(later, after)[0])
+
+
+def _offset_ns(params: Mapping[str, str]) -> int:
+    """How far the time zone asked for is ahead of UTC: hours, or hours and minutes, from -12:00 to 14:00."""
+    match = TIME_ZONE.fullmatch(params.get("timeZone", "0"))
+    if match is None:
+        raise VenueError("INVALID_PARAMETER", name="timeZone")
+    sign, hours, minutes = match.groups(default="0")
+    offset = (int(hours) * 60 + int(minutes)) * (-1 if sign == "-" else 1)
+    if not -12 * 60 <= offset <= 14 * 60:
+        raise VenueError("INVALID_PARAMETER", name="timeZone")
+    return offset * BLOCK_NS
+
+
+def _array(texts: Sequence[bytes]) -> bytes:
+    return b"[%s]" % b",".join(texts)
+
+
 def _status(params: Mapping[str, str]) -> str:
     status = params.get("symbolStatus", "TRADING")
     if status not in SPOT_STATUSES:
@@ -232,9 +462,8 @@ def _status(params: Mapping[str, str]) -> str:
 
 
 def _symbols(params: Mapping[str, str]) -> list[str] | None:
-    """The symbols a request selects, None if it does not; selections exclude one another."""
-    selections = [name for name in ("symbol", "symbols", "permissions", "symbolStatus") if name in params]
-    if len(selections) > 1 and selections != ["permissions", "symbolStatus"]:
+    """The symbols a request names, one or a list, None if it names none."""
+    if "symbol" in params and "symbols" in params:
         raise VenueError("BAD_COMBINATION")
     if "symbol" in params:
         return [params["symbol"]]
@@ -270,7 +499,28 @@ def _depth_weight(params: Mapping[str, str]) -> int:
     return next(weight for most, weight in DEPTH_WEIGHTS if limit <= most)
 
 
+def _named(params: Mapping[str, str]) -> int | None:
+    """How many symbols a request names; None is all."""
+    if "symbol" in params:
+        return 1
+    return len(orjson.loads(params["symbols"])) if "symbols" in params else None
+
+
+def _day_ticker_weight(params: Mapping[str, str]) -> int:
+    n = _named(params)
+    return next((weight for most, weight in DAY_TICKER_WEIGHTS if n is not None and n <= most), 80)
+
+
+def _window_ticker_weight(params: Mapping[str, str]) -> int:
+    return min(4 * (_named(params) or 1), 200)
+
+
+def _ticker_weight(params: Mapping[str, str]) -> int:
+    return 2 if "symbol" in params else 4
+
+
 DEPTH_WEIGHTS = ((100, 5), (500, 25), (1000, 50), (5000, 250))
+DAY_TICKER_WEIGHTS = ((20, 2), (100, 40))
 
 # The legal ranges are as the live venue printed them: symbol and symbols 2025-12, numbers 2024. What Java writes
 # [\w&&[^a-z]], word characters but lower-case letters, is (?![a-z])\w here.
@@ -284,6 +534,24 @@ NUMBER = Param("^[0-9]{1,20}$", re.compile("[0-9]{1,20}"))
 WORD = Param("^[A-Z_]{1,20}$", re.compile("[A-Z_]{1,20}"))
 FLAG = Param("^(true|false)$", re.compile("(?i:true|false)"))
 ANYTHING = Param("^.*$", re.compile("(?s:.*)"))
+ONE_SYMBOL = replace(SYMBOL, required=False)  # where several may be asked for
+INTERVAL = replace(ANYTHING, required=True)
+TIME_ZONE = re.compile(r"([+-])?([0-9]{1,2})(?::([0-5][0-9]))?")
+LEAST_MICROSECONDS = 10**14  # as milliseconds, the year 5138
+
+KLINES = Route(
+    klines,
+    _weighs(2),
+    {
+        "symbol": SYMBOL,
+        "interval": INTERVAL,
+        "startTime": NUMBER,
+        "endTime": NUMBER,
+        "timeZone": ANYTHING,
+        "limit": NUMBER,
+    },
+)
+SYMBOLS_AND_STATUS = {"symbol": ONE_SYMBOL, "symbols": SYMBOLS, "symbolStatus": WORD}
 
 # https://github.com/binance/binance-spot-api-docs/blob/master/rest-api.md, 2026-07-21
 SPOT_ROUTES: Routes = {
@@ -294,7 +562,7 @@ SPOT_ROUTES: Routes = {
             exchange_info,
             _weighs(20),
             {
-                "symbol": Param(SYMBOL.legal, SYMBOL.pattern),
+                "symbol": ONE_SYMBOL,
                 "symbols": SYMBOLS,
                 "permissions": ANYTHING,
                 "showPermissionSets": FLAG,
@@ -305,7 +573,43 @@ SPOT_ROUTES: Routes = {
     "/api/v3/depth": {
         "GET": Route(depth, _depth_weight, {"symbol": SYMBOL, "limit": NUMBER, "symbolStatus": WORD})
     },
-    "/api/v3/trades": {"GET": Route(recent_trades, _weighs(25), {"symbol": SYMBOL, "limit": NUMBER})},
+    "/api/v3/trades": {"GET": Route(trades, _weighs(25), {"symbol": SYMBOL, "limit": NUMBER})},
+    "/api/v3/historicalTrades": {
+        "GET": Route(trades, _weighs(25), {"symbol": SYMBOL, "limit": NUMBER, "fromId": NUMBER})
+    },
+    "/api/v3/aggTrades": {
+        "GET": Route(
+            aggregate_trades,
+            _weighs(4),
+            {"symbol": SYMBOL, "fromId": NUMBER, "startTime": NUMBER, "endTime": NUMBER, "limit": NUMBER},
+        )
+    },
+    "/api/v3/klines": {"GET": KLINES},
+    "/api/v3/uiKlines": {"GET": KLINES},
+    "/api/v3/avgPrice": {"GET": Route(average_price, _weighs(2), {"symbol": SYMBOL})},
+    "/api/v3/ticker/24hr": {
+        "GET": Route(partial(tickers, day_ticker), _day_ticker_weight, {**SYMBOLS_AND_STATUS, "type": WORD})
+    },
+    "/api/v3/ticker/tradingDay": {
+        "GET": Route(
+            partial(named_tickers, trading_day_ticker),
+            _window_ticker_weight,
+            {**SYMBOLS_AND_STATUS, "timeZone": ANYTHING, "type": WORD},
+        )
+    },
+    "/api/v3/ticker": {
+        "GET": Route(
+            partial(named_tickers, window_ticker),
+            _window_ticker_weight,
+            {**SYMBOLS_AND_STATUS, "windowSize": ANYTHING, "type": WORD},
+        )
+    },
+    "/api/v3/ticker/price": {
+        "GET": Route(partial(tickers, price_ticker), _ticker_weight, SYMBOLS_AND_STATUS)
+    },
+    "/api/v3/ticker/bookTicker": {
+        "GET": Route(partial(tickers, book_ticker), _ticker_weight, SYMBOLS_AND_STATUS)
+    },
     # what clients with a key ask before their first subscription; counted against other limits than /api
     "/sapi/v1/margin/allPairs": {"GET": Route(nothing_listed, _weighs(0), None)},
     "/sapi/v1/margin/isolated/allPairs": {"GET": Route(nothing_listed, _weighs(0), None)},

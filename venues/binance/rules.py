@@ -45,14 +45,19 @@ ERRORS: Mapping[str, ErrorRow] = {
     "MANDATORY_PARAMETER": ErrorRow(
         400, -1102, "Mandatory parameter '{name}' was not sent, was empty/null, or malformed."
     ),
+    "EITHER_PARAMETER": ErrorRow(
+        400, -1102, "Param '{one}' or '{other}' must be sent, but both were empty/null!"
+    ),
     "UNREAD_PARAMETERS": ErrorRow(
         400, -1104, "Not all sent parameters were read; read '{read}' parameter(s) but was sent '{sent}'."
     ),
     "EMPTY_PARAMETER": ErrorRow(400, -1105, "Parameter '{name}' was empty."),
+    "BAD_INTERVAL": ErrorRow(400, -1120, "Invalid interval."),
     "BAD_SYMBOL": ErrorRow(400, -1121, "Invalid symbol."),
     "BAD_SYMBOL_STATUS": ErrorRow(400, -1122, "Invalid symbolStatus."),
     "BAD_COMBINATION": ErrorRow(400, -1128, "Combination of optional parameters invalid."),
     "INVALID_PARAMETER": ErrorRow(400, -1130, "Data sent for parameter '{name}' is not valid."),
+    "BAD_TICKER_TYPE": ErrorRow(400, -1139, "Invalid ticker type."),
     "DUPLICATE_SYMBOLS": ErrorRow(400, -1151, "Symbol is present multiple times in the list."),
     "BAD_TIME_UNIT": ErrorRow(
         400, -1194, "Invalid value for time unit; expected either MICROSECOND or MILLISECOND."
@@ -163,6 +168,16 @@ SPOT_ORDER_TYPES = (
 )
 
 
+# The highest price, quantity and quantity of a market order. The first two of BTCUSDT and ETHUSDT are as recorded in
+# https://github.com/bmoscon/cryptofeed (sample_data/BINANCE.0, 2021-10-12), those of SOLUSDT as symbols of its price
+# have them. The third follows trading on the venue, so it is only of the right size.
+SPOT_MAXIMA: Mapping[str, tuple[str, str, str]] = {
+    "BTCUSDT": ("1000000.00000000", "9000.00000000", "100.00000000"),
+    "ETHUSDT": ("1000000.00000000", "9000.00000000", "2500.00000000"),
+    "SOLUSDT": ("10000.00000000", "90000.00000000", "25000.00000000"),
+}
+
+
 def spot_filters(instrument: Instrument) -> list[dict[str, Any]]:
     """A symbol's filters, PRICE_FILTER first because clients read it there.
 
@@ -170,14 +185,15 @@ def spot_filters(instrument: Instrument) -> list[dict[str, Any]]:
     """
     tick = Scale(instrument.price_decimals, 8, instrument.tick_size).text(1)
     lot = Scale(instrument.qty_decimals, 8, instrument.lot_size).text(1)
+    max_price, max_qty, max_market_qty = SPOT_MAXIMA[instrument.symbol]
     return [
-        {"filterType": "PRICE_FILTER", "minPrice": tick, "maxPrice": "1000000.00000000", "tickSize": tick},
-        {"filterType": "LOT_SIZE", "minQty": lot, "maxQty": "9000.00000000", "stepSize": lot},
+        {"filterType": "PRICE_FILTER", "minPrice": tick, "maxPrice": max_price, "tickSize": tick},
+        {"filterType": "LOT_SIZE", "minQty": lot, "maxQty": max_qty, "stepSize": lot},
         {"filterType": "ICEBERG_PARTS", "limit": 100},
         {
             "filterType": "MARKET_LOT_SIZE",
             "minQty": "0.00000000",
-            "maxQty": "100.00000000",
+            "maxQty": max_market_qty,
             "stepSize": "0.00000000",
         },
         {

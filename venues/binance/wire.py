@@ -144,32 +144,14 @@ def trades(market: HyperSynthReactor, start_ns: int, cadence_ns: int) -> Rows:
     """Every print, at the end of its tick."""
     prints = _prints(market, start_ns)
     due = boundary(prints.ts_ns, cadence_ns)
-    return due, {
-        "E": due,
-        "t": prints.trade_id,
-        "p": prints.price_ticks,
-        "q": prints.qty_lots,
-        "T": prints.ts_ns,
-        "m": (prints.side == Side.SELL).astype(np.int64),
-    }
+    return due, {"E": due, **trade_columns(prints)}
 
 
 def aggregate_trades(market: HyperSynthReactor, start_ns: int, cadence_ns: int) -> Rows:
     """Neighbouring prints of one taker order at one price, as one."""
-    prints = _prints(market, start_ns)
-    first = np.flatnonzero(np.diff(prints.agg_id, prepend=prints.agg_id[:1] - 1))
-    last = np.append(first[1:], len(prints))[: len(first)] - 1
-    due = boundary(prints.ts_ns[first], cadence_ns)
-    return due, {
-        "E": due,
-        "a": prints.agg_id[first],
-        "p": prints.price_ticks[first],
-        "q": np.add.reduceat(prints.qty_lots, first),
-        "f": prints.trade_id[first],
-        "l": prints.trade_id[last],
-        "T": prints.ts_ns[first],
-        "m": (prints.side[first] == Side.SELL).astype(np.int64),
-    }
+    columns = aggregate_columns(_prints(market, start_ns))
+    due = boundary(columns["T"], cadence_ns)
+    return due, {"E": due, **columns}
 
 
 def best_quotes(market: HyperSynthReactor, start_ns: int, cadence_ns: int) -> Rows:
@@ -293,7 +275,7 @@ def ragged(lists: Sequence[Sequence[tuple[int, int]]]) -> Ragged:
     )
 
 
-# ---------------------------------------------------------------- bars and statistics, under the names of fields
+# ---------------------------------------------------------------- prints and bars, under the names of fields
 def statistics(market: HyperSynthReactor, minutes: int, at_ns: Column) -> Bars:
     """What traded in the last so many minutes, at ascending instants within one minute (start, end].
 
@@ -305,6 +287,33 @@ def statistics(market: HyperSynthReactor, minutes: int, at_ns: Column) -> Bars:
     return Bars.join(
         [market.bars.rolling(minutes - k, at_ns[whole == k]) for k in (0, 1) if np.any(whole == k)]
     )
+
+
+def trade_columns(prints: Prints) -> dict[str, Column]:
+    """Prints under the names of a trade's fields; `quote` is what was paid, in ticks * lots."""
+    return {
+        "t": prints.trade_id,
+        "p": prints.price_ticks,
+        "q": prints.qty_lots,
+        "quote": prints.price_ticks * prints.qty_lots,
+        "T": prints.ts_ns,
+        "m": (prints.side == Side.SELL).astype(np.int64),
+    }
+
+
+def aggregate_columns(prints: Prints) -> dict[str, Column]:
+    """The aggregates of prints under the names of an aggregate trade's fields."""
+    first = np.flatnonzero(np.diff(prints.agg_id, prepend=prints.agg_id[:1] - 1))
+    last = np.append(first[1:], len(prints))[: len(first)] - 1
+    return {
+        "a": prints.agg_id[first],
+        "p": prints.price_ticks[first],
+        "q": np.add.reduceat(prints.qty_lots, first),
+        "f": prints.trade_id[first],
+        "l": prints.trade_id[last],
+        "T": prints.ts_ns[first],
+        "m": (prints.side[first] == Side.SELL).astype(np.int64),
+    }
 
 
 def kline_columns(bars: Bars) -> dict[str, Column]:
