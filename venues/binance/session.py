@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import unquote
 
 import orjson
@@ -18,7 +18,8 @@ import orjson
 from reactor.types import MS_NS, SECOND_NS
 from venues.base import Action, Close, HttpRequest, Ping, Reply, Subscribe, Topic, Unsubscribe, VenueError
 from venues.binance.rules import METHODS, SessionRules, socket_error
-from venues.binance.wire import COMBINED, MICROSECONDS, US_NS, Stream, stream_topic, time_unit
+from venues.binance.usdm_rules import CATEGORIES, PUBLIC
+from venues.binance.wire import COMBINED, MICROSECONDS, US_NS, time_unit
 from venues.limits import Moment, RollingRate
 
 MAX_ID_CHARS = 36
@@ -35,11 +36,15 @@ LIFETIME_OVER = Close(1001, "Connection expired")
 # ---------------------------------------------------------------- the handshake
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A path a socket may be opened on: with or without the combined envelope, and with or without streams after it."""
+    """A path a socket may be opened on: with or without the combined envelope, and with or without streams after it.
+
+    `category` is the one its streams are of, where the venue keeps categories apart.
+    """
 
     path: str
     combined: bool
     tail: bool
+    category: str = ""
 
 
 # Longest first. /stream/ws is raw: clients that tell spot by "/stream" in the URL are pointed at it. A tail that names
@@ -49,19 +54,28 @@ SPOT_ENDPOINTS = (
     Endpoint("/stream", combined=True, tail=False),
     Endpoint("/ws", combined=False, tail=True),
 )
+# Under a category, and as before 2026-04-23. A user's key after /ws names no stream here.
+USDM_ENDPOINTS = tuple(
+    Endpoint(prefix + path, combined, tail=not combined, category=category)
+    for prefix, category in (*((f"/{category}", category) for category in CATEGORIES), ("", PUBLIC))
+    for path, combined in (("/stream", True), ("/ws", False))
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Handshake:
     """What a socket was opened with."""
 
-    combined: bool
+    endpoint: Endpoint
     dress: tuple[str, ...]
     names: tuple[str, ...]
 
 
-def handshake(request: HttpRequest, endpoints: Sequence[Endpoint]) -> Handshake | None:
-    """Read a WebSocket request; None if there is no such path. Raises VenueError on a bad time unit."""
+def handshake(request: HttpRequest, endpoints: Sequence[Endpoint], time_units: bool) -> Handshake | None:
+    """Read a WebSocket request; None if there is no such path.
+
+    With `time_units` a client may choose the unit of times. Raises VenueError on a bad one.
+    """
     path = request.path.rstrip("/")
     query = {
         unquote(key): unquote(value)
@@ -69,24 +83,25 @@ def handshake(request: HttpRequest, endpoints: Sequence[Endpoint]) -> Handshake 
     }
     for endpoint in endpoints:
         if path == endpoint.path or (endpoint.tail and path.startswith(endpoint.path + "/")):
-            dress = (MICROSECONDS,) if time_unit(query.get("timeUnit")) == US_NS else ()
+            dress = (MICROSECONDS,) if time_units and time_unit(query.get("timeUnit")) == US_NS else ()
             listed = query.get("streams", "") if endpoint.combined else path.removeprefix(endpoint.path)
             names = tuple(name for name in listed.split("/") if name)
-            return Handshake(endpoint.combined, dress, names)
+            return Handshake(endpoint, dress, names)
     return None
 
 
 # ---------------------------------------------------------------- the session
-class BinanceSession:
-    """One socket. Streams of symbols that are not listed are acknowledged, remembered and silent."""
+# From a stream's name and its dress to its topic, None if it is silent; raises VenueError if it is malformed.
+TopicOf: TypeAlias = Callable[[str, tuple[str, ...]], Topic | None]
 
-    def __init__(
-        self, opened: Handshake, rules: SessionRules, streams: Mapping[str, Stream], symbols: Container[str]
-    ) -> None:
+
+class BinanceSession:
+    """One socket. Streams without a topic, of symbols that are not listed say, are acknowledged and remembered."""
+
+    def __init__(self, opened: Handshake, rules: SessionRules, topic_of: TopicOf) -> None:
         self._rules = rules
-        self._streams = streams
-        self._symbols = symbols
-        self._combined = opened.combined
+        self._topic_of = topic_of
+        self._combined = opened.endpoint.combined
         self._dress = opened.dress
         self._asked = opened.names
         self._topics: dict[str, Topic | None] = {}  # by stream name, in order of subscription
@@ -201,7 +216,7 @@ class BinanceSession:
         return ((COMBINED,) if self._combined else ()) + self._dress
 
     def _topic(self, name: str) -> Topic | None:
-        return stream_topic(name, self._streams, self._symbols, self._dressed())
+        return self._topic_of(name, self._dressed())
 
 
 # ---------------------------------------------------------------- reading control messages

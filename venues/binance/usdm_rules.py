@@ -1,0 +1,170 @@
+"""What Binance USD-M allows where it differs from spot: sockets, limits, symbols, and which stream lives where.
+
+Tables, and the few functions that render them. Nothing here parses a request or touches a market.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from reactor.types import SECOND_NS, Instrument
+from venues.binance.rules import DAY_NS, RateLimit, SessionRules
+from venues.wire import Scale
+
+# ---------------------------------------------------------------- sockets
+# https://developers.binance.com/docs/derivatives/usds-margined-futures/websocket-market-streams, 2026-09
+USDM_SESSION = SessionRules(
+    messages=10,
+    streams=1024,
+    ping_every_ns=180 * SECOND_NS,
+    pong_within_ns=600 * SECOND_NS,
+    lifetime_ns=DAY_NS,
+)
+
+# Since 2026-04-23 a socket belongs to a category of streams, by its path. A stream of another one is acknowledged and
+# says nothing; the old paths, without a category, are of the first.
+# .../websocket-market-streams/Important-WebSocket-Change-Notice, 2026-04; measured 2026-08-24: an all-market ticker on
+# /ws or /public/ws is acknowledged and silent.
+PUBLIC, MARKET, PRIVATE = CATEGORIES = ("public", "market", "private")
+
+# ---------------------------------------------------------------- REST limits
+# Answers of /fapi/v1/exchangeInfo, 2026-09-15
+USDM_RATE_LIMITS = (
+    RateLimit("REQUEST_WEIGHT", "MINUTE", 1, 2400),
+    RateLimit("ORDERS", "MINUTE", 1, 1200),
+    RateLimit("ORDERS", "SECOND", 10, 300),
+)
+
+
+# ---------------------------------------------------------------- symbols
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """What exchangeInfo says of a perpetual beyond its instrument; quantities and prices as the venue writes them."""
+
+    onboard_ms: int
+    min_price: str
+    max_price: str
+    max_qty: str
+    max_market_qty: str
+    min_notional: str
+    liquidation_fee: str
+    underlying: tuple[str, ...]
+
+
+# BTCUSDT as answered by /fapi/v1/exchangeInfo on 2026-09-15, and ETHUSDT's least notional on 2026-09-30; the bounds of
+# the other two are of earlier answers (2021-07, 2023-09).
+CONTRACTS: Mapping[str, Contract] = {
+    "BTC": Contract(
+        onboard_ms=1_567_965_300_000,
+        min_price="556.80",
+        max_price="4529764",
+        max_qty="1000",
+        max_market_qty="120",
+        min_notional="50",
+        liquidation_fee="0.012500",
+        underlying=("PoW", "Crypto"),
+    ),
+    "ETH": Contract(
+        onboard_ms=1_574_840_700_000,
+        min_price="39.86",
+        max_price="306177",
+        max_qty="10000",
+        max_market_qty="2000",
+        min_notional="20",
+        liquidation_fee="0.012500",
+        underlying=("Layer-1",),
+    ),
+    "SOL": Contract(
+        onboard_ms=1_600_066_800_000,
+        min_price="0.4200",
+        max_price="6857.0000",
+        max_qty="1000000",
+        max_market_qty="5000",
+        min_notional="5",
+        liquidation_fee="0.015000",
+        underlying=("Layer-1",),
+    ),
+}
+NEVER_MS = 4_133_404_800_000  # the delivery date of what is never delivered
+
+# Assets that may back a position, and what of them is exchanged when a balance turns negative.
+# exchangeInfo recorded by https://github.com/bmoscon/cryptofeed (sample_data/BINANCE_FUTURES.0, 2021-07)
+ASSETS = (("USDT", "-10000"), ("BTC", "-0.00100000"), ("ETH", "-5"))
+
+ORDER_TYPES = (
+    "LIMIT",
+    "MARKET",
+    "STOP",
+    "STOP_MARKET",
+    "TAKE_PROFIT",
+    "TAKE_PROFIT_MARKET",
+    "TRAILING_STOP_MARKET",
+)
+
+
+def usdm_assets() -> list[dict[str, Any]]:
+    """The assets of exchangeInfo."""
+    return [
+        {"asset": asset, "marginAvailable": True, "autoAssetExchange": exchanged}
+        for asset, exchanged in ASSETS
+    ]
+
+
+def usdm_filters(instrument: Instrument) -> list[dict[str, Any]]:
+    """A symbol's filters, PRICE_FILTER first because clients read it there."""
+    contract = CONTRACTS[instrument.base]
+    tick = Scale(instrument.price_decimals, instrument.price_decimals, instrument.tick_size).text(1)
+    lot = Scale(instrument.qty_decimals, instrument.qty_decimals, instrument.lot_size).text(1)
+    return [
+        {
+            "filterType": "PRICE_FILTER",
+            "minPrice": contract.min_price,
+            "maxPrice": contract.max_price,
+            "tickSize": tick,
+        },
+        {"filterType": "LOT_SIZE", "minQty": lot, "maxQty": contract.max_qty, "stepSize": lot},
+        {"filterType": "MARKET_LOT_SIZE", "minQty": lot, "maxQty": contract.max_market_qty, "stepSize": lot},
+        {"filterType": "MAX_NUM_ORDERS", "limit": 200},
+        {"filterType": "MIN_NOTIONAL", "notional": contract.min_notional},
+        {
+            "filterType": "PERCENT_PRICE",
+            "multiplierUp": "1.0500",
+            "multiplierDown": "0.9500",
+            "multiplierDecimal": "4",
+        },
+        {"filterType": "POSITION_RISK_CONTROL", "positionControlSide": "NONE"},
+    ]
+
+
+def usdm_symbol(instrument: Instrument) -> dict[str, Any]:
+    """A symbol's row of exchangeInfo, keys in wire order: as answered on 2026-09-15."""
+    contract = CONTRACTS[instrument.base]
+    return {
+        "symbol": instrument.symbol,
+        "pair": instrument.symbol,
+        "contractType": "PERPETUAL",
+        "deliveryDate": NEVER_MS,
+        "onboardDate": contract.onboard_ms,
+        "status": "TRADING",
+        "maintMarginPercent": "2.5000",
+        "requiredMarginPercent": "5.0000",
+        "baseAsset": instrument.base,
+        "quoteAsset": instrument.quote,
+        "marginAsset": instrument.quote,
+        "pricePrecision": instrument.price_decimals,
+        "quantityPrecision": instrument.qty_decimals,
+        "baseAssetPrecision": 8,
+        "quotePrecision": 8,
+        "underlyingType": "COIN",
+        "underlyingSubType": contract.underlying,
+        "triggerProtect": "0.0500",
+        "liquidationFee": contract.liquidation_fee,
+        "marketTakeBound": "0.05",
+        "maxMoveOrderLimit": 10000,
+        "filters": usdm_filters(instrument),
+        "orderTypes": ORDER_TYPES,
+        "timeInForce": ("GTC", "IOC", "FOK", "GTX", "GTD"),
+        "permissionSets": ("GRID", "COPY", "DCA", "PSB"),
+    }

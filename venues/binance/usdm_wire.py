@@ -1,0 +1,263 @@
+"""Binance USD-M market streams: what they say, which rows fill them, and how they are named.
+
+Rows that both markets of the family tell alike come from `wire`; here is what futures add: event and transaction
+times, the previous update id, marks, contracts named by pair and type, and streams of all markets that speak one
+symbol at a time.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Container, Iterable, Mapping, Sequence
+from functools import partial
+
+import numpy as np
+
+from reactor.bars import Interval
+from reactor.single_asset import HyperSynthReactor
+from reactor.types import MS_NS, SECOND_NS, TICK_NS, Column
+from venues.base import PAGE_NS, Page, Topic
+from venues.binance.mark import mark_prices, settle_prices_e8
+from venues.binance.usdm_rules import MARKET, PUBLIC
+from venues.binance.wire import (
+    DAY_MINUTES,
+    EVERY_SECOND,
+    EVERY_TWO_SECONDS,
+    INTERVALS,
+    REAL_TIME,
+    Rows,
+    RowSource,
+    Stream,
+    StreamChannel,
+    aggregate_trades,
+    best_levels,
+    best_quotes,
+    boundaries,
+    boundary,
+    day_tickers,
+    depth_changes,
+    happened,
+    klines,
+    quote_columns,
+    stream_topic,
+    trades,
+    window_tickers,
+)
+from venues.wire import pack
+
+# ---------------------------------------------------------------- the messages
+# Keys and their order as recorded from fstream.binance.com: trade 2026-08-02, aggTrade, bookTicker, depthUpdate and
+# markPriceUpdate 2026-09-27, 24hrTicker 2026-08-23, kline 2026-09-30; pair and contract type ("ps", "st") came on
+# 2026-06-30. 24hrMiniTicker is as recorded for a coin-margined symbol on 2021-12-23, continuous_kline as documented.
+USDM_TRADE = (
+    '{"e":"trade","E":<E:time>,"T":<T:time>,"s":"<s:symbol>","t":<t>,"p":"<p:price>","q":"<q:qty>",'
+    '"X":"MARKET","m":<m:flag>,"st":1}'
+)
+USDM_AGG_TRADE = (
+    '{"e":"aggTrade","E":<E:time>,"a":<a>,"s":"<s:symbol>","p":"<p:price>","q":"<q:qty>","nq":"<q:qty>",'
+    '"f":<f>,"l":<l>,"T":<T:time>,"m":<m:flag>,"st":1}'
+)
+USDM_BOOK_TICKER = (
+    '{"e":"bookTicker","u":<u>,"s":"<s:symbol>","ps":"<s:symbol>","b":"<b:price>","B":"<B:qty>","a":"<a:price>",'
+    '"A":"<A:qty>","T":<T:time>,"E":<E:time>,"st":1}'
+)
+USDM_DEPTH_UPDATE = (
+    '{"e":"depthUpdate","E":<E:time>,"T":<T:time>,"s":"<s:symbol>","ps":"<s:symbol>","U":<U>,"u":<u>,"pu":<pu>,'
+    '"b":[<b:levels>],"a":[<a:levels>],"st":1}'
+)
+_KLINE_FIELDS = (
+    '"i":"INTERVAL","f":<f>,"L":<L>,"o":"<o:price>","c":"<c:price>","h":"<h:price>","l":"<l:price>","v":"<v:qty>",'
+    '"n":<n>,"x":<x:flag>,"q":"<q:quote>","V":"<V:qty>","Q":"<Q:quote>","B":"0"'
+)
+USDM_KLINE = (
+    '{"e":"kline","E":<E:time>,"s":"<s:symbol>","k":{"t":<t:time>,"T":<T:time>,"s":"<s:symbol>",'
+    + _KLINE_FIELDS
+    + "}}"
+)
+USDM_CONTINUOUS_KLINE = (
+    '{"e":"continuous_kline","E":<E:time>,"ps":"<s:symbol>","ct":"PERPETUAL","k":{"t":<t:time>,"T":<T:time>,'
+    + _KLINE_FIELDS
+    + "}}"
+)
+USDM_MINI_TICKER = (
+    '{"e":"24hrMiniTicker","E":<E:time>,"s":"<s:symbol>","ps":"<s:symbol>","c":"<c:price>","o":"<o:price>",'
+    '"h":"<h:price>","l":"<l:price>","v":"<v:qty>","q":"<q:cash>","st":1}'
+)
+USDM_TICKER = (
+    '{"e":"24hrTicker","E":<E:time>,"s":"<s:symbol>","ps":"<s:symbol>","p":"<p:price>","P":"<P:percent>",'
+    '"w":"<w:average>","c":"<c:price>","Q":"<Q:qty>","o":"<o:price>","h":"<h:price>","l":"<l:price>","v":"<v:qty>",'
+    '"q":"<q:cash>","O":<O:time>,"C":<C:time>,"F":<F>,"L":<L>,"n":<n>,"st":1}'
+)
+# "ap", the average of the mark price, has been equal to it in every recorded message
+USDM_MARK_PRICE = (
+    '{"e":"markPriceUpdate","E":<E:time>,"s":"<s:symbol>","p":"<p:e8>","ap":"<p:e8>","P":"<P:e8>","i":"<i:e8>",'
+    '"r":"<r:e8>","T":<T:time>,"st":1}'
+)
+
+
+# ---------------------------------------------------------------- the rows of a page
+def dated_quotes(market: HyperSynthReactor, start_ns: int, cadence_ns: int) -> Rows:
+    """Every change of the best bid or offer, with its own time."""
+    due, columns = best_quotes(market, start_ns, cadence_ns)
+    times = market.window(start_ns, start_ns + PAGE_NS).quotes.ts_ns
+    return due, {"E": due, "T": times, **columns}
+
+
+def sampled_quotes(market: HyperSynthReactor, start_ns: int, cadence_ns: int) -> Rows:
+    """The best bid and offer at every boundary before which they changed."""
+    due = boundaries(start_ns, cadence_ns)
+    quotes = market.window(start_ns, start_ns + PAGE_NS).quotes
+    due = due[happened(quotes.ts_ns, start_ns, due)]
+    last = quotes.take(np.searchsorted(quotes.ts_ns, due) - 1)
+    return due, {"E": due, "T": last.ts_ns, "u": last.update_id, **quote_columns(last)}
+
+
+def chained_depth(market: HyperSynthReactor, start_ns: int, cadence_ns: int) -> Rows:
+    """Depth changes with the time of the last one, and the update id that the event before ended with.
+
+    The venue's ids are shared by many symbols, so it leaves gaps between events; here U is always pu + 1.
+    """
+    due, columns = depth_changes(market, start_ns, cadence_ns)
+    return due, {**columns, **_chain(market, start_ns, due, cadence_ns)}
+
+
+def chained_levels(n: int, market: HyperSynthReactor, start_ns: int, cadence_ns: int) -> Rows:
+    """The best n levels of both sides, told like changes of the book."""
+    due, columns = best_levels(n, market, start_ns, cadence_ns)
+    rows = {"E": due, "u": columns["lastUpdateId"], "b": columns["bids"], "a": columns["asks"]}
+    return due, {**rows, **_chain(market, start_ns, due, cadence_ns)}
+
+
+def _chain(market: HyperSynthReactor, start_ns: int, due: Column, cadence_ns: int) -> dict[str, Column]:
+    """What ties the event due at each of these boundaries to the one before: T, U and pu."""
+    levels = market.window(start_ns, start_ns + PAGE_NS).levels
+    last = np.searchsorted(boundary(levels.tick * TICK_NS, cadence_ns), due, side="right") - 1
+    before = np.append(market.update_id(start_ns), levels.update_id[last])[: len(due)]
+    return {"T": levels.tick[last] * TICK_NS, "U": before + 1, "pu": before}
+
+
+def mark_updates(market: HyperSynthReactor, start_ns: int, cadence_ns: int) -> Rows:
+    """Mark, index and funding at every boundary, as of that very second."""
+    due = boundaries(start_ns, cadence_ns)
+    seconds = start_ns + SECOND_NS, start_ns + PAGE_NS + SECOND_NS
+    marks, settle_e8 = mark_prices(market, *seconds), settle_prices_e8(market, *seconds)
+    told = (due - start_ns) // SECOND_NS - 1
+    return due, {
+        "E": due,
+        "p": marks.mark_e8[told],
+        "P": settle_e8[told],
+        "i": marks.index_e8[told],
+        "r": marks.rate_e8[told],
+        "T": marks.next_funding_ns[told],
+    }
+
+
+def nothing(market: HyperSynthReactor, start_ns: int, cadence_ns: int) -> Rows:  # noqa: ARG001
+    """No rows, of a stream that exists and has nothing to say."""
+    return np.zeros(0, dtype=np.int64), {}
+
+
+# ---------------------------------------------------------------- the table of streams
+# "0ms" is not documented; it pushed every 50 ms when it was measured (2024-08). 250 ms may be spelt out.
+USDM_DEPTH_CADENCES = {
+    "": 250 * MS_NS,
+    "250ms": 250 * MS_NS,
+    "500ms": 500 * MS_NS,
+    "100ms": 100 * MS_NS,
+    "0ms": 50 * MS_NS,
+}
+MARK_CADENCES = {"": 3 * SECOND_NS, "1s": SECOND_NS}
+SILENT = Stream("", nothing, REAL_TIME)
+PERPETUAL = "_PERPETUAL"  # what a pair is followed by where a stream is of a pair's contract
+
+# an aggregate is one order's at one price; the venue also joins orders of the same side and price within the 100 ms
+_PUBLIC: Mapping[str, Stream] = {
+    "trade": Stream(USDM_TRADE, trades, REAL_TIME),
+    "bookTicker": Stream(USDM_BOOK_TICKER, dated_quotes, REAL_TIME),
+    "!bookTicker": Stream(USDM_BOOK_TICKER, sampled_quotes, {"": 5 * SECOND_NS}),
+    "depth": Stream(USDM_DEPTH_UPDATE, chained_depth, USDM_DEPTH_CADENCES),
+    **{
+        f"depth{n}": Stream(USDM_DEPTH_UPDATE, partial(chained_levels, n), USDM_DEPTH_CADENCES)
+        for n in (5, 10, 20)
+    },
+}
+
+
+def _klines(text: str, name: str, interval: Interval) -> Stream:
+    return Stream(text.replace("INTERVAL", name), partial(klines, interval), {"": 250 * MS_NS})
+
+
+_MINI: RowSource = partial(window_tickers, DAY_MINUTES)
+_MARKET: Mapping[str, Stream] = {
+    "aggTrade": Stream(USDM_AGG_TRADE, aggregate_trades, {"": 100 * MS_NS}),
+    "markPrice": Stream(USDM_MARK_PRICE, mark_updates, MARK_CADENCES),
+    "!markPrice@arr": Stream(USDM_MARK_PRICE, mark_updates, MARK_CADENCES),
+    "miniTicker": Stream(USDM_MINI_TICKER, _MINI, EVERY_TWO_SECONDS),
+    "!miniTicker@arr": Stream(USDM_MINI_TICKER, _MINI, EVERY_SECOND),
+    "ticker": Stream(USDM_TICKER, day_tickers, EVERY_TWO_SECONDS),
+    "!ticker@arr": Stream(USDM_TICKER, day_tickers, EVERY_SECOND),
+    # the tape has no liquidations yet
+    "forceOrder": SILENT,
+    "!forceOrder@arr": SILENT,
+    **{f"kline_{name}": _klines(USDM_KLINE, name, row) for name, row in INTERVALS.items() if name != "1s"},
+    **{
+        f"continuousKline_{name}": _klines(USDM_CONTINUOUS_KLINE, name, row)
+        for name, row in INTERVALS.items()
+    },
+}
+
+USDM_STREAMS: Mapping[str, Stream] = {**_PUBLIC, **_MARKET}
+USDM_CATEGORIES = {name: PUBLIC if name in _PUBLIC else MARKET for name in USDM_STREAMS}
+ONE_BY_ONE = frozenset(("!bookTicker",))  # streams of all markets that are no arrays
+
+
+# A user's stream, named by its key.
+_LISTEN_KEY = re.compile(r"[A-Za-z0-9]{64}")
+
+
+def usdm_topic(
+    name: str, streams: Mapping[str, Stream], symbols: Container[str], dress: tuple[str, ...]
+) -> Topic | None:
+    """The topic of a stream name; None when there is nothing to hear: no such symbol, or a user's stream.
+
+    A continuous kline is of a pair's contract ("btcusdt_perpetual"), and its topic's symbol is that. Raises VenueError
+    on a malformed name.
+    """
+    if _LISTEN_KEY.fullmatch(name):
+        return None
+    topic = stream_topic(name, streams, _Contracts(symbols), dress)
+    contract = topic is not None and topic.symbol.endswith(PERPETUAL)
+    return topic if topic and contract == topic.channel.startswith("continuousKline") else None
+
+
+class _Contracts:
+    """The symbols, and their contracts by pair and type."""
+
+    def __init__(self, symbols: Container[str]) -> None:
+        self._symbols = symbols
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and name.removesuffix(PERPETUAL) in self._symbols
+
+
+class MergedChannel:
+    """The frames of a stream of all markets, each message on its own."""
+
+    def __init__(
+        self, topic: Topic, stream: Stream, markets: Iterable[HyperSynthReactor], decimals: int
+    ) -> None:
+        self._channels = [StreamChannel(topic, stream, market, decimals) for market in markets]
+
+    def page(self, start_ns: int) -> Page:
+        told = [
+            row for channel in self._channels for row in zip(*_lists(channel.messages(start_ns)), strict=True)
+        ]
+        told.sort(key=lambda row: row[0])  # stable: at an instant, in the order of listing
+        return pack(start_ns, [due for due, _ in told], [text for _, text in told])
+
+    def snapshot(self, now_ns: int) -> Sequence[bytes]:  # noqa: ARG002
+        return ()
+
+
+def _lists(messages: tuple[Column, list[bytes]]) -> tuple[list[int], list[bytes]]:
+    return messages[0].tolist(), messages[1]
