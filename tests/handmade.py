@@ -53,9 +53,12 @@ class HandmadeMarket:
     start_bids: Sequence[tuple[int, int]] = ()
     start_asks: Sequence[tuple[int, int]] = ()
     start_update_id: int = 0
-    asked: list[str] = field(default_factory=list)
+    asked: list[int] = field(default_factory=list)  # where windows began
+    _rows: dict[int, Sequence[int]] = field(default_factory=dict, repr=False)  # of minutes counted so far
 
     def window(self, start_ns: int, end_ns: int) -> Block:
+        self.asked.append(start_ns)
+
         def inside(rows: Rows) -> Rows:
             return [r for r in rows if start_ns <= r[0] < end_ns]
 
@@ -81,6 +84,11 @@ class HandmadeMarket:
         return columns(Minutes, [self._minute(k * BLOCK_NS) for k in range(first, stop)], 14)
 
     def _minute(self, start_ns: int) -> Sequence[int]:
+        if start_ns not in self._rows:
+            self._rows[start_ns] = self._count(start_ns)
+        return self._rows[start_ns]
+
+    def _count(self, start_ns: int) -> Sequence[int]:
         before = [r for r in self.prints if r[0] < start_ns]
         inside = [r for r in self.prints if start_ns <= r[0] < start_ns + BLOCK_NS]
         buys = [r for r in inside if r[3] == Side.BUY]
@@ -118,7 +126,9 @@ class HandmadeMarket:
         return max([self.start_update_id, *(r[4] for r in self.levels if r[0] * TICK_NS < at_ns)])
 
     def quote(self, at_ns: int) -> Quotes:
-        return columns(Quotes, [r for r in self.quotes if r[0] < at_ns][-1:], 6)
+        best = [n for side in (self.start_bids, self.start_asks) for n in (side[0] if side else (0, 0))]
+        first = (self.origin_ns, *best, self.start_update_id)
+        return columns(Quotes, [first, *(r for r in self.quotes if r[0] < at_ns)][-1:], 6)
 
     def prints_before(self, at_ns: int, limit: int) -> Prints:
         return columns(Prints, [r for r in self.prints if r[0] < at_ns][-limit:], 7)

@@ -13,32 +13,34 @@ import pytest
 from websockets.frames import Frame, Opcode
 from websockets.streams import StreamReader
 
-from reactor.types import MS_NS, TICK_NS, BookSide, Side
+from reactor.types import MS_NS, TICK_NS, BookSide, Instrument, Side
 from reactor.unified_market import MarketOrchestrationCore
 from tests.handmade import HandmadeMarket
 from venues.base import PAGE_NS, Exchange, HttpRequest, HttpResponse, Topic
 from venues.binance import BINANCE
 from venues.binance.session import BinanceSession
 
-INSTRUMENT = BINANCE.listings[0].instrument
+INSTRUMENT, ETH = (listing.instrument for listing in BINANCE.listings[:2])
 T0 = 1_700_000_000_000 * MS_NS  # 2023-11-14 22:13:20 UTC, a page boundary
 TICK0 = T0 // TICK_NS
 BID, ASK = int(BookSide.BID), int(BookSide.ASK)
 BUY, SELL = int(Side.BUY), int(Side.SELL)
 
 
-def exchange(market: HandmadeMarket) -> Exchange:
-    """An exchange that lists BTCUSDT only."""
+def exchange(*markets: HandmadeMarket) -> Exchange:
+    """An exchange that lists these markets only."""
+    by_id = {market.instrument.market: market for market in markets}
 
     class World:
-        def market(self, _: str) -> HandmadeMarket:
-            return market
+        def market(self, market_id: str) -> HandmadeMarket:
+            return by_id[market_id]
 
-    return Exchange(cast(MarketOrchestrationCore, World()), {"BTCUSDT": "binance:BTCUSDT"})
+    listed = {market.instrument.symbol: market_id for market_id, market in by_id.items()}
+    return Exchange(cast(MarketOrchestrationCore, World()), listed)
 
 
-def market(**tape: Any) -> HandmadeMarket:
-    return HandmadeMarket(INSTRUMENT, T0, **tape)
+def market(instrument: Instrument = INSTRUMENT, **tape: Any) -> HandmadeMarket:
+    return HandmadeMarket(instrument, T0, **tape)
 
 
 def get(exchange: Exchange, path: str, query: str = "", now_ns: int = T0, **headers: str) -> HttpResponse:
@@ -52,9 +54,10 @@ def connect(path: str = "/ws", query: str = "") -> BinanceSession:
     return session
 
 
-def stream(market: HandmadeMarket, topic: Topic, start_ns: int = T0) -> list[tuple[int, bytes]]:
+def stream(market: HandmadeMarket | Exchange, topic: Topic, start_ns: int = T0) -> list[tuple[int, bytes]]:
     """The page's messages, each with the boundary it is due at."""
-    page = BINANCE.channel(topic, exchange(market)).page(start_ns)
+    on = market if isinstance(market, Exchange) else exchange(market)
+    page = BINANCE.channel(topic, on).page(start_ns)
     boundaries = range(start_ns, start_ns + PAGE_NS, TICK_NS)
     return [(at + TICK_NS, text) for at in boundaries for text in texts(page.cut(at, at + TICK_NS))]
 
