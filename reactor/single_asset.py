@@ -38,6 +38,7 @@ from reactor.types import (
     BookSide,
     BookSnapshot,
     Column,
+    IndexMinutes,
     Instrument,
     Levels,
     Minutes,
@@ -65,6 +66,8 @@ class Skeleton(Protocol):
     def minutes(self, start_ns: int, end_ns: int) -> Minutes: ...
 
     def seconds(self, start_ns: int, end_ns: int) -> Seconds: ...
+
+    def index_minutes(self, start_ns: int, end_ns: int) -> IndexMinutes: ...
 
     def premiums_e8(self, start_ns: int, end_ns: int, step_ns: int) -> Column: ...
 
@@ -197,6 +200,10 @@ class HyperSynthReactor:
     def seconds(self, start_ns: int, end_ns: int) -> Seconds:
         """The 1 s grid for whole seconds in [start_ns, end_ns); no block is generated."""
         return self.skeleton.seconds(start_ns, end_ns)
+
+    def index_minutes(self, start_ns: int, end_ns: int) -> IndexMinutes:
+        """The index over the whole minutes in [start_ns, end_ns); neither a block nor the 1 s grid is generated."""
+        return self.skeleton.index_minutes(start_ns, end_ns)
 
     def book(self, at_ns: int) -> BookSnapshot:
         """The book at the boundary at_ns: every tick before it applied."""

@@ -27,7 +27,17 @@ from numpy.typing import NDArray
 from reactor.fixed import ONE, exclusive, exp_q16, exp_q32, isqrt, logistic_q16
 from reactor.manifest import SimulationManifest
 from reactor.rng import Stream, stream
-from reactor.types import BLOCK_NS, DAY_NS, SECOND_NS, Column, Instrument, Minutes, Seconds, Side
+from reactor.types import (
+    BLOCK_NS,
+    DAY_NS,
+    SECOND_NS,
+    Column,
+    IndexMinutes,
+    Instrument,
+    Minutes,
+    Seconds,
+    Side,
+)
 
 DAY_MINUTES = 1_440
 DAY_SECONDS = 86_400
@@ -371,6 +381,24 @@ class MarketSkeleton:
                     )
                 )
         return Seconds.join(parts) if parts else Seconds(*[np.zeros(0, np.int64)] * 4)
+
+    def index_minutes(self, start_ns: int, end_ns: int) -> IndexMinutes:
+        """The index over the whole minutes in [start_ns, end_ns), none before the listing; no 1 s grid is needed."""
+        first, stop = -(-max(start_ns, self.listed_ns) // BLOCK_NS), end_ns // BLOCK_NS
+        parts = [IndexMinutes(*[np.zeros(0, np.int64)] * 5)]
+        for day in range(first // DAY_MINUTES, -(-stop // DAY_MINUTES)):
+            path, rows = self._asset.minutes_q32(day), self._asset.day(day)
+            ends = path[:-1], path[1:]
+            high, low = np.maximum(*ends) + rows.above_q32, np.minimum(*ends) - rows.below_q32
+            logs = (
+                np.clip(x, -_LOG_PRICE_MAX_Q32, _LOG_PRICE_MAX_Q32) for x in (path[:-1], high, low, path[1:])
+            )
+            whole = IndexMinutes(
+                (day * DAY_MINUTES + np.arange(DAY_MINUTES)) * BLOCK_NS, *(self._index_e8(x) for x in logs)
+            )
+            minutes = max(first - day * DAY_MINUTES, 0), min(stop - day * DAY_MINUTES, DAY_MINUTES)
+            parts.append(whole.cut(*minutes))
+        return IndexMinutes.join(parts)
 
     def minute_of(self, first_id: str, wanted: int, before_ns: int) -> int:
         """The start of the minute that an id falls into, or would: the last one before before_ns whose first id

@@ -204,3 +204,14 @@ class Seconds(Columns):
     bid_ticks: Column
     index_e8: Column
     premium_e8: Column
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class IndexMinutes(Columns):
+    """The index over whole minutes, both ends included, in 1e-8 quote units."""
+
+    start_ns: Column
+    open_e8: Column
+    high_e8: Column
+    low_e8: Column
+    close_e8: Column

@@ -26,6 +26,7 @@ from reactor.types import (
     BookSnapshot,
     Column,
     Columns,
+    IndexMinutes,
     Instrument,
     Kind,
     Minutes,
@@ -134,6 +135,9 @@ class ScriptedSkeleton:
         raise NotImplementedError
 
     def premiums_e8(self, start_ns: int, end_ns: int, step_ns: int) -> Column:
+        raise NotImplementedError
+
+    def index_minutes(self, start_ns: int, end_ns: int) -> IndexMinutes:
         raise NotImplementedError
 
     def minute_of(self, first_id: str, wanted: int, before_ns: int) -> int:

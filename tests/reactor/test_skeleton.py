@@ -211,3 +211,17 @@ def test_an_id_is_found_in_its_minute(instrument: Instrument) -> None:
         found = market.minute_of("first_trade_id", wanted, ORIGIN_NS)
         assert found == rows.start_ns[i]
     assert market.minute_of("first_trade_id", 0, ORIGIN_NS) == market.listed_ns
+
+
+def test_index_minutes_span_the_grid(instrument: Instrument) -> None:
+    """Opens and closes are the grid's at minute starts, and the extremes are those of the seconds between."""
+    market = skeleton(instrument)
+    start_ns = ORIGIN_NS - DAY_NS - 5 * BLOCK_NS
+    grid = market.seconds(start_ns, start_ns + 20 * BLOCK_NS + SECOND_NS).index_e8
+    rows = market.index_minutes(start_ns - SECOND_NS, start_ns + 20 * BLOCK_NS + SECOND_NS)
+    assert rows.start_ns.tolist() == [start_ns + i * BLOCK_NS for i in range(20)]
+    for i in range(20):
+        seconds = grid[i * 60 : i * 60 + 61]
+        assert (rows.open_e8[i], rows.close_e8[i]) == (seconds[0], seconds[-1])
+        assert (rows.high_e8[i], rows.low_e8[i]) == (seconds.max(), seconds.min())
+    assert len(market.index_minutes(0, market.listed_ns)) == 0
