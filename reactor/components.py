@@ -38,6 +38,7 @@ _CELLS = BLOCK_NS // _CELL_NS
 _CASCADE = ((1, 5), (4, 5), (16, 5), (64, 6), (120, 4))  # cells that share a value, its weight in fifths
 _SPELL_CELLS = (2, 10, 80)
 _SPELL = 47_186  # 0.72 in Q16, the weight of each
+_CALM = 13_107  # 0.2 in Q16: activity of a second in which the price stands still
 _MEDIAN_EXPONENTIAL = 45_426  # log 2 in Q16
 
 
@@ -85,6 +86,7 @@ class Clock:
     edges: Column  # running intensity at the cells' edges
     log_heat_q16: Column  # by cell
     log_spell_q16: Column  # by cell: when moves and large orders come in numbers
+    trend_q16: Column  # by second: the grid's change over the minute's typical one, within +-3
     head_ns: int  # the pause at the start
     tail_ns: Column  # the pauses at the end of each second
 
@@ -135,12 +137,18 @@ class Rhythm:
             spell += draws.normal_q16(_CELLS // width + 1)[cell // width] * _SPELL >> 16
         heat -= int(heat.sum()) // _CELLS
         spell -= len(_SPELL_CELLS) * _SPELL * _SPELL >> 17  # so that the mean of its exponential is 1
-        edges = np.concatenate([[0], np.cumsum(np.maximum(exp_q16(np.clip(heat, -6 * ONE, 4 * ONE)), 16))])
+        change = np.clip(np.diff(plan.bid_ticks), -(1 << 17), 1 << 17)
+        typical_q8 = max(int(isqrt(np.array([int((change * change).sum() << 16) // 60]))[0]), 1)
+        trend = np.clip((change << 24) // typical_q8, -3 * ONE, 3 * ONE)
+        # Where the price moves much, much is done.
+        pace = np.repeat(_CALM + ((ONE - _CALM) * np.abs(trend) >> 16), SECOND_NS // _CELL_NS)
+        intensity = exp_q16(np.clip(heat, -6 * ONE, 4 * ONE)) * pace >> 16
+        edges = np.concatenate([[0], np.cumsum(np.maximum(intensity, 16))])
         # Pauses are short where orders are many, so that the orders placed in them do not stand out.
         mean_ns = 2 * MS_NS + 2_400 * MS_NS // (plan.n_orders + 8)
         pauses = _LEAST_PAUSE_NS + (draws.exponential_q16(61) * mean_ns >> 16)
         pauses = np.minimum(pauses, 400 * MS_NS)
-        return Clock(edges, heat, spell, int(pauses[60]), pauses[:60])
+        return Clock(edges, heat, spell, trend, int(pauses[60]), pauses[:60])
 
 
 # ---------------------------------------------------------------- market orders
@@ -170,6 +178,7 @@ class OrderFlow:
         self._length_tail, self._gap_tail = q16(1 / manifest.metaorder_alpha), q16(1 / 0.75)
         self._gap_ns = round(manifest.metaorder_gap_ms * MS_NS)
         self._lean = q16(manifest.flow_lean)
+        self._size_lean = q16(manifest.trade_size_lean)
         self._sigma, self._tail = q16(manifest.trade_size_sigma), q16(1 / manifest.trade_size_alpha)
         self._least_share = q16(manifest.min_size_share)
 
@@ -187,7 +196,7 @@ class OrderFlow:
         ts_ns = np.concatenate([lane << 2 | ORDER_LANE, [-1, -1]])
         side = np.concatenate([side[order], [Side.BUY, Side.SELL]])
         role = np.concatenate([role[order], [Role.BUY_FREE, Role.SELL_FREE]])
-        return Orders(ts_ns, side, self._sizes(draws, clock, ts_ns), role)
+        return Orders(ts_ns, side, self._sizes(draws, clock, ts_ns, side), role)
 
     def _ordinary(self, draws: Stream, plan: MinutePlan, clock: Clock, n: int) -> tuple[Column, Column]:
         length = pareto_q16(draws.exponential_q16(n), self._length_tail)
@@ -196,11 +205,8 @@ class OrderFlow:
         first = exclusive(length)
         # Signs lean the way the price goes in the second the metaorder starts, and the way the minute's volume does.
         starts = clock.draw(draws, len(length))
-        change = np.clip(np.diff(plan.bid_ticks), -(1 << 17), 1 << 17)
-        typical_q8 = max(int(isqrt(np.array([int((change * change).sum() << 16) // 60]))[0]), 1)
-        trend = np.clip((change << 24) // typical_q8, -3 * ONE, 3 * ONE)[starts // SECOND_NS]
-        buyers = 4 * (plan.buy_lots * ONE // max(plan.buy_lots + plan.sell_lots, 1) - ONE // 2)
-        chance = logistic_q16(buyers + (trend * self._lean >> 16))
+        buyers = 2 * (plan.buy_lots * ONE // max(plan.buy_lots + plan.sell_lots, 1) - ONE // 2)
+        chance = logistic_q16(buyers + (clock.trend_q16[starts // SECOND_NS] * self._lean >> 16))
         side = np.where(draws.uniform_q16(len(length)) < chance, Side.BUY, Side.SELL)
         gap = pareto_q16(np.minimum(draws.exponential_q16(n), 8 * ONE), self._gap_tail) * self._gap_ns >> 16
         gap = np.minimum(gap, 8 * SECOND_NS) * ONE // max(plan.activity_q16, ONE // 16)
@@ -230,13 +236,14 @@ class OrderFlow:
             np.array([role for role, _, _ in rows]),
         )
 
-    def _sizes(self, draws: Stream, clock: Clock, ts_ns: Column) -> Column:
+    def _sizes(self, draws: Stream, clock: Clock, ts_ns: Column, side: Column) -> Column:
         n = len(ts_ns)
         body = draws.normal_q16(n) * self._sigma >> 16
         tail = (draws.exponential_q16(n) - _MEDIAN_EXPONENTIAL) * self._tail >> 16
         spell = clock.log_spell_q16[clock.cell(np.maximum(ts_ns, 0))] * 3 >> 3
+        trend = clock.trend_q16[np.maximum(ts_ns, 0) // SECOND_NS] * side * self._size_lean >> 16
         least = draws.chance(n, self._least_share)
-        return np.where(least, LEAST, np.clip(body + tail + spell, -8 * ONE, 11 * ONE))
+        return np.where(least, LEAST, np.clip(body + tail + spell + trend, -8 * ONE, 11 * ONE))
 
 
 # ---------------------------------------------------------------- the price
@@ -294,7 +301,7 @@ class PricePath:
     _IMPACT = q16(0.34)  # exponent of a move in the size of its order
     _SIZE_TO_CHANCE = q16(0.22)  # exponent of the chance of a move in the same
     _HEAT = q16(0.45)  # exponent of a move in the activity
-    _FOLLOW_SIGMA = q16(1.8)
+    _FOLLOW_SIGMA = q16(1.5)
     _SUBSTEP_NS = 25 * MS_NS
 
     def __init__(self, manifest: SimulationManifest, instrument: Instrument) -> None:
@@ -364,9 +371,9 @@ class PricePath:
     def _in_substeps(
         self, draws: Stream, plan: MinutePlan, clock: Clock, ts_ns: Column, change: Column
     ) -> tuple[Column, Column]:
-        """Large moves are made in up to four steps, the first at the move's own instant."""
-        large = max(3 * self._size_q8 * plan.volatility_q16 >> 24, 1)
-        steps = np.clip(np.abs(change) // large, 1, 4)
+        """Large moves are made in up to six steps, the first at the move's own instant."""
+        large = max(5 * self._size_q8 * plan.volatility_q16 >> 25, 1)
+        steps = np.clip(np.abs(change) // large, 1, 6)
         of = group_of(steps)
         nth = np.arange(len(of)) - exclusive(steps)[of]
         part = change[of] * (nth + 1) // steps[of] - change[of] * nth // steps[of]
@@ -457,7 +464,7 @@ class Matching:
     """Cuts orders into prints so that the minute's counts, volume and quote volume are met exactly."""
 
     _COUNT_SKEW, _SIZE_SKEW = q16(1.2), q16(1.0)
-    _COUNT_BY_SIZE = q16(0.65)
+    _COUNT_BY_SIZE, _ROUND_SHARE = q16(0.65), q16(0.3)
 
     def __init__(self, manifest: SimulationManifest, instrument: Instrument) -> None:
         self._min_lots = manifest.min_lots(instrument)
@@ -510,6 +517,7 @@ class Matching:
 
         skew = draws.normal_q16(plan.n_prints) * self._SIZE_SKEW >> 16
         size_weight = exp_q16(orders.log_size_q16[of] + skew, 1 << 10) // prints[of]
+        rounded = draws.chance(plan.n_prints, self._ROUND_SHARE)
         lots = np.zeros(plan.n_prints, np.int64)
         ts_ns = orders.ts_ns.copy()
         first = exclusive(prints)
@@ -528,7 +536,14 @@ class Matching:
             low, high, last = (int(np.searchsorted(members, first[orders.at(role)])) for role in roles)
             settled = settle(
                 SidePrints(
-                    side, price[members] - lowest, size_weight[members], low, high, last, int(np.ptp(bids))
+                    side,
+                    price[members] - lowest,
+                    size_weight[members],
+                    rounded[members],
+                    low,
+                    high,
+                    last,
+                    int(np.ptp(bids)),
                 ),
                 volume,
                 units - lowest * volume,

@@ -84,16 +84,21 @@ class SimulationManifest:
     )
     metaorder_alpha: float = _parameter(1.5, "1", 1.05, 5, "tail index of the orders a metaorder is cut into")
     metaorder_gap_ms: float = _parameter(35.0, "ms", 0.01, 10_000, "least gap between a metaorder's orders")
-    flow_lean: float = _parameter(0.9, "1", 0, 5, "how strongly the orders' signs follow the second's return")
-    trade_size_sigma: float = _parameter(1.4, "log", 0, 3, "deviation of the body of order sizes")
+    flow_lean: float = _parameter(
+        0.15, "1", 0, 5, "how strongly the orders' signs follow the second's return"
+    )
+    trade_size_sigma: float = _parameter(1.7, "log", 0, 3, "deviation of the body of order sizes")
     trade_size_alpha: float = _parameter(1.4, "1", 1.05, 5, "tail index of order sizes")
+    trade_size_lean: float = _parameter(
+        1.1, "log", 0, 3, "how much larger the orders are that go the way of the second's return"
+    )
     min_size_share: float = _parameter(0.22, "1", 0, 0.9, "share of orders of the least size")
     # how the price moves
     adverse_selection_strength: float = _parameter(
-        0.31, "1", 0, 1, "share of market orders that move the price"
+        0.24, "1", 0, 1, "share of market orders that move the price"
     )
     requote_intensity: float = _parameter(0.4, "1/s", 0, 100, "price moves a second without a trade")
-    move_size_bp: float = _parameter(0.11, "bp", 0.001, 100, "median size of a price move before pinning")
+    move_size_bp: float = _parameter(0.14, "bp", 0.001, 100, "median size of a price move before pinning")
     move_size_sigma: float = _parameter(0.7, "log", 0, 2, "deviation of the size of a price move")
     # the touch
     joint_move_share: float = _parameter(0.07, "1", 0, 1, "share of moves that shift both sides at once")
@@ -108,7 +113,7 @@ class SimulationManifest:
     touch_notional: float = _parameter(275_000.0, "quote", 1, 1e10, "median value at both best prices")
     touch_sigma: float = _parameter(0.30, "log", 0, 2, "deviation of the value at the touch")
     imbalance_sigma: float = _parameter(1.35, "logit", 0, 4, "deviation of the queue imbalance")
-    imbalance_pull: float = _parameter(1.0, "logit", 0, 4, "lean of the imbalance towards the next move")
+    imbalance_pull: float = _parameter(1.2, "logit", 0, 4, "lean of the imbalance towards the next move")
     queue_fill_ms: float = _parameter(30.0, "ms", 0.01, 10_000, "time in which a new touch fills up")
     # the book behind the touch
     book_update_intensity: float = _parameter(520.0, "1/s", 0, 5_000, "changes of deeper levels a second")

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from math import gcd
 
 import numpy as np
+from numpy.typing import NDArray
 
 from reactor.fixed import ONE, apportion
 from reactor.types import Column, Side
@@ -18,6 +19,7 @@ from reactor.types import Column, Side
 _LEAN_PASSES = 3
 _LEAN_LIMIT_Q36 = 9 * (1 << 36) // 10  # no weight shrinks below a tenth in one pass
 _FREE_SIZES = 48  # sizes tried for the print whose price is free
+_ROUND: Column = np.array([m * 10**e for e in range(9) for m in (1, 2, 3, 4, 5, 8)])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,6 +33,7 @@ class SidePrints:
     side: Side
     offsets: Column
     weights: Column
+    rounded: NDArray[np.bool_]  # whose sizes are round numbers, unless they are large
     low: int
     high: int
     free: int
@@ -61,6 +64,11 @@ def settle(prints: SidePrints, lots: int, units: int, min_lots: int, grid: Colum
     weights = prints.weights.copy()
     weights[prints.low] += 1  # one weight at least is not 0
     least[free] = weights[free] = 0  # what it gets is taken from print `low`
+    sizes = apportion(np.array([lots]), weights, np.array([n]), least)
+    small = np.flatnonzero(prints.rounded & (sizes > min_lots) & (sizes < _ROUND[-1]) & (weights > 0))
+    small = small[(small != prints.low) & (small != prints.high)]
+    least[small] = np.maximum(_ROUND[np.searchsorted(_ROUND, sizes[small], side="right") - 1], min_lots)
+    weights[small] = 0
     sizes = _leaned(prints.offsets, weights, least, lots, units, span)
     for floor in (min_lots, 1):
         keep = np.full(n, floor)
