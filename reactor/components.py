@@ -20,12 +20,14 @@ import numpy as np
 from reactor.fixed import (
     ONE,
     apportion,
+    distinct,
     exclusive,
     exp_q16,
     group_of,
     isqrt,
     logistic_q16,
     pareto_q16,
+    stable_order,
 )
 from reactor.manifest import SimulationManifest
 from reactor.rng import Stream
@@ -91,8 +93,8 @@ class Clock:
     tail_ns: Column  # the pauses at the end of each second
 
     def draw(self, draws: Stream, n: int) -> Column:
-        """n instants of the minute, unordered."""
-        place = (draws.uniform_q32(n) * (int(self.edges[-1]) >> 4)) >> 28
+        """n instants of the minute, ascending."""
+        place = np.sort(draws.words(n, 32)).astype(np.int64) * (int(self.edges[-1]) >> 4) >> 28
         cell = np.minimum(np.searchsorted(self.edges, place, side="right") - 1, _CELLS - 1)
         width = self.edges[cell + 1] - self.edges[cell]
         ts_ns: Column = cell * _CELL_NS + (place - self.edges[cell]) * _CELL_NS // width
@@ -190,7 +192,7 @@ class OrderFlow:
         fixed_ns, fixed_side, fixed_role = self._fixed(draws, plan, clock)
         role = np.concatenate([np.full(len(ts_ns), Role.ORDINARY), fixed_role])
         ts_ns, side = np.concatenate([ts_ns, fixed_ns]), np.concatenate([side, fixed_side])
-        order = np.argsort(ts_ns, kind="stable")
+        order = stable_order(ts_ns)
         place = np.arange(len(order))
         lane = np.maximum.accumulate((ts_ns[order] >> 2) - place) + place
         ts_ns = np.concatenate([lane << 2 | ORDER_LANE, [-1, -1]])
@@ -281,7 +283,7 @@ class TouchPath:
         Where every move shifts the retreating side first, bid <= p <= ask - spread for the path p of finished moves;
         p lies within the bounds, and so holding the sides within them never brings them closer than the spread.
         """
-        order = np.argsort(steps.ts_ns, kind="stable")
+        order = stable_order(steps.ts_ns)
         bids, spread = plan.bid_ticks, plan.spread_ticks
         bid = bids[0] + np.concatenate([[0], np.cumsum(steps.bid[order])])
         ask = bids[0] + spread + np.concatenate([[0], np.cumsum(steps.ask[order])])
@@ -320,7 +322,7 @@ class PricePath:
             nothing = np.zeros(0, np.int64)
             return Steps(nothing, nothing, nothing)
         ts_ns, size_q8 = self._wishes(draws, plan, clock, orders)
-        order = np.argsort(ts_ns, kind="stable")
+        order = stable_order(ts_ns)
         ts_ns = ts_ns[order]
         change = _pinned(ts_ns // SECOND_NS, size_q8[order], np.diff(plan.bid_ticks))
         ts_ns, change = self._in_substeps(draws, plan, clock, ts_ns, change)
@@ -379,7 +381,7 @@ class PricePath:
         part = change[of] * (nth + 1) // steps[of] - change[of] * nth // steps[of]
         later = draws.exponential_q16(len(of)) * self._SUBSTEP_NS >> 16
         then = np.where(nth == 0, ts_ns[of], _until(ts_ns[of] + later, ts_ns[of], clock, MOVE_LANE))
-        order = np.argsort(then, kind="stable")
+        order = stable_order(then)
         return then[order], part[order]
 
     def _two_sided(self, draws: Stream, clock: Clock, ts_ns: Column, change: Column) -> Steps:
@@ -559,10 +561,10 @@ class Matching:
             if away:
                 sweeps.append(there_and_back(at_ns - ALONE_NS | 3, at_ns + ALONE_NS | 3, np.array([away])))
 
-        order = np.argsort(ts_ns, kind="stable")
+        order = stable_order(ts_ns)
         rank = np.empty(n, np.int64)
         rank[order] = np.arange(n)
-        by_order = np.argsort(rank[of], kind="stable")
+        by_order = stable_order(rank[of])
         print_order, price, lots = rank[of][by_order], price[by_order], lots[by_order]
         starts = exclusive(prints[order])
         new = (np.diff(print_order, prepend=-1) != 0) | (np.diff(price, prepend=-1) != 0)
@@ -633,7 +635,7 @@ class Queues:
         """The touch through the minute, from the quantities `first` (bid, ask) to `last`."""
         quotes = self._quote_times(draws, plan, clock, executions.ts_ns, path.ts_ns[1:])
         orders = executions.ts_ns
-        ts_ns = np.unique(np.concatenate([[0], path.ts_ns[1:], orders - 1, orders, quotes, [self.CLOSE_NS]]))
+        ts_ns = distinct(np.concatenate([[0], path.ts_ns[1:], orders - 1, orders, quotes, [self.CLOSE_NS]]))
         n = len(ts_ns)
         at, before = np.searchsorted(ts_ns, orders), np.searchsorted(ts_ns, orders) - 1
         bid, ask = path.at(ts_ns)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reactor.components import Clock, q16
-from reactor.fixed import ONE, exp_q16
+from reactor.fixed import ONE, distinct, exp_q16, stable_order
 from reactor.manifest import SimulationManifest
 from reactor.rng import Stream
 from reactor.skeleton import MinutePlan
@@ -22,8 +22,7 @@ from reactor.types import BLOCK_NS, TICK_NS, BookSide, Column, Instrument
 TICKS = BLOCK_NS // TICK_NS
 _SIZES = 1 << 13
 _MAX_UPDATES = 200_000  # of a side and minute, whatever the activity
-# A row's sort key: rank (26 bits, over the least), tick, kind, index.
-_INDEX_BITS, _KIND_BITS, _TICK_BITS = 20, 2, 13
+TICK_BITS = TICKS.bit_length()
 _GONE, _DEEP, _FALLEN, _TOUCH = range(4)
 
 
@@ -102,7 +101,7 @@ class Depth:
         walls = walls[walls > 0]
         near, size = near[near % self._far_grid != 0], size[near % self._far_grid != 0]
         ranks = sign * np.concatenate([[best], near, walls])
-        order = np.argsort(ranks, kind="stable")
+        order = stable_order(ranks - ranks.min())
         return SideBook(ranks[order], np.concatenate([[lots], size, self._wall(walls)])[order])
 
     def _in_use(self, price: Column) -> NDArray[np.bool_]:
@@ -161,17 +160,15 @@ class Depth:
         settled = _first_tick_behind(behind_from, changed)
         done = (tick[last_of_rank] >= settled) & (settled < TICKS)
         lots[last_of_rank[done]] = end.at(changed[done])
-        others = np.setdiff1d(
-            np.concatenate([start.ranks, end.ranks, changed]), changed[done], assume_unique=False
-        )
-        others = others[others > touch.ranks[-1]]
+        others = distinct(np.concatenate([start.ranks, end.ranks, changed]))
+        others = others[(others > touch.ranks[-1]) & ~_among(changed[done], others)]
         settled = _first_tick_behind(behind_from, others)
         then, now = end.at(others), np.where(settled == 0, start.at(others), 0)
         due = np.flatnonzero(then != now)
-        due_tick = np.maximum(settled[due], clock.draw(draws, len(due)) // TICK_NS)
+        due_tick = np.maximum(settled[due], draws.below(len(due), TICKS))
 
         # Where the touch retreats, whatever it passes over disappears.
-        known = np.union1d(rank, start.ranks)
+        known = distinct(np.concatenate([rank, start.ranks]))
         step = np.flatnonzero(best[1:] > best[:-1])
         low, high = np.searchsorted(known, best[:-1][step]), np.searchsorted(known, best[1:][step])
         count = high - low
@@ -228,13 +225,19 @@ class Depth:
 
 def _sorted_rows(tick: Column, rank: Column, kind: Column) -> Column:
     """The rows by (rank, tick), the last kind of each only."""
-    assert len(tick) < 1 << _INDEX_BITS, "too many level changes in a minute"
-    over = rank - rank.min()
-    key = ((over << _TICK_BITS | tick) << _KIND_BITS | kind) << _INDEX_BITS | np.arange(len(tick))
-    key.sort()
-    place = key >> (_INDEX_BITS + _KIND_BITS)
-    order: Column = (key & ((1 << _INDEX_BITS) - 1))[np.diff(place, append=place[-1] + 1) != 0]
-    return order
+    place = (rank - rank.min()) << TICK_BITS | tick
+    order = stable_order(place << 2 | kind)
+    place = place[order]
+    last: Column = order[np.diff(place, append=place[-1] + 1) != 0]
+    return last
+
+
+def _among(known: Column, values: Column) -> NDArray[np.bool_]:
+    """Which of these values are known; both ascend."""
+    if not len(known):
+        return np.zeros(len(values), np.bool_)
+    found: NDArray[np.bool_] = known[np.minimum(np.searchsorted(known, values), len(known) - 1)] == values
+    return found
 
 
 def _first_tick_behind(behind_from: Column, ranks: Column) -> Column:

@@ -85,6 +85,27 @@ def group_of(counts: Column) -> Column:
     return np.repeat(np.arange(len(counts), dtype=np.int64), counts)
 
 
+def stable_order(key: Column) -> Column:
+    """The order that sorts non-negative keys, equal ones in their present order. Key and row number share one
+    word (keys below 2**43 for a million rows), so that it is one sort of plain integers.
+    """
+    bits = len(key).bit_length()
+    assert not len(key) or int(key.max()) < 1 << (63 - bits), (
+        "keys too large to be packed with their row numbers"
+    )
+    packed = key << bits | np.arange(len(key))
+    packed.sort()
+    order: Column = packed & ((1 << bits) - 1)
+    return order
+
+
+def distinct(values: Column) -> Column:
+    """The different values, ascending."""
+    ordered = np.sort(values)
+    different: Column = ordered[np.diff(ordered, prepend=ordered[:1] - 1) != 0]
+    return different
+
+
 def apportion(totals: Column, weights: Column, counts: Column, least: int | Column = 0) -> Column:
     """Split totals[i] over the counts[i] members of group i in proportion to their weights, exactly; each
     gets at least `least`.

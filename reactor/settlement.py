@@ -13,7 +13,7 @@ from math import gcd
 import numpy as np
 from numpy.typing import NDArray
 
-from reactor.fixed import ONE, apportion
+from reactor.fixed import ONE, apportion, stable_order
 from reactor.types import Column, Side
 
 _LEAN_PASSES = 3
@@ -122,7 +122,7 @@ def _shift(sizes: Column, prints: SidePrints, keep: Column, units: int) -> None:
         return
     up = missing > 0
     gain = span - offsets if up else offsets
-    order = np.argsort(-gain, kind="stable")
+    order = stable_order(span - gain)
     spare, gain = np.maximum(sizes - keep, 0)[order], gain[order]
     reach = np.cumsum(spare * gain)
     whole = int(np.searchsorted(reach, abs(missing), side="right"))

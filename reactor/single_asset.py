@@ -27,6 +27,7 @@ from reactor.components import (
     TouchPath,
 )
 from reactor.depth import TICKS, Depth, SideBook, SideRows, SideTouch
+from reactor.fixed import stable_order
 from reactor.manifest import SimulationManifest
 from reactor.rng import Stream, stream
 from reactor.skeleton import MinutePlan
@@ -50,6 +51,7 @@ from reactor.types import (
 _BLOCKS_KEPT = 4
 _KEYFRAMES_KEPT = 8
 _BOOKS_KEPT = 4
+_PRICE_BITS = 28  # prices are below 2**28 ticks
 _PRINTS_LOOKBACK_NS = DAY_NS  # how far back the newest prints are looked for
 
 
@@ -222,7 +224,7 @@ class HyperSynthReactor:
             rows = np.flatnonzero(past.side == side)
             price = np.concatenate([ticks, past.price_ticks[rows]])
             qty = np.concatenate([lots, past.qty_lots[rows]])
-            order = np.argsort(price, kind="stable")
+            order = stable_order(price)
             last = order[np.diff(price[order], append=-1) != 0]
             last = last[qty[last] > 0]
             columns += [price[last], qty[last]] if side else [price[last][::-1], qty[last][::-1]]
@@ -306,7 +308,7 @@ def _block(plan: MinutePlan, touch: Touch, done: Executions, rows: list[SideRows
     tick = np.concatenate([bids.ticks, asks.ticks])
     side = np.repeat([BookSide.BID, BookSide.ASK], [len(bids.ticks), len(asks.ticks)])
     price, lots = np.concatenate([-bids.ranks, asks.ranks]), np.concatenate([bids.lots, asks.lots])
-    order = np.lexsort((price, tick << 1 | side))
+    order = stable_order((tick << 1 | side) << _PRICE_BITS | price)
     tick, side, price, lots = tick[order], side[order], price[order], lots[order]
 
     quote = 1 + np.flatnonzero(_changes(touch.bid_ticks, touch.bid_lots, touch.ask_ticks, touch.ask_lots))
