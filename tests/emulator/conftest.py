@@ -12,7 +12,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from emulator.sdk import Emulator
-from tests.emulator.toy import OTHER, TOY
+from tests.emulator.toy import toys
 
 HANDSHAKE = (
     "GET {} HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -23,14 +23,14 @@ HANDSHAKE = (
 @pytest.fixture
 def toy() -> Iterator[Emulator]:
     """Two toy venues, the clock standing still."""
-    with Emulator({}, registry=[TOY, OTHER]) as running:
+    with Emulator({}, registry=toys()) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
 def quiet() -> Iterator[Emulator]:
     """One toy venue for many examples, none of which may leave a trace in it."""
-    with Emulator({}, registry=[TOY]) as running:
+    with Emulator({}, registry=toys()[:1]) as running:
         yield running
 
 
@@ -97,11 +97,15 @@ class RawClient:
             self.head += self.socket.recv(1)
         assert self.head.startswith(b"HTTP/1.1 101 ")
 
-    def send(self, text: str, head: int = 0x81) -> None:
-        """A masked frame (mask 0)."""
+    @staticmethod
+    def text(text: str) -> bytes:
+        """A short text as a masked frame."""
         data = text.encode()
         assert len(data) < 126
-        self.socket.sendall(bytes((head, 0x80 | len(data), 0, 0, 0, 0)) + data)
+        return bytes((0x81, 0x80 | len(data), 0, 0, 0, 0)) + data
+
+    def send(self, text: str) -> None:
+        self.socket.sendall(self.text(text))
 
     def read(self, size: int) -> bytes:
         """Exactly so many bytes; fewer only at the end."""

@@ -92,11 +92,12 @@ def test_serve_until_told_to_go(tmp_path: Path, number: signal.Signals) -> None:
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         try:
             assert process.stdout is not None
-            said = [*takewhile(lambda line: line != "ready\n", process.stdout)]
-            [url] = re.findall(r"ws://127\.0\.0\.1:\d+", next(line for line in said if "ws://" in line))
-            [control] = re.findall(
-                r"http://127\.0\.0\.1:\d+", next(line for line in said if "control" in line)
+            said = "".join(takewhile(lambda line: line != "ready\n", process.stdout))
+            found = re.search(
+                r"(ws://127\.0\.0\.1:\d+).*control\W+(http://127\.0\.0\.1:\d+)", said, re.DOTALL
             )
+            assert found, said
+            url, control = found.groups()
             with urllib.request.urlopen(control + "/health", timeout=20) as answer:
                 assert b'"seed":9,"now_ns":1767225600000000000' in answer.read()
             with connect(url + "/ws") as socket:

@@ -19,10 +19,10 @@ from emulator.config import (
     resolve,
 )
 from reactor.types import MS_NS, SECOND_NS
-from tests.emulator.toy import OTHER, START_NS, TOY
+from tests.emulator.toy import START_NS, toys
 from venues.registry import VENUES
 
-REGISTRY = [TOY, OTHER]
+REGISTRY = toys()
 
 
 def given(**values: object) -> Config:

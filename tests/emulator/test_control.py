@@ -14,7 +14,7 @@ from emulator.gateway.server import BODY_BYTES_MAX
 from emulator.sdk import Emulator
 from reactor.types import SECOND_NS
 from tests.emulator.conftest import Client, RawClient
-from tests.emulator.toy import START_NS, TOY
+from tests.emulator.toy import START_NS, toys
 
 JSON = {"content-type": "application/json"}
 
@@ -128,7 +128,7 @@ def test_the_api_describes_itself(toy: Emulator) -> None:
 
 def test_with_a_key_only_who_knows_it_rules() -> None:
     """/health is for everybody, the clock is not."""
-    with Emulator({"api_key": "open sesame"}, registry=[TOY]) as toy:
+    with Emulator({"api_key": "open sesame"}, registry=toys()[:1]) as toy:
         assert ask(toy.control_url + "/health")[0] == 200
         for key in ({}, {"x-api-key": "sesame"}, {"x-api-key": "\xe9"}):
             assert ask(toy.control_url + "/clock", headers=key)[0] == 401

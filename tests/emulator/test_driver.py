@@ -18,7 +18,7 @@ from emulator.driver import STEP_LIMIT_S, AdvanceBlocked, step_ns
 from emulator.sdk import Emulator
 from reactor.types import MS_NS, SECOND_NS, TICK_NS
 from tests.emulator.conftest import Client, RawClient
-from tests.emulator.toy import START_NS, TOY
+from tests.emulator.toy import START_NS, toys
 
 Dial = Callable[..., Client]
 Raw = Callable[..., RawClient]
@@ -32,7 +32,7 @@ LAW_S = 12
 def run(settings: dict[str, object], order: str, steps: Sequence[float]) -> list[str]:
     """What a client is sent in the first LAW_S seconds: subscribed in this order, then stepped, or else let run."""
     with (
-        Emulator(settings, registry=[TOY]) as toy,
+        Emulator(settings, registry=toys()[:1]) as toy,
         websockets.sync.client.connect(toy.ws_url("toy"), max_queue=None) as socket,
     ):
         client = Client(socket)
@@ -113,6 +113,21 @@ def test_time_passes_without_subscribers(toy: Emulator, dial: Dial) -> None:
     client.tell("sub a 10")
     toy.clock.advance(0.01)
     assert client.frames() == [f"a {toy.clock.now_ns // TICK_NS}"]
+
+
+def test_a_pace_counts_from_where_the_clock_is(toy: Emulator, dial: Dial) -> None:
+    """After hours at another pace, and after a step while running, the next tick is 10 ms away."""
+    toy.clock.speed = 10_000
+    toy.clock.resume()
+    while toy.clock.now_ns < START_NS + 7_200 * SECOND_NS:
+        pass
+    toy.clock.speed = 1
+    for _ in range(2):
+        client = dial()
+        client.tell("sub a 10")
+        assert client.recv().startswith("a ")
+        client.socket.close()
+        toy.clock.advance(7_200)
 
 
 def test_steps_asked_for_at_once_add_up(toy: Emulator, dial: Dial) -> None:

@@ -59,10 +59,10 @@ class Counter:
 
 @dataclass
 class Dialogue:
-    """Does what it is told. `heard` lists what it was asked besides."""
+    """Does what it is told. `messages` lists what all sockets of the venue were told, `heard` its pings and pongs."""
 
-    exchange: Exchange
     path: str
+    messages: list[str | bytes]
     heard: list[str] = field(default_factory=list)
 
     def open(self, now_ns: int, wall_ns: int) -> Sequence[Action]:
@@ -72,6 +72,7 @@ class Dialogue:
         return []
 
     def receive(self, data: str | bytes, now_ns: int, wall_ns: int) -> Sequence[Action]:
+        self.messages.append(data)
         if isinstance(data, bytes):
             return [Reply(b"binary %d" % len(data))]
         match data.split():
@@ -120,13 +121,14 @@ class ToyVenue:
     port_offset: int = 1
     listings: Sequence[Listing] = ()
     socket_rules: SocketRules = RULES
+    messages: list[str | bytes] = field(default_factory=list)
 
     def session(self, request: HttpRequest, exchange: Exchange) -> Session | HttpResponse:
         if request.path == "/nowhere":
             return HttpResponse(404, b'{"toy":"no such path"}', headers=(("x-toy", "yes"),))
         if request.path == "/boom":
             raise RuntimeError("a venue that fails at the handshake")
-        return Dialogue(exchange, request.path)
+        return Dialogue(request.path, self.messages)
 
     def channel(self, topic: Topic, exchange: Exchange) -> Channel:
         if topic.channel == "unmade":
@@ -136,6 +138,8 @@ class ToyVenue:
     def handle(self, request: HttpRequest, exchange: Exchange, now_ns: int) -> HttpResponse:
         if request.path == "/boom":
             raise RuntimeError("a venue that fails at a request")
+        if request.path == "/messages":
+            return HttpResponse(200, b"%d" % len(self.messages), "text/plain")
         said = (
             request.method,
             request.path,
@@ -147,5 +151,6 @@ class ToyVenue:
         return HttpResponse(418, repr(said).encode(), "text/toy", (("x-toy", "yes"),))
 
 
-TOY = ToyVenue()
-OTHER = ToyVenue("other", 2)
+def toys() -> list[ToyVenue]:
+    """Two venues, in port order."""
+    return [ToyVenue(), ToyVenue("other", 2)]
