@@ -24,9 +24,10 @@ from venues.base import (
     Topic,
     VenueError,
 )
-from venues.binance.rest import JSON, SPOT_ROUTES, Routes, handle
-from venues.binance.rules import ERRORS, SPOT_SESSION, SessionRules
+from venues.binance.rest import JSON, SPOT_API, Api, handle
+from venues.binance.rules import SPOT_SESSION, SessionRules
 from venues.binance.session import SPOT_ENDPOINTS, USDM_ENDPOINTS, BinanceSession, Endpoint, handshake
+from venues.binance.usdm_rest import USDM_API
 from venues.binance.usdm_rules import USDM_SESSION
 from venues.binance.usdm_wire import (
     ONE_BY_ONE,
@@ -46,8 +47,7 @@ Grammar: TypeAlias = Callable[[str, Mapping[str, Stream], Container[str], tuple[
 class Binance:
     """One card of the family.
 
-    `decimals` is what prices and quantities are padded to at least, `time_units` whether clients may choose the unit of
-    times. `categories` tells by channel which sockets a stream is told on; as on the venue's test networks, every
+    `categories` tells by channel which sockets a stream is told on; as on the venue's test networks, every
     socket is told all of them, unless `strict_routing` is on.
     """
 
@@ -58,18 +58,16 @@ class Binance:
     session_rules: SessionRules
     endpoints: tuple[Endpoint, ...]
     streams: Mapping[str, Stream]
-    routes: Routes
-    decimals: int = 0
-    time_units: bool = False
+    api: Api
     grammar: Grammar = stream_topic
     categories: Mapping[str, str] = field(default_factory=dict)
     strict_routing: bool = False
 
     def session(self, request: HttpRequest, exchange: Exchange) -> Session | HttpResponse:
         try:
-            opened = handshake(request, self.endpoints, self.time_units)
+            opened = handshake(request, self.endpoints, self.api.time_units)
         except VenueError as error:
-            row = ERRORS[str(error.code)]
+            row = self.api.errors[str(error.code)]
             return HttpResponse(row.status, row.body(error.params), JSON)
         if opened is None:
             return HttpResponse(404, b"", JSON)
@@ -88,13 +86,13 @@ class Binance:
         stream = self.streams[topic.channel]
         if not topic.symbol:
             channel = MergedChannel if topic.channel in ONE_BY_ONE else ArrayChannel
-            return channel(topic, stream, exchange, self.decimals)
+            return channel(topic, stream, exchange, self.api.decimals)
         market = exchange.market(topic.symbol.removesuffix(PERPETUAL))
         assert market is not None, topic
-        return StreamChannel(topic, stream, market, self.decimals)
+        return StreamChannel(topic, stream, market, self.api.decimals)
 
     def handle(self, request: HttpRequest, exchange: Exchange, now_ns: int) -> HttpResponse:
-        return handle(self.routes, self.decimals, request, exchange, now_ns)
+        return handle(self.api, request, exchange, now_ns)
 
 
 def _spot(base: str, price_decimals: int, qty_decimals: int) -> Listing:
@@ -149,9 +147,7 @@ BINANCE = Binance(
     session_rules=SPOT_SESSION,
     endpoints=SPOT_ENDPOINTS,
     streams=SPOT_STREAMS,
-    routes=SPOT_ROUTES,
-    decimals=8,
-    time_units=True,
+    api=SPOT_API,
 )
 
 # Sizes of ticks and lots as in answers of /fapi/v1/exchangeInfo of 2026-09-15 (BTCUSDT) and 2025; a price has more
@@ -164,7 +160,7 @@ BINANCE_USDM = Binance(
     session_rules=USDM_SESSION,
     endpoints=USDM_ENDPOINTS,
     streams=USDM_STREAMS,
-    routes={},
+    api=USDM_API,
     grammar=usdm_topic,
     categories=USDM_CATEGORIES,
 )

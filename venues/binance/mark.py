@@ -6,13 +6,15 @@ a minute and nothing reads a book. Prices are integers in 1e-8 quote units, rate
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
+from reactor.bars import Interval
 from reactor.single_asset import HyperSynthReactor
-from reactor.types import BLOCK_NS, DAY_NS, SECOND_NS, Column, Columns
+from reactor.types import BLOCK_NS, DAY_NS, SECOND_NS, Column, Columns, Instrument
 from venues.funding import Average, FundingModel
 
 BASIS_SECONDS = 30
@@ -83,9 +85,9 @@ def mark_prices(market: HyperSynthReactor, start_ns: int, end_ns: int) -> Marks:
     grid's bid being the ask: which side printed last is known only to who lives through the second.
     https://www.binance.com/en/support/faq/360033525071 and the announcement of 2025-09-16 (30 points, one a second).
     """
-    funding, instrument = funding_of(market.instrument.base), market.instrument
+    funding = funding_of(market.instrument.base)
     grid = market.seconds(start_ns - (BASIS_SECONDS - 1) * SECOND_NS, end_ns)
-    tick_e8 = instrument.tick_size * 10 ** (8 - instrument.price_decimals)
+    tick_e8 = _tick_e8(market.instrument)
     mid_e8 = grid.bid_ticks * tick_e8 + tick_e8 // 2
     basis_e8 = moving_average(mid_e8 - grid.index_e8, BASIS_SECONDS)
     asked = int(np.searchsorted(grid.ts_ns, start_ns))
@@ -124,6 +126,115 @@ def moving_average(values: Column, n: int) -> Column:
     return _nearest(total[stop] - total[start], stop - start)
 
 
+# ---------------------------------------------------------------- candles
+@dataclass(frozen=True, slots=True, eq=False)
+class Candles(Columns):
+    """Bars of an untraded price, and the seconds of each that have passed; the last may be running."""
+
+    open_ns: Column
+    close_ns: Column
+    open_e8: Column
+    high_e8: Column
+    low_e8: Column
+    close_e8: Column
+    seconds: Column
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Samples(Columns):
+    """What bars are made of: the price from each instant on, until the next."""
+
+    ts_ns: Column
+    open_e8: Column
+    high_e8: Column
+    low_e8: Column
+    close_e8: Column
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How a price is known by its seconds, and how by whole minutes, without its seconds."""
+
+    seconds: Callable[[HyperSynthReactor, int, int], Samples]
+    minutes: Callable[[HyperSynthReactor, int, int], Samples]
+
+
+def candles(
+    sampling: Sampling, market: HyperSynthReactor, interval: Interval, starts: Sequence[int], now_ns: int
+) -> Candles:
+    """The bars that open at these instants, consecutive ones and none after now_ns, as far as they go now.
+
+    Short bars are made of seconds, so they are those of the stream. Long ones are made of minutes, but for the running
+    minute: a year of seconds is more than an answer may wait for.
+    """
+    if not starts:
+        return Candles(*[np.zeros(0, np.int64)] * 7)
+    edges = np.array([*starts, interval.next(starts[-1])])
+    end_ns = min(int(edges[-1]), now_ns + 1)
+    short = 0 < interval.length_ns < SHORT_NS
+    fine_ns = starts[0] if short else end_ns // BLOCK_NS * BLOCK_NS
+    rows = Samples.join(
+        [sampling.minutes(market, starts[0], fine_ns), sampling.seconds(market, fine_ns, end_ns)]
+    )
+    first = np.searchsorted(rows.ts_ns, edges)
+    return Candles(
+        open_ns=edges[:-1],
+        close_ns=edges[1:],
+        open_e8=rows.open_e8[first[:-1]],
+        high_e8=np.maximum.reduceat(rows.high_e8, first[:-1]),
+        low_e8=np.minimum.reduceat(rows.low_e8, first[:-1]),
+        close_e8=rows.close_e8[first[1:] - 1],
+        seconds=-((edges[:-1] - np.minimum(edges[1:], end_ns)) // SECOND_NS),
+    )
+
+
+def _flat(ts_ns: Column, value_e8: Column) -> Samples:
+    return Samples(ts_ns, value_e8, value_e8, value_e8, value_e8)
+
+
+def _index_seconds(market: HyperSynthReactor, start_ns: int, end_ns: int) -> Samples:
+    grid = market.seconds(start_ns, end_ns)
+    return _flat(grid.ts_ns, grid.index_e8)
+
+
+def _index_minutes(market: HyperSynthReactor, start_ns: int, end_ns: int) -> Samples:
+    rows = market.index_minutes(start_ns, end_ns)
+    return Samples(rows.start_ns, rows.open_e8, rows.high_e8, rows.low_e8, rows.close_e8)
+
+
+def _mark_seconds(market: HyperSynthReactor, start_ns: int, end_ns: int) -> Samples:
+    marks = mark_prices(market, start_ns, end_ns)
+    return _flat(marks.ts_ns, marks.mark_e8)
+
+
+def _mark_minutes(market: HyperSynthReactor, start_ns: int, end_ns: int) -> Samples:
+    """The index moved by the basis, averaged over BASIS_MINUTES minute starts: within a fraction of a basis point."""
+    before_ns = start_ns - (BASIS_MINUTES - 1) * BLOCK_NS
+    index = market.index_minutes(before_ns, end_ns)
+    price_e8 = market.minutes(before_ns, end_ns + BLOCK_NS).open_ticks * _tick_e8(market.instrument)
+    basis_e8 = moving_average(price_e8 - np.append(index.open_e8, index.close_e8[-1:]), BASIS_MINUTES)
+    asked = int(np.searchsorted(index.start_ns, start_ns))
+    index, opens, closes = index.cut(asked, len(index)), basis_e8[asked:-1], basis_e8[asked + 1 :]
+    return Samples(
+        index.start_ns,
+        index.open_e8 + opens,
+        index.high_e8 + np.maximum(opens, closes),
+        index.low_e8 + np.minimum(opens, closes),
+        index.close_e8 + closes,
+    )
+
+
+def _premium_samples(step_ns: int, market: HyperSynthReactor, start_ns: int, end_ns: int) -> Samples:
+    return _flat(np.arange(start_ns, end_ns, step_ns), market.premiums_e8(start_ns, end_ns, step_ns))
+
+
+SHORT_NS = 15 * BLOCK_NS
+BASIS_MINUTES = 3
+INDEX = Sampling(_index_seconds, _index_minutes)
+MARK = Sampling(_mark_seconds, _mark_minutes)
+PREMIUM = Sampling(partial(_premium_samples, 5 * SECOND_NS), partial(_premium_samples, BLOCK_NS))
+
+
 # ---------------------------------------------------------------- open interest
 # The tape has no positions. Open interest is taken as the share of the day's volume that the venue showed for BTCUSDT
 # on 2026-09-15: 106312.376 open, 169924.020 traded.
@@ -135,6 +246,11 @@ def open_interest_lots(market: HyperSynthReactor, at_ns: int) -> int:
     minute_ns = at_ns // BLOCK_NS * BLOCK_NS
     volume = int(market.minutes(minute_ns - DAY_NS, minute_ns).volume_lots.sum())
     return volume * _OPEN_SHARE_E3 // 1_000
+
+
+def _tick_e8(instrument: Instrument) -> int:
+    tick_e8: int = instrument.tick_size * 10 ** (8 - instrument.price_decimals)
+    return tick_e8
 
 
 def _nearest(values: Column, divisor: int | Column) -> Column:

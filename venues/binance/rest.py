@@ -18,7 +18,7 @@ import numpy as np
 import orjson
 
 from reactor.single_asset import HyperSynthReactor
-from reactor.types import BLOCK_NS, DAY_NS, MS_NS, Column
+from reactor.types import BLOCK_NS, DAY_NS, MS_NS, Column, Prints
 from venues.base import Exchange, HttpRequest, HttpResponse, VenueError
 from venues.binance.rules import (
     ERRORS,
@@ -27,6 +27,7 @@ from venues.binance.rules import (
     SPOT_RATE_LIMITS,
     SPOT_STATUSES,
     WEIGHT_WINDOW_NS,
+    ErrorRow,
     spot_symbol,
 )
 from venues.binance.wire import (
@@ -132,11 +133,15 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """An endpoint's method: its answer, its weight, and the parameters it takes (None: any)."""
+    """An endpoint's method: its answer, its weight, and the parameters it takes (None: any).
+
+    Parameters it does not take are refused, or if it is lenient overlooked.
+    """
 
     answer: Callable[[Call], bytes]
     weight: Callable[[Mapping[str, str]], int]
     params: Mapping[str, Param] | None = field(default_factory=dict)
+    lenient: bool = False
 
 
 Declared: TypeAlias = tuple[str, Mapping[str, Values]]  # a message and the columns that fill it
@@ -144,23 +149,35 @@ Told: TypeAlias = Callable[[Call, HyperSynthReactor], Declared]
 Routes: TypeAlias = Mapping[str, Mapping[str, Route]]  # by path, then method
 
 
-def handle(
-    routes: Routes, decimals: int, request: HttpRequest, exchange: Exchange, now_ns: int
-) -> HttpResponse:
+@dataclass(frozen=True, slots=True)
+class Api:
+    """The REST side of a card: its endpoints, and the errors they answer with.
+
+    `decimals` is what prices and quantities are padded to at least, `time_units` whether clients may choose the unit of
+    times.
+    """
+
+    routes: Routes
+    errors: Mapping[str, ErrorRow]
+    decimals: int
+    time_units: bool
+
+
+def handle(api: Api, request: HttpRequest, exchange: Exchange, now_ns: int) -> HttpResponse:
     """The answer to one request, errors included; every answer says what weight the client has used this minute."""
     status, body, content_type, weight = 200, b"", JSON, 0
-    route = routes.get(request.path, {}).get(request.method)
+    route = api.routes.get(request.path, {}).get(request.method)
     if route is not None:
         weight = 1  # what a request costs whose parameters are wrong
         try:
-            unit_ns = time_unit(request.headers.get("x-mbx-time-unit"))
-            params = _parameters(route.params, request.query)
+            unit_ns = time_unit(request.headers.get("x-mbx-time-unit")) if api.time_units else MS_NS
+            params = _parameters(route, request.query)
             weight = route.weight(params)
-            body = route.answer(Call(exchange, now_ns, params, unit_ns, decimals))
+            body = route.answer(Call(exchange, now_ns, params, unit_ns, api.decimals))
         except VenueError as error:
-            row = ERRORS[str(error.code)]
+            row = api.errors[str(error.code)]
             status, body = row.status, row.body(error.params)
-    elif request.path in routes:
+    elif request.path in api.routes:
         status = 405
     elif request.path.startswith(GONE):
         status, body, content_type = 410, GONE_BODY, "text/html"
@@ -172,17 +189,19 @@ def handle(
     )
 
 
-def _parameters(known: Mapping[str, Param] | None, query: str) -> dict[str, str]:
+def _parameters(route: Route, query: str) -> dict[str, str]:
     """The query's parameters, checked in the venue's order: doubles, number, each one in turn, strangers.
 
     So the live venue answered: https://github.com/sieblyio/binance/issues/507 (doubles, 2025-01),
     https://github.com/binance/binance-api-postman/issues/236 (more than the endpoint has, 2025-01),
     https://github.com/ccxt/node-binance-api/issues/18 (strangers, 2017-12).
     """
-    pairs = parse_qsl(query, keep_blank_values=True)
-    sent = dict(pairs)
+    pairs, known = parse_qsl(query, keep_blank_values=True), route.params
     if known is None:
-        return sent
+        return dict(pairs)
+    if route.lenient:
+        pairs = [(name, value) for name, value in pairs if name in known]
+    sent = dict(pairs)
     if len(sent) < len(pairs):
         ((doubled, _),) = Counter(name for name, _ in pairs).most_common(1)
         raise VenueError("DUPLICATE_PARAMETER", name=doubled)
@@ -224,7 +243,7 @@ def exchange_info(call: Call) -> bytes:
     asked = _symbols(call.params)
     if asked is not None:
         for symbol in asked:
-            _market(call.exchange, symbol)
+            market_of(call.exchange, symbol)
         instruments = [instrument for instrument in instruments if instrument.symbol in asked]
     elif not _permissions(call.params) & set(SPOT_PERMISSIONS):
         instruments = []
@@ -244,12 +263,15 @@ def exchange_info(call: Call) -> bytes:
 
 def depth(call: Call) -> bytes:
     """The book as of the last boundary of the fastest depth stream."""
-    market = _market(call.exchange, call.params["symbol"])
+    market = market_of(call.exchange, call.params["symbol"])
     if _status(call.params) != "TRADING":
         raise VenueError("OTHER_SYMBOL_STATUS")
+    return call.texts(market, SPOT_BOOK, book_columns(call, market, _limit(call.params, 100, 5000)))[0]
+
+
+def book_columns(call: Call, market: HyperSynthReactor, limit: int) -> dict[str, Values]:
+    """The best levels of that book, so many a side, and its time."""
     book = market.book(call.now_ns // BOOK_CADENCE_NS * BOOK_CADENCE_NS)
-    limit = _limit(call.params, 100, 5000)
-    one = np.array([book.update_id])
     sides = {
         name: Ragged(np.array([len(ticks[:limit])]), {"price": ticks[:limit], "qty": lots[:limit]})
         for name, ticks, lots in (
@@ -257,19 +279,19 @@ def depth(call: Call) -> bytes:
             ("asks", book.ask_ticks, book.ask_lots),
         )
     }
-    return call.texts(market, SPOT_BOOK, {"lastUpdateId": one, **sides})[0]
+    return {"lastUpdateId": np.array([book.update_id]), "T": np.array([book.ts_ns]), **sides}
 
 
 def trades(call: Call) -> bytes:
     """The newest prints; from an id on, the oldest. Oldest first."""
-    market = _market(call.exchange, call.params["symbol"])
+    market = market_of(call.exchange, call.params["symbol"])
     limit = _limit(call.params, 500, 1000)
     if "fromId" in call.params:
         oldest = market.minutes(market.listed_ns, market.listed_ns + BLOCK_NS).first_trade_id
         prints = market.prints_from_trade(max(_id(call.params), int(oldest[0])), limit, call.now_ns)
     else:
         prints = market.prints_before(call.now_ns, limit)
-    return _array(call.texts(market, SPOT_REST_TRADE, trade_columns(prints)))
+    return array(call.texts(market, SPOT_REST_TRADE, trade_columns(prints)))
 
 
 def aggregate_trades(call: Call) -> bytes:
@@ -277,9 +299,14 @@ def aggregate_trades(call: Call) -> bytes:
 
     https://github.com/binance/binance-spot-api-docs/blob/master/CHANGELOG.md, 2022-12-05.
     """
-    market = _market(call.exchange, call.params["symbol"])
-    limit = _limit(call.params, 500, 1000)
-    start_ns, end_ns = _span(call, market.listed_ns)
+    market = market_of(call.exchange, call.params["symbol"])
+    prints = aggregates(call, market, _limit(call.params, 500, 1000))
+    return array(call.texts(market, SPOT_REST_AGG_TRADE, aggregate_columns(prints)))
+
+
+def aggregates(call: Call, market: HyperSynthReactor, limit: int) -> Prints:
+    """The prints of those aggregates."""
+    start_ns, end_ns = span(call, market.listed_ns)
     if "fromId" in call.params:
         if call.params.keys() & {"startTime", "endTime"}:
             raise VenueError("BAD_COMBINATION")
@@ -289,8 +316,7 @@ def aggregate_trades(call: Call) -> bytes:
     else:
         first_id = _next_aggregate(market, end_ns) - limit
     prints = market.prints_from_agg(first_id, limit, call.now_ns)
-    prints = prints.cut(0, int(np.searchsorted(prints.ts_ns, end_ns)))
-    return _array(call.texts(market, SPOT_REST_AGG_TRADE, aggregate_columns(prints)))
+    return prints.cut(0, int(np.searchsorted(prints.ts_ns, end_ns)))
 
 
 def klines(call: Call, most: int = 1000) -> bytes:
@@ -298,13 +324,13 @@ def klines(call: Call, most: int = 1000) -> bytes:
 
     The running bar is one of them. What uiKlines changes for presentation is not said, so here it is the same.
     """
-    market = _market(call.exchange, call.params["symbol"])
+    market = market_of(call.exchange, call.params["symbol"])
     if call.params["interval"] not in INTERVALS:
         raise VenueError("BAD_INTERVAL")
     interval = INTERVALS[call.params["interval"]].shifted(_offset_ns(call.params))
     limit = _limit(call.params, 500, most)
     span_ns = limit * (interval.length_ns or 31 * DAY_NS)
-    start_ns, end_ns = _span(call, interval.start(market.listed_ns))
+    start_ns, end_ns = span(call, interval.start(market.listed_ns))
     if "startTime" in call.params:
         end_ns = min(end_ns, start_ns + span_ns)
         bars = market.bars.bars(interval, start_ns, end_ns, call.now_ns)
@@ -312,12 +338,12 @@ def klines(call: Call, most: int = 1000) -> bytes:
     else:
         bars = market.bars.bars(interval, end_ns - span_ns, end_ns, call.now_ns)
         bars = bars.cut(max(len(bars) - limit, 0), len(bars))
-    return _array(call.texts(market, REST_KLINE, kline_columns(bars)))
+    return array(call.texts(market, REST_KLINE, kline_columns(bars)))
 
 
 def average_price(call: Call) -> bytes:
     """The average price of the last minutes, and the time of the newest print, 0 if there is none."""
-    market = _market(call.exchange, call.params["symbol"])
+    market = market_of(call.exchange, call.params["symbol"])
     newest_ns = market.prints_before(call.now_ns, 1).ts_ns.sum(keepdims=True)
     columns = {"w": average_price_e12(market, call.instant), "T": newest_ns}
     return call.texts(market, SPOT_REST_AVERAGE_PRICE, columns)[0]
@@ -328,14 +354,14 @@ def tickers(told: Told, call: Call) -> bytes:
     """What is told of the symbol asked for; as an array, of those asked for, or of all."""
     symbols = _symbols(call.params)
     markets = (
-        list(call.exchange) if symbols is None else [_market(call.exchange, symbol) for symbol in symbols]
+        list(call.exchange) if symbols is None else [market_of(call.exchange, symbol) for symbol in symbols]
     )
     if _status(call.params) != "TRADING":
         if "symbol" in call.params:
             raise VenueError("OTHER_SYMBOL_STATUS")
         markets = []
     texts = [call.texts(market, *told(call, market))[0] for market in markets]
-    return texts[0] if "symbol" in call.params else _array(texts)
+    return texts[0] if "symbol" in call.params else array(texts)
 
 
 def named_tickers(told: Told, call: Call) -> bytes:
@@ -393,7 +419,8 @@ def nothing_listed(_: Call) -> bytes:
     return b"[]"
 
 
-def _market(exchange: Exchange, symbol: str) -> HyperSynthReactor:
+def market_of(exchange: Exchange, symbol: str) -> HyperSynthReactor:
+    """The market of a symbol; VenueError if it is not listed."""
     market = exchange.market(symbol)
     if market is None:
         raise VenueError("BAD_SYMBOL")
@@ -413,7 +440,7 @@ def _id(params: Mapping[str, str]) -> int:
     return min(int(params["fromId"]), 1 << 62)
 
 
-def _span(call: Call, oldest_ns: int) -> tuple[int, int]:
+def span(call: Call, oldest_ns: int) -> tuple[int, int]:
     """The time from startTime to endTime, which is part of it, as [start_ns, end_ns) within what there is.
 
     Times may be in milliseconds or microseconds, and are "adjusted to fit the correct range":
@@ -450,7 +477,8 @@ def _offset_ns(params: Mapping[str, str]) -> int:
     return offset * BLOCK_NS
 
 
-def _array(texts: Sequence[bytes]) -> bytes:
+def array(texts: Sequence[bytes]) -> bytes:
+    """The texts as a JSON array."""
     return b"[%s]" % b",".join(texts)
 
 
@@ -490,7 +518,8 @@ def _permissions(params: Mapping[str, str]) -> set[str]:
 
 
 # ---------------------------------------------------------------- the table of endpoints
-def _weighs(weight: int) -> Callable[[Mapping[str, str]], int]:
+def weighs(weight: int) -> Callable[[Mapping[str, str]], int]:
+    """The weight of every request, whatever its parameters."""
     return lambda _: weight
 
 
@@ -541,7 +570,7 @@ LEAST_MICROSECONDS = 10**14  # as milliseconds, the year 5138
 
 KLINES = Route(
     klines,
-    _weighs(2),
+    weighs(2),
     {
         "symbol": SYMBOL,
         "interval": INTERVAL,
@@ -555,12 +584,12 @@ SYMBOLS_AND_STATUS = {"symbol": ONE_SYMBOL, "symbols": SYMBOLS, "symbolStatus": 
 
 # https://github.com/binance/binance-spot-api-docs/blob/master/rest-api.md, 2026-07-21
 SPOT_ROUTES: Routes = {
-    "/api/v3/ping": {"GET": Route(ping, _weighs(1))},
-    "/api/v3/time": {"GET": Route(server_time, _weighs(1))},
+    "/api/v3/ping": {"GET": Route(ping, weighs(1))},
+    "/api/v3/time": {"GET": Route(server_time, weighs(1))},
     "/api/v3/exchangeInfo": {
         "GET": Route(
             exchange_info,
-            _weighs(20),
+            weighs(20),
             {
                 "symbol": ONE_SYMBOL,
                 "symbols": SYMBOLS,
@@ -573,20 +602,20 @@ SPOT_ROUTES: Routes = {
     "/api/v3/depth": {
         "GET": Route(depth, _depth_weight, {"symbol": SYMBOL, "limit": NUMBER, "symbolStatus": WORD})
     },
-    "/api/v3/trades": {"GET": Route(trades, _weighs(25), {"symbol": SYMBOL, "limit": NUMBER})},
+    "/api/v3/trades": {"GET": Route(trades, weighs(25), {"symbol": SYMBOL, "limit": NUMBER})},
     "/api/v3/historicalTrades": {
-        "GET": Route(trades, _weighs(25), {"symbol": SYMBOL, "limit": NUMBER, "fromId": NUMBER})
+        "GET": Route(trades, weighs(25), {"symbol": SYMBOL, "limit": NUMBER, "fromId": NUMBER})
     },
     "/api/v3/aggTrades": {
         "GET": Route(
             aggregate_trades,
-            _weighs(4),
+            weighs(4),
             {"symbol": SYMBOL, "fromId": NUMBER, "startTime": NUMBER, "endTime": NUMBER, "limit": NUMBER},
         )
     },
     "/api/v3/klines": {"GET": KLINES},
     "/api/v3/uiKlines": {"GET": KLINES},
-    "/api/v3/avgPrice": {"GET": Route(average_price, _weighs(2), {"symbol": SYMBOL})},
+    "/api/v3/avgPrice": {"GET": Route(average_price, weighs(2), {"symbol": SYMBOL})},
     "/api/v3/ticker/24hr": {
         "GET": Route(partial(tickers, day_ticker), _day_ticker_weight, {**SYMBOLS_AND_STATUS, "type": WORD})
     },
@@ -611,10 +640,10 @@ SPOT_ROUTES: Routes = {
         "GET": Route(partial(tickers, book_ticker), _ticker_weight, SYMBOLS_AND_STATUS)
     },
     # what clients with a key ask before their first subscription; counted against other limits than /api
-    "/sapi/v1/margin/allPairs": {"GET": Route(nothing_listed, _weighs(0), None)},
-    "/sapi/v1/margin/isolated/allPairs": {"GET": Route(nothing_listed, _weighs(0), None)},
-    "/sapi/v1/capital/config/getall": {"GET": Route(nothing_listed, _weighs(0), None)},
-    "/sapi/v1/asset/tradeFee": {"GET": Route(nothing_listed, _weighs(0), None)},
+    "/sapi/v1/margin/allPairs": {"GET": Route(nothing_listed, weighs(0), None)},
+    "/sapi/v1/margin/isolated/allPairs": {"GET": Route(nothing_listed, weighs(0), None)},
+    "/sapi/v1/capital/config/getall": {"GET": Route(nothing_listed, weighs(0), None)},
+    "/sapi/v1/asset/tradeFee": {"GET": Route(nothing_listed, weighs(0), None)},
 }
 
 # Removed on 2026-03-25 and 2026-02-20; the length of the body is the one logged in
@@ -624,3 +653,5 @@ GONE_BODY = (
     b"<html>\r\n<head><title>410 Gone</title></head>\r\n<body>\r\n<center><h1>410 Gone</h1></center>\r\n"
     b"<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n"
 )
+
+SPOT_API = Api(SPOT_ROUTES, ERRORS, decimals=8, time_units=True)

@@ -10,8 +10,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from reactor.types import SECOND_NS, Instrument
-from venues.binance.rules import DAY_NS, RateLimit, SessionRules
+from venues.binance.rules import DAY_NS, ERRORS, ErrorRow, RateLimit, SessionRules
 from venues.wire import Scale
+
+# ---------------------------------------------------------------- errors
+# What spot has not. The text of -4021 is as answered on 2026-09-15 (as that of -1130 for a limit that is too high),
+# others https://developers.binance.com/docs/derivatives/usds-margined-futures/error-code, 2026-08.
+USDM_ERRORS: Mapping[str, ErrorRow] = {
+    **ERRORS,
+    "BAD_DEPTH_LIMIT": ErrorRow(400, -4021, "{limit} is not valid depth limit"),
+    "BAD_CONTRACT_TYPE": ErrorRow(400, -4104, "Invalid contract type."),
+    "BAD_PAIR": ErrorRow(400, -4144, "Invalid pair."),
+}
+
 
 # ---------------------------------------------------------------- sockets
 # https://developers.binance.com/docs/derivatives/usds-margined-futures/websocket-market-streams, 2026-09
@@ -87,6 +98,7 @@ CONTRACTS: Mapping[str, Contract] = {
         underlying=("Layer-1",),
     ),
 }
+CONTRACT_TYPES = ("PERPETUAL", "CURRENT_QUARTER", "NEXT_QUARTER", "TRADIFI_PERPETUAL")
 NEVER_MS = 4_133_404_800_000  # the delivery date of what is never delivered
 
 # Assets that may back a position, and what of them is exchanged when a balance turns negative.
