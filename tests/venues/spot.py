@@ -13,7 +13,7 @@ import pytest
 from websockets.frames import Frame, Opcode
 from websockets.streams import StreamReader
 
-from reactor.types import MS_NS, TICK_NS, BookSide, Instrument, Side
+from reactor.types import DAY_NS, MS_NS, SECOND_NS, TICK_NS, BookSide, Instrument, Side
 from reactor.unified_market import MarketOrchestrationCore
 from tests.handmade import HandmadeMarket
 from venues.base import PAGE_NS, Exchange, HttpRequest, HttpResponse, Topic
@@ -41,6 +41,39 @@ def exchange(*markets: HandmadeMarket) -> Exchange:
 
 def market(instrument: Instrument = INSTRUMENT, **tape: Any) -> HandmadeMarket:
     return HandmadeMarket(instrument, T0, **tape)
+
+
+def day_of(instrument: Instrument = INSTRUMENT, **tape: Any) -> HandmadeMarket:
+    """A market that has been there for two days at T0."""
+    return HandmadeMarket(instrument, T0 - 2 * DAY_NS, **tape)
+
+
+DAY = day_of(
+    prints=[
+        (T0 - DAY_NS - 100 * SECOND_NS, 6_400_000, 1_000_000, BUY, 100, 50, 30),
+        # the window of 24 h opens with the minute, at 22:13
+        (T0 - DAY_NS, 6_420_000, 300_000, SELL, 101, 51, 31),
+        (T0 + 500 * MS_NS, 6_500_000, 100_000, BUY, 102, 52, 32),
+        (T0 + 700 * MS_NS, 6_500_100, 50_000, BUY, 103, 53, 33),
+    ],
+    quotes=[
+        (T0 + 600 * MS_NS, 6_500_000, 7, 6_500_100, 9, 1_001),
+        (T0 + 2_500 * MS_NS, 6_499_900, 8, 6_500_100, 9, 1_002),
+    ],
+)
+# and one of ETHUSDT beside it
+TWO = exchange(
+    DAY,
+    day_of(
+        ETH,
+        prints=[
+            (T0 + 999 * MS_NS, 320_000, 10_000, SELL, 7, 7, 7),
+            (T0 + 2_999 * MS_NS, 320_100, 10_000, SELL, 8, 8, 8),
+        ],
+        start_bids=[(320_000, 40_000)],
+        start_asks=[(320_001, 5)],
+    ),
+)
 
 
 def get(exchange: Exchange, path: str, query: str = "", now_ns: int = T0, **headers: str) -> HttpResponse:

@@ -13,17 +13,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reactor.types import DAY_NS, MS_NS, SECOND_NS, TICK_NS, Instrument
+from reactor.types import MS_NS, SECOND_NS, TICK_NS
 from tests.handmade import HandmadeMarket
 from tests.venues.spot import (
     ASK,
     BID,
     BUY,
-    ETH,
+    DAY,
     INSTRUMENT,
     SELL,
     T0,
     TICK0,
+    TWO,
+    day_of,
     exchange,
     get,
     market,
@@ -503,26 +505,6 @@ def test_a_klines_name_and_times_in_the_envelope() -> None:
 
 
 # ---------------------------------------------------------------- tickers
-def day_of(instrument: Instrument = INSTRUMENT, **tape: Any) -> HandmadeMarket:
-    """A market that has been there for two days at T0."""
-    return HandmadeMarket(instrument, T0 - 2 * DAY_NS, **tape)
-
-
-DAY = day_of(
-    prints=[
-        (T0 - DAY_NS - 100 * SECOND_NS, 6_400_000, 1_000_000, BUY, 100, 50, 30),
-        # the window of 24 h opens with the minute, at 22:13
-        (T0 - DAY_NS, 6_420_000, 300_000, SELL, 101, 51, 31),
-        (T0 + 500 * MS_NS, 6_500_000, 100_000, BUY, 102, 52, 32),
-        (T0 + 700 * MS_NS, 6_500_100, 50_000, BUY, 103, 53, 33),
-    ],
-    quotes=[
-        (T0 + 600 * MS_NS, 6_500_000, 7, 6_500_100, 9, 1_001),
-        (T0 + 2_500 * MS_NS, 6_499_900, 8, 6_500_100, 9, 1_002),
-    ],
-)
-
-
 def test_mini_ticker_says_24_hours_when_something_traded() -> None:
     """A second without a trade is silent, whatever the quotes do."""
     assert said_after(DAY, "miniTicker", 0) == {
@@ -604,18 +586,6 @@ def test_average_price_is_that_of_five_minutes() -> None:
 
 
 # ---------------------------------------------------------------- streams of all markets
-TWO = exchange(
-    DAY,
-    day_of(
-        ETH,
-        prints=[
-            (T0 + 999 * MS_NS, 320_000, 10_000, SELL, 7, 7, 7),
-            (T0 + 2_999 * MS_NS, 320_100, 10_000, SELL, 8, 8, 8),
-        ],
-    ),
-)
-
-
 def test_a_stream_of_all_markets_says_who_changed() -> None:
     """One array for an instant, in the order of listing, of those that traded since the instant before."""
     assert stream(TWO, Topic("!miniTicker@arr", "")) == [
@@ -648,7 +618,7 @@ def test_a_stream_of_all_markets_says_who_changed() -> None:
     ],
 )
 def test_an_array_is_what_its_markets_say(channel: str, of_one: str) -> None:
-    """Its elements are the payloads of single symbols, web-socket-streams.md, 2026-07-21; the envelope is around the array."""
+    """Its elements are single symbols' payloads, web-socket-streams.md, 2026-07-21; the envelope is around it."""
     alone = [dict(stream(TWO, Topic(of_one, symbol))) for symbol in ("BTCUSDT", "ETHUSDT")]
     arrays = {
         due_ns: b'{"stream":"%s","data":[%s]}'
