@@ -49,9 +49,7 @@ ORIGIN_TRADE_ID = 5_000_000_000
 ORIGIN_AGG_ID = 3_500_000_000
 ORIGIN_ORDER_ID = 40_000_000_000
 ORIGIN_UPDATE_ID = 1_000_000_000_000
-_UPDATES_LEAST = (
-    400_000  # update ids of a minute beyond those its activity asks for: more than a block has events
-)
+_UPDATES_LEAST = 200_000  # update ids of a minute in which nothing happens
 _YEAR_SECONDS = 365.25 * 86_400
 _Q32 = 1 << 32
 _LOG_PRICE_MAX_Q32 = 3 * _Q32  # the price stays within a factor of 20 of the initial one
@@ -545,6 +543,11 @@ class MarketSkeleton:
         for side_lots, base in ((buy, low + m.base_spread_ticks), (sell, low)):
             above = (side_lots * (centre + draws.normal_q16(DAY_MINUTES) // 16)) >> 16
             quotes.append(base * side_lots + span * np.clip(above, -(-side_lots // 8), side_lots * 7 // 8))
+        # More ids than a block can have changes of the book: a move is made in up to six steps, most of which the
+        # other side follows, and every one may set off quotes.
+        per_order = math.ceil(16 + 2 * m.quotes_per_order + 8 * m.quotes_per_move)
+        per_second = m.update_ids_per_second + 3 * m.book_update_intensity + 2 * m.quote_intensity
+        per_second += 16 * (m.requote_intensity + m.flicker_intensity) * (1 + m.quotes_per_move)
         return _Day(
             basis_q32=slow,
             fast_q32=fast,
@@ -555,7 +558,7 @@ class MarketSkeleton:
             n_orders=orders,
             n_agg=orders + extra,
             n_prints=prints,
-            n_updates=_UPDATES_LEAST + ((activity * _q(m.update_ids_per_second * 60, 1)) >> 16),
+            n_updates=_UPDATES_LEAST + orders * per_order + ((activity * _q(60 * per_second, 1)) >> 16),
             opens_at_ask=draws.chance(DAY_MINUTES, ONE // 2),
             closes_at_ask=draws.chance(DAY_MINUTES, ONE // 2),
             buy_lots=buy,
