@@ -51,7 +51,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 def test_the_test_in_the_readme_passes(tmp_path: Path) -> None:
     """A project that has the emulator installed can paste the README's test and run it."""
-    (example,) = re.findall(r"```python\n(from [^`]*def test_[^`]*)```", README)
+    (example,) = re.findall(r"```python\n([^`]*def test_[^`]*)```", README)
     (tmp_path / "test_example.py").write_text(example)
     options = ("-q", "-W", "error", "-p", "no:asyncio", "-p", "no:cacheprovider")
     command = (sys.executable, "-m", "pytest", *options, "test_example.py")
