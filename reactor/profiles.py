@@ -17,6 +17,7 @@ ASSETS: Mapping[str, Mapping[str, float]] = {
     "SOL": {"initial_price": 150.0, "volatility": 0.95, "factor_loading": 0.75, "jump_std": 0.006},
     "HYPE": {"initial_price": 38.0, "volatility": 1.20, "factor_loading": 0.6, "jump_std": 0.008},
     "PURR": {"initial_price": 0.2, "volatility": 1.50, "factor_loading": 0.5, "jump_std": 0.010},
+    "HFUN": {"initial_price": 12.5, "volatility": 1.30, "factor_loading": 0.4, "jump_std": 0.010},
 }
 
 # A kind of market, at the size of its busiest symbol. Spot and perp rates and sizes were fitted by hand to
@@ -103,8 +104,8 @@ STYLES: Mapping[str, Mapping[str, float]] = {
 }
 
 # How an asset's flow and sizes compare with the busiest symbol of a style.
-_FLOW = {"BTC": 1.0, "ETH": 0.7, "SOL": 0.4, "HYPE": 0.4, "PURR": 1.0}
-_SIZE = {"BTC": 1.0, "ETH": 0.5, "SOL": 0.2, "HYPE": 0.15, "PURR": 1.0}
+_FLOW = {"BTC": 1.0, "ETH": 0.7, "SOL": 0.4, "HYPE": 0.4, "PURR": 1.0, "HFUN": 0.4}
+_SIZE = {"BTC": 1.0, "ETH": 0.5, "SOL": 0.2, "HYPE": 0.15, "PURR": 1.0, "HFUN": 0.6}
 _RATES = ("trade_intensity_base", "quote_intensity", "book_update_intensity")
 _SIZES = ("mean_order_notional", "touch_notional", "level_notional")
 

@@ -43,7 +43,7 @@ class PremiumSource(Protocol):
 class FundingModel:
     """A venue's funding: the parameters of the formula, and the rates they make of a market's premiums.
 
-    `interest_e12` is per 8 h, the caps are per interval. Settled rates are kept, for they never change.
+    `interest_e12` is per 8 h, the caps are per interval. Averages of whole intervals are kept, for they never change.
     """
 
     interval_h: int
@@ -54,7 +54,7 @@ class FundingModel:
     damping_e12: int = 500_000_000  # 0.05 %
     multiplier_e3: int = 1_000
     sample_ns: int = 5 * SECOND_NS
-    _settled: WeakKeyDictionary[PremiumSource, dict[int, int]] = field(
+    _averages: WeakKeyDictionary[PremiumSource, dict[int, int]] = field(
         default_factory=WeakKeyDictionary, repr=False
     )
 
@@ -89,13 +89,17 @@ class FundingModel:
         premiums = market.premiums_e8(start_ns, int(at_ns[-1]) + 1, self.sample_ns)
         return self.rates_e12(self.averages_e12(premiums))[(at_ns - start_ns) // self.sample_ns]
 
-    def settled_e12(self, market: PremiumSource, settlement_ns: int) -> int:
-        """The rate settled at an instant, from all samples of the interval that ends there."""
-        kept = self._settled.setdefault(market, {})
+    def average_e12(self, market: PremiumSource, settlement_ns: int) -> int:
+        """The average of all premiums of the interval that ends at an instant."""
+        kept = self._averages.setdefault(market, {})
         if settlement_ns not in kept:
             premiums = market.premiums_e8(settlement_ns - self.interval_ns, settlement_ns, self.sample_ns)
-            kept[settlement_ns] = int(self.rates_e12(self.averages_e12(premiums)[-1:])[0])
+            kept[settlement_ns] = int(self.averages_e12(premiums)[-1])
         return kept[settlement_ns]
+
+    def settled_e12(self, market: PremiumSource, settlement_ns: int) -> int:
+        """The rate settled at an instant."""
+        return int(self.rates_e12(np.array([self.average_e12(market, settlement_ns)]))[0])
 
     def settlements(self, market: PremiumSource, start_ns: int, end_ns: int) -> list[tuple[int, int]]:
         """(instant, rate) of the settlements in [start_ns, end_ns), whole intervals since the listing only."""
