@@ -20,9 +20,7 @@ from emulator.config import SETTINGS, ConfigError, Layer, load, presets, read_fi
 from emulator.gateway.server import Gateway, PortBusyError
 from venues.registry import VENUES
 
-SWITCH_INTERVAL_S = (
-    0.0005  # a tenth of Python's: so soon the loop gets the interpreter back from the page maker
-)
+SWITCH_INTERVAL_S = 0.0005  # a tenth of Python's; so soon the page maker's thread lets the loop run
 
 F = TypeVar("F", bound=Callable[..., None])
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)

@@ -49,6 +49,13 @@ def _text(value: object) -> str:
     return value
 
 
+def _host(value: object) -> str:
+    host = _text(value)
+    if not host or set(host) & set(" /@"):
+        raise ValueError
+    return host
+
+
 def _flag(value: object) -> bool:
     if not isinstance(value, bool):
         raise TypeError
@@ -109,6 +116,7 @@ def _instant(value: object) -> int | None:
 
 
 FLAG = Kind("true or false", _flag)
+HOST = Kind("a host name or address", _host)
 INSTANT = Kind("now or an ISO 8601 time from 2000 to 2199", _instant)
 LEVEL = _one_of("debug", "info", "warning", "error")
 NAMES = Kind("a list of different names", _names)
@@ -145,9 +153,9 @@ class Config:
     base_port: int = _setting(
         9000, PORT, "The control port; each venue adds its own offset. 0 takes any free ports."
     )
-    host: str = _setting("127.0.0.1", TEXT, "Address the venues listen on.")
+    host: str = _setting("127.0.0.1", HOST, "Address the venues listen on.")
     control_host: str = _setting(
-        "127.0.0.1", TEXT, "Address the control API listens on; beyond loopback only with an API key."
+        "127.0.0.1", HOST, "Address the control API listens on; beyond loopback only with an API key."
     )
     api_key: str = _setting("", TEXT, "Key that control requests must carry as X-API-Key.")
     seed: int = _setting(1, SEED, "Seed of the synthetic world.")

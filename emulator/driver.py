@@ -153,12 +153,12 @@ class Driver:
         moved_ns = time.monotonic_ns()
         while self._now_ns < target_ns:
             self._changed.clear()
-            if self._hub.full:
+            if self._hub.held_up:
                 left_s = STALL_S - (time.monotonic_ns() - moved_ns) / SECOND_NS
                 try:
                     await asyncio.wait_for(self._changed.wait(), left_s)
                 except TimeoutError:
-                    raise AdvanceBlocked(min(map(str, self._hub.full)), self._now_ns) from None
+                    raise AdvanceBlocked(min(map(str, self._hub.held_up)), self._now_ns) from None
                 continue
             if not self._hub.active:
                 self._now_ns = target_ns

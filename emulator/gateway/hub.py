@@ -27,7 +27,7 @@ log = get_logger("hub")
 
 
 class Subscriber(Protocol):
-    """What the hub knows of a connection. `feeds` and `group` are the hub's own notes on it."""
+    """What the hub knows of a connection; str() names it. `feeds` and `group` are the hub's own notes on it."""
 
     feeds: dict[Key, Feed]
     group: Group | None
@@ -107,6 +107,11 @@ class Hub:
     def active(self) -> bool:
         """Whether anybody listens to anything."""
         return bool(self._feeds)
+
+    @property
+    def held_up(self) -> list[Subscriber]:
+        """Who could not take the frames of another delivery."""
+        return [subscriber for subscriber in self.full if subscriber.feeds]
 
     def subscribe(
         self, subscriber: Subscriber, rank: int, topic: Topic, make: Callable[[], Channel]

@@ -85,10 +85,9 @@ def _answer(port: Port, scope: HTTPScope, body: bytes) -> HttpResponse:
     method, path, query = scope["method"], scope["path"], scope["query_string"].decode("latin-1")
     client = scope["client"] or ("", 0)
     now_ns, _ = port.driver.stamp()
+    request = HttpRequest(method, path, query, headers, body, client[0])
     try:
-        return port.venue.handle(
-            HttpRequest(method, path, query, headers, body, client[0]), port.exchange, now_ns
-        )
+        return port.venue.handle(request, port.exchange, now_ns)
     except Exception:
         log.exception("venue failed", venue=port.venue.id, method=method, path=path)
         return FAILED
@@ -108,13 +107,13 @@ def bind(addresses: Mapping[str, tuple[str, int]]) -> dict[str, socket.socket]:
             sockets[name] = socket.socket(family, kind, proto)
             sockets[name].setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             sockets[name].bind(address)
-            sockets[name].listen(
-                2048
-            )  # now: with SO_REUSEADDR two may bind to a port, but only one may listen
-        except OSError as error:
+            # Now, not when the loop runs: with SO_REUSEADDR two may bind to a port, but only one may listen.
+            sockets[name].listen(2048)
+        except (OSError, UnicodeError) as error:
             for held in sockets.values():
                 held.close()
-            why = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be had: {error.strerror}"
+            busy = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
+            why = "is in use" if busy else f"cannot be had: {getattr(error, 'strerror', None) or error}"
             raise PortBusyError(f"port {port} on {host}, for {name}, {why}") from None
     return sockets
 

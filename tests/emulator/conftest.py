@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, suppress
 from urllib.parse import urlsplit
@@ -43,6 +44,12 @@ def dial(toy: Emulator) -> Iterator[Callable[..., Client]]:
             return Client(stack.enter_context(connect(toy.ws_url(venue) + path, max_queue=None)))
 
         yield dial
+
+
+def messages(toy: Emulator) -> int:
+    """How many messages the toy venue's sessions were given."""
+    with urllib.request.urlopen(toy.url("toy") + "/messages", timeout=20) as answer:
+        return int(answer.read())
 
 
 class Client:

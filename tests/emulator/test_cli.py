@@ -44,6 +44,8 @@ def command(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int | str | Non
             ["--control-host", "0.0.0.0"],
             "--control-host: 0.0.0.0 is no loopback address; that takes an api_key",
         ),
+        (["--host", "http://here"], "--host: 'http://here' is not allowed; allowed: a host name or address"),
+        (["--host", "x" * 80], f"on {'x' * 80}, for "),
         (["--host", "no.such.host.invalid"], "on no.such.host.invalid, for "),
     ],
 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import urllib.request
 from collections.abc import Callable
 from contextlib import closing, suppress
 
@@ -13,7 +12,7 @@ from hypothesis import strategies as st
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from emulator.sdk import Emulator
-from tests.emulator.conftest import HANDSHAKE, Client, RawClient
+from tests.emulator.conftest import HANDSHAKE, Client, RawClient, messages
 from tests.emulator.toy import RULES, START_NS
 
 Dial = Callable[..., Client]
@@ -253,19 +252,14 @@ def test_a_client_that_reads_no_answers_is_not_heard(toy: Emulator, dial: Dial, 
     deaf.upgrade()
     requests = [f"snap b {n % 90 + 10} 20000" for n in range(1_000)]
     deaf.socket.sendall(b"".join(RawClient.text(request) for request in requests))
-    while (heard := _messages(toy)) == 0:
+    while (heard := messages(toy)) == 0:
         pass
     assert heard < 600  # what the outbox and the system's buffers hold, generously
     dial().tell("sub a 10")
     for request in requests:
         assert deaf.frame()[1] == b"ok " + request.encode()
         assert deaf.frame()[1].startswith(b"snapshot of b ")
-    assert _messages(toy) == 1_001
-
-
-def _messages(toy: Emulator) -> int:
-    with urllib.request.urlopen(toy.url("toy") + "/messages", timeout=20) as answer:
-        return int(answer.read())
+    assert messages(toy) == 1_001
 
 
 def test_who_reads_nothing_is_read_no_further(raw: Raw) -> None:

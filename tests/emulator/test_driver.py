@@ -17,7 +17,7 @@ import emulator.driver
 from emulator.driver import STEP_LIMIT_S, AdvanceBlocked, step_ns
 from emulator.sdk import Emulator
 from reactor.types import MS_NS, SECOND_NS, TICK_NS
-from tests.emulator.conftest import Client, RawClient
+from tests.emulator.conftest import Client, RawClient, messages
 from tests.emulator.toy import START_NS, toys
 
 Dial = Callable[..., Client]
@@ -102,11 +102,13 @@ def test_a_running_clock_runs_until_paused(toy: Emulator, dial: Dial) -> None:
 
 
 def test_time_passes_without_subscribers(toy: Emulator, dial: Dial) -> None:
-    """Nobody listening, an hour is a jump; who comes then joins at the new time."""
-    toy.clock.advance(3_600)
+    """Nobody listening, a month is a jump; who comes then joins at the new time."""
+    month_ns = STEP_LIMIT_S * SECOND_NS
+    toy.clock.advance(STEP_LIMIT_S)
+    assert toy.clock.now_ns == START_NS + month_ns
     toy.clock.speed = 10_000
     toy.clock.resume()
-    while toy.clock.now_ns < START_NS + 3_601 * SECOND_NS:
+    while toy.clock.now_ns < START_NS + month_ns + SECOND_NS:
         pass
     toy.clock.pause()
     client = dial()
@@ -196,6 +198,17 @@ def test_a_step_gives_up_on_a_reader_that_never_reads(
     slow.close()
     toy.clock.advance(1)
     assert len(fast.frames()) == 100
+
+
+def test_a_step_waits_for_nobody_without_frames_to_take(toy: Emulator, raw: Raw) -> None:
+    """A client that reads no answers, but subscribed to nothing, holds nobody up."""
+    deaf = raw()
+    deaf.upgrade()
+    deaf.socket.sendall(b"".join(RawClient.text("say 20000") for _ in range(1_000)))
+    while (heard := messages(toy)) == 0:
+        pass
+    assert heard < 1_000
+    assert toy.clock.advance(60) == START_NS + 60 * SECOND_NS
 
 
 async def test_an_async_step_lets_its_own_loop_read(toy: Emulator) -> None:

@@ -1,7 +1,7 @@
 """A venue small enough to know by heart: counters that tick in virtual time, and a session that does as it is told.
 
-A socket understands "sub NAME MS [SIZE]", "snap NAME MS" (with a snapshot), "unsub NAME MS", "now", "ping", "heard",
-"quit CODE" and "boom", which raises. The counter NAME says "NAME n" every MS milliseconds, padded to SIZE.
+A socket understands "sub NAME MS [SIZE]", "snap NAME MS" (with a snapshot), "unsub NAME MS", "say SIZE", "now", "ping",
+"heard", "quit CODE" and "boom", which raises. The counter NAME says "NAME n" every MS milliseconds, padded to SIZE.
 """
 
 from __future__ import annotations
@@ -82,6 +82,8 @@ class Dialogue:
                 return [Reply(b"ok " + data.encode()), Subscribe(_topic(topic))]
             case ["unsub", *topic]:
                 return [Unsubscribe(_topic(topic)), Reply(b"ok " + data.encode())]
+            case ["say", size]:
+                return [Reply(b"x" * int(size))]
             case ["now"]:
                 return [Reply(b"%d" % now_ns)]
             case ["ping"]:
