@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from venues.base import VenueProtocol
-from venues.binance import BINANCE
+from venues.binance import BINANCE, BINANCE_USDM
 from venues.hyperliquid import HYPERLIQUID
 
-VENUES: tuple[VenueProtocol, ...] = (BINANCE, HYPERLIQUID)
+VENUES: tuple[VenueProtocol, ...] = (BINANCE, BINANCE_USDM, HYPERLIQUID)

@@ -7,8 +7,9 @@ a minute and nothing reads a book. Prices are integers in 1e-8 quote units, rate
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -34,6 +35,18 @@ class BinanceFundingModel(FundingModel):
     average: Average = Average.LINEAR
     low_e12: int = -20_000_000_000
     high_e12: int = 20_000_000_000
+    _marks: WeakKeyDictionary[HyperSynthReactor, dict[int, int]] = field(
+        default_factory=WeakKeyDictionary, repr=False
+    )
+
+    def mark_e8(self, market: HyperSynthReactor, settlement_ns: int) -> int:
+        """The mark price at a settlement, the one that the stream tells at that instant; it is kept."""
+        kept = self._marks.setdefault(market, {})
+        if settlement_ns not in kept:
+            kept[settlement_ns] = int(
+                mark_prices(market, settlement_ns, settlement_ns + SECOND_NS).mark_e8[0]
+            )
+        return kept[settlement_ns]
 
 
 # A cap is 0.75 times the maintenance margin of the first bracket, 0.4 % for both (so told by /fapi/v1/fundingInfo for
@@ -58,11 +71,13 @@ class Settlements(Columns):
 
 
 def settlements(market: HyperSynthReactor, start_ns: int, end_ns: int) -> Settlements:
-    """The settlements in [start_ns, end_ns), each with the mark price told at that instant."""
-    rows = funding_of(market.instrument.base).settlements(market, start_ns, end_ns)
-    marks = [int(mark_prices(market, at, at + SECOND_NS).mark_e8[0]) for at, _ in rows]
-    at_ns, rates = np.array(rows, dtype=np.int64).reshape(-1, 2).T
-    return Settlements(at_ns, _nearest(rates, 10_000), np.array(marks, dtype=np.int64))
+    """The settlements in [start_ns, end_ns)."""
+    funding = funding_of(market.instrument.base)
+    rows = [
+        (at, rate, funding.mark_e8(market, at)) for at, rate in funding.settlements(market, start_ns, end_ns)
+    ]
+    at_ns, rate_e12, mark_e8 = np.array(rows, dtype=np.int64).reshape(-1, 3).T
+    return Settlements(at_ns, _nearest(rate_e12, 10_000), mark_e8)
 
 
 # ---------------------------------------------------------------- index and mark

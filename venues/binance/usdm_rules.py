@@ -125,28 +125,32 @@ def usdm_assets() -> list[dict[str, Any]]:
 
 
 def usdm_filters(instrument: Instrument) -> list[dict[str, Any]]:
-    """A symbol's filters, PRICE_FILTER first because clients read it there."""
+    """A symbol's filters, PRICE_FILTER first because clients read it there.
+
+    The venue writes the keys of a filter in no fixed order; this one is of the recording of 2021-07.
+    """
     contract = CONTRACTS[instrument.base]
     tick = Scale(instrument.price_decimals, instrument.price_decimals, instrument.tick_size).text(1)
     lot = Scale(instrument.qty_decimals, instrument.qty_decimals, instrument.lot_size).text(1)
+    lots = {"stepSize": lot, "filterType": "LOT_SIZE", "maxQty": contract.max_qty, "minQty": lot}
     return [
         {
-            "filterType": "PRICE_FILTER",
             "minPrice": contract.min_price,
             "maxPrice": contract.max_price,
+            "filterType": "PRICE_FILTER",
             "tickSize": tick,
         },
-        {"filterType": "LOT_SIZE", "minQty": lot, "maxQty": contract.max_qty, "stepSize": lot},
-        {"filterType": "MARKET_LOT_SIZE", "minQty": lot, "maxQty": contract.max_market_qty, "stepSize": lot},
-        {"filterType": "MAX_NUM_ORDERS", "limit": 200},
-        {"filterType": "MIN_NOTIONAL", "notional": contract.min_notional},
+        lots,
+        {**lots, "filterType": "MARKET_LOT_SIZE", "maxQty": contract.max_market_qty},
+        {"limit": 200, "filterType": "MAX_NUM_ORDERS"},
+        {"notional": contract.min_notional, "filterType": "MIN_NOTIONAL"},
         {
-            "filterType": "PERCENT_PRICE",
-            "multiplierUp": "1.0500",
             "multiplierDown": "0.9500",
+            "multiplierUp": "1.0500",
             "multiplierDecimal": "4",
+            "filterType": "PERCENT_PRICE",
         },
-        {"filterType": "POSITION_RISK_CONTROL", "positionControlSide": "NONE"},
+        {"positionControlSide": "NONE", "filterType": "POSITION_RISK_CONTROL"},
     ]
 
 
