@@ -1,4 +1,4 @@
-"""What the tests of Hyperliquid share: one market written by hand, minutes and seconds included, and its exchange."""
+"""What the tests of Hyperliquid share: markets written by hand, minutes and seconds included, and their exchange."""
 
 from __future__ import annotations
 
@@ -9,7 +9,18 @@ from typing import Any, cast
 
 import numpy as np
 
-from reactor.types import BLOCK_NS, MS_NS, SECOND_NS, TICK_NS, Minutes, Seconds, Side
+from reactor.types import (
+    BLOCK_NS,
+    DAY_NS,
+    MS_NS,
+    SECOND_NS,
+    TICK_NS,
+    Column,
+    Instrument,
+    Minutes,
+    Seconds,
+    Side,
+)
 from reactor.unified_market import MarketOrchestrationCore
 from tests.handmade import HandmadeMarket, columns
 from tests.venues.spot import texts
@@ -18,7 +29,7 @@ from venues.hyperliquid import HYPERLIQUID, Hyperliquid
 from venues.hyperliquid.rules import CHAIN_BLOCK_NS
 from venues.hyperliquid.session import HyperliquidSession
 
-INSTRUMENT = HYPERLIQUID.listings[0].instrument
+INSTRUMENT, ETH, SOL, PURR, HFUN = (listing.instrument for listing in HYPERLIQUID.listings)
 T0 = (
     1_790_352_000_000 * MS_NS
 )  # 2026-09-25 16:00:00 UTC: an hour, so a minute, a page and a chain block begin
@@ -35,6 +46,10 @@ class HandmadePerp(HandmadeMarket):
     volumes: Mapping[int, tuple[int, int]] = field(default_factory=dict)
     second: Callable[[int], tuple[int, int, int]] = lambda _: (65_000, 65_000_50000000, 0)
 
+    @property
+    def listed_ns(self) -> int:
+        return self.origin_ns - 400 * DAY_NS
+
     def minutes(self, start_ns: int, end_ns: int) -> Minutes:
         rows = []
         for start in range(-(-start_ns // BLOCK_NS) * BLOCK_NS, end_ns // BLOCK_NS * BLOCK_NS, BLOCK_NS):
@@ -46,19 +61,24 @@ class HandmadePerp(HandmadeMarket):
         instants = np.arange(-(-start_ns // SECOND_NS) * SECOND_NS, end_ns, SECOND_NS).tolist()
         return columns(Seconds, [(at, *self.second(at)) for at in instants], 4)
 
+    def premiums_e8(self, start_ns: int, end_ns: int, step_ns: int) -> Column:
+        return np.array([self.second(at)[2] for at in range(start_ns, end_ns, step_ns)], dtype=np.int64)
 
-def market(**tape: Any) -> HandmadePerp:
-    return HandmadePerp(INSTRUMENT, T0, **tape)
+
+def market(instrument: Instrument = INSTRUMENT, **tape: Any) -> HandmadePerp:
+    return HandmadePerp(instrument, T0, **tape)
 
 
-def exchange(market: HandmadeMarket) -> Exchange:
-    """An exchange that lists BTC only."""
+def exchange(*markets: HandmadeMarket) -> Exchange:
+    """An exchange that lists these markets only."""
+    by_id = {market.instrument.market: market for market in markets}
 
     class World:
-        def market(self, _: str) -> HandmadeMarket:
-            return market
+        def market(self, market_id: str) -> HandmadeMarket:
+            return by_id[market_id]
 
-    return Exchange(cast(MarketOrchestrationCore, World()), {"BTC": "hyperliquid:BTC"})
+    listed = {market.instrument.symbol: market_id for market_id, market in by_id.items()}
+    return Exchange(cast(MarketOrchestrationCore, World()), listed)
 
 
 QUIET = market(

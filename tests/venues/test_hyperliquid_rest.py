@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from reactor.types import BLOCK_NS, DAY_NS, MS_NS, SECOND_NS
 from tests.venues.perp import (
+    BLOCK,
     INSTRUMENT,
     JSON,
     QUIET,
@@ -42,13 +43,15 @@ META = (
     '{"description":"tiered 40x","marginTiers":[{"lowerBound":"0.0","maxLeverage":40},'
     '{"lowerBound":"150000000.0","maxLeverage":20}]}]],"collateralToken":0}'
 )
-SPOT_META = (
-    '{"universe":[],"tokens":['
-    '{"name":"USDC","szDecimals":8,"weiDecimals":8,"index":0,"tokenId":"0x6d1e7cde53ba9467b783cb7c530ce054",'
+TOKENS = (
+    '[{"name":"USDC","szDecimals":8,"weiDecimals":8,"index":0,"tokenId":"0x6d1e7cde53ba9467b783cb7c530ce054",'
     '"isCanonical":true,"evmContract":null,"fullName":null,"deployerTradingFeeShare":"0.0"},'
     '{"name":"PURR","szDecimals":0,"weiDecimals":5,"index":1,"tokenId":"0xc1fb593aeffbeb02f85e0308e9956a90",'
-    '"isCanonical":true,"evmContract":null,"fullName":null,"deployerTradingFeeShare":"0.0"}]}'
+    '"isCanonical":true,"evmContract":null,"fullName":null,"deployerTradingFeeShare":"0.0"},'
+    '{"name":"HFUN","szDecimals":2,"weiDecimals":8,"index":2,"tokenId":"0xbaf265ef389da684513d98d68edf4eae",'
+    '"isCanonical":false,"evmContract":null,"fullName":null,"deployerTradingFeeShare":"0.0"}]'
 )
+SPOT_META = f'{{"universe":[],"tokens":{TOKENS}}}'
 
 
 @pytest.mark.parametrize(
@@ -89,7 +92,7 @@ def test_coins_of_a_run_keep_the_cards_order() -> None:
         btc_row, listing=replace(btc_row.listing, instrument=eth), max_leverage=25, margin_table=55
     )
     venue = replace(HYPERLIQUID, card=replace(HYPERLIQUID.card, perps=(btc_row, eth_row)))
-    assert [row.instrument.symbol for row in venue.listings] == ["BTC", "ETH"]
+    assert [row.instrument.symbol for row in venue.listings] == ["BTC", "ETH", "PURR/USDC", "@1"]
     request = HttpRequest("POST", "/info", headers=JSON, body=b'{"type":"meta"}')
     world = exchange(QUIET).world
     for markets in (["ETH"], ["ETH", "BTC"]):
@@ -205,9 +208,9 @@ def test_the_oracle_moves_every_three_seconds() -> None:
         quotes=[(T0 - 1, 65_000, 1, 65_001, 1, 1), (T0 + 4 * SECOND_NS, 65_010, 1, 65_011, 1, 2)],
         second=lambda at: (65_000, 6_500_000_000_000 + (at - T0) // SECOND_NS * 10**8, 0),
     )
-    oracles = [context(of, T0 + second * SECOND_NS)["oraclePx"] for second in range(7)]
-    assert oracles == ["65000.0"] * 3 + ["65003.0"] * 3 + ["65006.0"]
-    assert [context(of, T0 + second * SECOND_NS)["midPx"] for second in (4, 5)] == ["65000.5", "65010.5"]
+    told = [context(of, T0 + second * SECOND_NS + BLOCK) for second in range(7)]
+    assert [row["oraclePx"] for row in told] == ["65000.0"] * 3 + ["65003.0"] * 3 + ["65006.0"]
+    assert [row["midPx"] for row in told] == ["65000.5"] * 4 + ["65010.5"] * 3
 
 
 # ---------------------------------------------------------------- /exchange

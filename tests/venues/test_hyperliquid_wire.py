@@ -254,7 +254,7 @@ def test_grouping_loses_nothing_and_keeps_order(
     upper = [(price, lots) for price, lots in sorted(rows) if price >= 500_000]
     of = market(start_bids=lower, start_asks=upper)
     step = mantissa if n_sig_figs == 5 else None
-    deep = Profile({False: BookFeed(1_000, PAGE_NS)})
+    deep = Profile({False: BookFeed(1_000, PAGE_NS)}, contexts_ns=PAGE_NS, mids_ns=PAGE_NS)
     venue = replace(HYPERLIQUID, card=replace(HYPERLIQUID.card, profile=deep))
     topic = Topic("l2Book", "BTC", (json.dumps(n_sig_figs), json.dumps(step)))
     bids, asks = json.loads(stream(of, topic, venue=venue)[0][1])["data"]["levels"]

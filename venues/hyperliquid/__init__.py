@@ -1,10 +1,11 @@
-"""Hyperliquid: perpetuals on its own chain. The card: markets, margin tables, tokens, dated profiles, bounds."""
+"""Hyperliquid: perpetuals and spot on its own chain. The card: markets, margin tables, tokens, profiles, bounds."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from functools import partial
+from typing import Any, Final
 
 from reactor.profiles import profile
 from reactor.types import SECOND_NS, Instrument, Kind
@@ -20,55 +21,84 @@ from venues.base import (
     VenueError,
 )
 from venues.hyperliquid import rest
-from venues.hyperliquid.rules import BookFeed, Card, Perp, Profile
+from venues.hyperliquid.rules import BookFeed, Card, Perp, Profile, Spot, price_decimals
 from venues.hyperliquid.session import HyperliquidSession
 from venues.hyperliquid.wire import make_channel
 
 WS_PATH = "/ws"
 
 # What l2Book did, by date: every 0.5 s, until 2026-06 slowed it to 2 s and added `fast`, and 2026-07-25 to 5 s
-# (tardis-node's mapper, nktkas/hyperliquid PR 142; measured 5.0-5.4 s and 0.55 s on 2026-08-21).
+# (tardis-node's mapper, nktkas/hyperliquid PR 142; measured 5.0-5.4 s and 0.55 s on 2026-08-21). All mids keep step
+# with it: about 2 s (MetaMask/core issue 9160), then 5.04 s (measured on 2026-08-19); 0.5 s before is an assumption.
+# A coin's context came every 5 s (https://github.com/ccxt/ccxt/issues/27475, 2025-12-09), then every second (measured
+# on 2026-08-19).
 PROFILES: Final[Mapping[str, Profile]] = {
-    "2026-05": Profile({False: BookFeed(20, SECOND_NS // 2)}),
-    "2026-06": Profile({False: BookFeed(20, 2 * SECOND_NS), True: BookFeed(5, SECOND_NS // 2)}),
-    "2026-11": Profile({False: BookFeed(20, 5 * SECOND_NS), True: BookFeed(5, SECOND_NS // 2)}),
+    "2026-05": Profile(
+        books={False: BookFeed(20, SECOND_NS // 2)}, contexts_ns=5 * SECOND_NS, mids_ns=SECOND_NS // 2
+    ),
+    "2026-06": Profile(
+        books={False: BookFeed(20, 2 * SECOND_NS), True: BookFeed(5, SECOND_NS // 2)},
+        contexts_ns=5 * SECOND_NS,
+        mids_ns=2 * SECOND_NS,
+    ),
+    "2026-11": Profile(
+        books={False: BookFeed(20, 5 * SECOND_NS), True: BookFeed(5, SECOND_NS // 2)},
+        contexts_ns=SECOND_NS,
+        mids_ns=5 * SECOND_NS,
+    ),
 }
 
 
-def _perp(
-    coin: str, price_decimals: int, qty_decimals: int, max_leverage: int, margin_table: int, **life: float
-) -> Perp:
+def _listing(kind: Kind, symbol: str, base: str, qty_decimals: int, style: str, **life: float) -> Listing:
+    """A market against USDC; its tick follows from its initial price."""
+    manifest = profile(base, style, **life)
     instrument = Instrument(
-        market=f"hyperliquid:{coin}",
-        symbol=coin,
-        asset=coin,
-        base=coin,
+        market=f"hyperliquid:{symbol}",
+        symbol=symbol,
+        asset=base,
+        base=base,
         quote="USDC",
-        kind=Kind.PERP,
-        price_decimals=price_decimals,
+        kind=kind,
+        price_decimals=price_decimals(kind, qty_decimals, manifest.initial_price),
         tick_size=1,
         qty_decimals=qty_decimals,
         lot_size=1,
     )
-    return Perp(Listing(instrument, profile(coin, "onchain perp", **life)), max_leverage, margin_table)
+    return Listing(instrument, manifest)
 
 
-# Contracts and margin tables as in a capture of `meta` of 2026-09-25, in the venue's order. A price has five
-# significant figures, so its decimals follow from where the market trades. BTC's flow: 10 prints a second, 3e9 a day
-# (candles and context captured that day).
-PERPS: Final = (_perp("BTC", 0, 5, 40, 56, trade_intensity_base=4.0, mean_order_notional=9_000.0),)
+_perp = partial(_listing, Kind.PERP, style="onchain perp")
+_spot = partial(_listing, Kind.SPOT, style="thin spot")
+
+# Contracts and margin tables as in a capture of `meta` of 2026-09-25, in the venue's order. An asset's id is its place
+# in the universe, which differs from network to network (SOL: 5 on the main one, 0 on the test one), so a client reads
+# it there. BTC's flow: 10 prints a second, 3e9 a day (candles and context captured that day).
+PERPS: Final = (
+    Perp(_perp("BTC", "BTC", 5, trade_intensity_base=4.0, mean_order_notional=9_000.0), 40, 56),
+    Perp(_perp("ETH", "ETH", 4), 25, 55),
+    Perp(_perp("SOL", "SOL", 2), 20, 54),
+)
+
+
+def _tiers(description: str, *tiers: tuple[str, int]) -> Mapping[str, Any]:
+    rows = [{"lowerBound": lower_bound, "maxLeverage": leverage} for lower_bound, leverage in tiers]
+    return {"description": description, "marginTiers": rows}
+
 
 MARGIN_TABLES: Final = {
-    56: {
-        "description": "tiered 40x",
-        "marginTiers": [
-            {"lowerBound": "0.0", "maxLeverage": 40},
-            {"lowerBound": "150000000.0", "maxLeverage": 20},
-        ],
-    },
+    54: _tiers("tiered 20x (2)", ("0.0", 20), ("70000000.0", 10)),
+    55: _tiers("tiered 25x", ("0.0", 25), ("100000000.0", 15)),
+    56: _tiers("tiered 40x", ("0.0", 40), ("150000000.0", 20)),
 }
 
-# As in captures of `spotMeta` of 2025.
+# Pairs as in the documentation of `spotMeta` (2026-11), supplies as recorded in 2026-10 (gocryptotrader
+# exchanges/hyperliquid).
+SPOTS: Final = (
+    Spot(_spot("PURR/USDC", "PURR", 0), 0, (1, 0), True, "594786002.8013399839", "594786014.1078599691"),
+    Spot(_spot("@1", "HFUN", 2), 1, (2, 0), False, "995724.58875657", "995724.63958273"),
+)
+
+# As in captures of `spotMeta` of 2025. A token's index is its place.
 TOKENS: Final = (
     {
         "name": "USDC",
@@ -88,6 +118,17 @@ TOKENS: Final = (
         "index": 1,
         "tokenId": "0xc1fb593aeffbeb02f85e0308e9956a90",
         "isCanonical": True,
+        "evmContract": None,
+        "fullName": None,
+        "deployerTradingFeeShare": "0.0",
+    },
+    {
+        "name": "HFUN",
+        "szDecimals": 2,
+        "weiDecimals": 8,
+        "index": 2,
+        "tokenId": "0xbaf265ef389da684513d98d68edf4eae",
+        "isCanonical": False,
         "evmContract": None,
         "fullName": None,
         "deployerTradingFeeShare": "0.0",
@@ -112,7 +153,7 @@ class Hyperliquid:
 
     @property
     def listings(self) -> Sequence[Listing]:
-        return [perp.listing for perp in self.card.perps]
+        return [row.listing for row in self.card.rows]
 
     def session(self, request: HttpRequest, exchange: Exchange) -> HyperliquidSession | HttpResponse:
         if request.path != WS_PATH:
@@ -120,9 +161,7 @@ class Hyperliquid:
         return HyperliquidSession(self.card, exchange)
 
     def channel(self, topic: Topic, exchange: Exchange) -> Channel:
-        market = exchange.market(topic.symbol)
-        assert market is not None, topic
-        return make_channel(topic, market, self.card.profile)
+        return make_channel(topic, exchange, self.card)
 
     def handle(self, request: HttpRequest, exchange: Exchange, now_ns: int) -> HttpResponse:
         return rest.handle(self.card, exchange, request, now_ns)
@@ -132,6 +171,7 @@ HYPERLIQUID = Hyperliquid(
     Card(
         profile=PROFILES["2026-11"],
         perps=PERPS,
+        spots=SPOTS,
         margin_tables=MARGIN_TABLES,
         tokens=TOKENS,
         max_subscriptions=1_000,

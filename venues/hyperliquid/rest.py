@@ -5,37 +5,55 @@ Pure functions of (request, exchange, now): nothing here waits, remembers, or ra
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final, TypeAlias
 
 import orjson
 
+from reactor.single_asset import HyperSynthReactor
 from reactor.types import MS_NS
 from venues.base import Exchange, HttpRequest, HttpResponse, VenueError
 from venues.hyperliquid.rules import (
     BOOK,
+    CANDLES,
+    CANDLES_KEPT,
     COIN,
     DEX,
+    FUNDINGS_A_REQUEST,
+    INTERVALS,
+    MAIN_DEX,
+    PERIOD,
     USER,
     Card,
     Field,
     MalformedError,
     Perp,
     Shape,
+    Spot,
     is_object,
     is_text,
     is_unsigned,
+    offered,
     parse,
     read,
     render,
     tag,
     valid_grouping,
 )
-from venues.hyperliquid.wire import Grouping, asset_context, book, mid_price, recent_trades
+from venues.hyperliquid.wire import (
+    Grouping,
+    all_mids,
+    block_end,
+    book,
+    candles,
+    contexts,
+    funding_records,
+    predicted_funding,
+    recent_trades,
+)
 
-Fields: TypeAlias = Mapping[str, Any]
 BOOK_LEVELS = 20
 
 
@@ -50,11 +68,23 @@ class View:
     @property
     def perps(self) -> list[Perp]:
         """The perpetuals this run offers; an asset's id is its place here."""
-        return [perp for perp in self.card.perps if perp.instrument.symbol in self.exchange.markets]
+        return offered(self.card.perps, self.exchange)
+
+    @property
+    def spots(self) -> list[Spot]:
+        """The spot pairs this run offers."""
+        return offered(self.card.spots, self.exchange)
+
+    def market(self, row: Perp | Spot) -> HyperSynthReactor:
+        return self.exchange.world.market(row.instrument.market)
+
+
+Fields: TypeAlias = Mapping[str, Any]
+Answer: TypeAlias = Callable[[View, Fields], bytes]
 
 
 # ---------------------------------------------------------------- /info
-def _meta(view: View) -> dict[str, Any]:
+def _meta(view: View) -> bytes:
     universe = [
         {
             "szDecimals": perp.instrument.qty_decimals,
@@ -66,21 +96,38 @@ def _meta(view: View) -> dict[str, Any]:
     ]
     used = {perp.margin_table for perp in view.perps}
     tables = [[number, table] for number, table in view.card.margin_tables.items() if number in used]
-    return {"universe": universe, "marginTables": tables, "collateralToken": 0}
+    return _json({"universe": universe, "marginTables": tables, "collateralToken": 0})
 
 
-def _contexts(view: View) -> list[dict[str, Any]]:
-    markets = (view.exchange.world.market(perp.instrument.market) for perp in view.perps)
-    return [asset_context(market, view.now_ns) for market in markets]
+def _spot_meta(view: View) -> bytes:
+    universe = [
+        {
+            "tokens": spot.tokens,
+            "name": spot.instrument.symbol,
+            "index": spot.index,
+            "isCanonical": spot.canonical,
+        }
+        for spot in view.spots
+    ]
+    return _json({"universe": universe, "tokens": view.card.tokens})
 
 
-def _spot_meta(view: View) -> dict[str, Any]:
-    return {"universe": [], "tokens": view.card.tokens}  # no spot pair is listed yet
+def _with_contexts(
+    meta: Callable[[View], bytes], rows: Callable[[View], Sequence[Perp] | Sequence[Spot]]
+) -> Answer:
+    """A universe, and the contexts of what is in it."""
+
+    def answer(view: View, _: Fields) -> bytes:
+        end_ns = block_end(view.now_ns)
+        texts = [contexts(row, view.exchange, [end_ns])[0] for row in rows(view)]
+        return b"[%b,[%b]]" % (meta(view), b",".join(texts))
+
+    return answer
 
 
-def _main_dex(answer: Callable[[View], Any]) -> Callable[[View, Fields], bytes]:
+def _main_dex(answer: Answer) -> Answer:
     """Only the main dex exists; of any other there is nothing to tell."""
-    return lambda view, fields: _json(answer(view) if fields["dex"] == "" else None)
+    return lambda view, fields: answer(view, fields) if fields["dex"] == MAIN_DEX else b"null"
 
 
 def _l2_book(view: View, fields: Fields) -> bytes:
@@ -96,8 +143,57 @@ def _recent_trades(view: View, fields: Fields) -> bytes:
     return b"null" if market is None else b"[%b]" % b",".join(reversed(recent_trades(market, view.now_ns)))
 
 
-def _mids(view: View) -> dict[str, str]:
-    return {market.instrument.symbol: mid_price(market, view.now_ns) for market in view.exchange}
+def _period(view: View, fields: Fields) -> tuple[int, int]:
+    """[start, stop) in ns of a period whose end, now if absent, belongs to it; never beyond now."""
+    start_ms, end_ms = fields["startTime"], fields["endTime"]
+    stop_ns = view.now_ns if end_ms is None else min((end_ms + 1) * MS_NS, view.now_ns)
+    return min(start_ms * MS_NS, stop_ns), stop_ns
+
+
+def _candles(view: View, fields: Fields) -> bytes:
+    """From the candle that contains the start to the one that opens at the end, if it does.
+
+    672 quarters of an hour from within one are 673 candles (measured on 2025-12-31), and the end is inclusive
+    (gocryptotrader exchanges/hyperliquid, 2026-10). What the venue does without a market is not known.
+    """
+    asked = read(CANDLES, fields["req"])
+    market = view.exchange.market(asked["coin"])
+    if market is None:
+        raise VenueError("internal")
+    start_ns, stop_ns = _period(view, asked)
+    first_ns = INTERVALS[asked["interval"]].start(start_ns)
+    return b"[%b]" % b",".join(
+        candles(market, asked["interval"], first_ns, stop_ns, CANDLES_KEPT, view.now_ns)
+    )
+
+
+def _funding_history(view: View, fields: Fields) -> bytes:
+    """The oldest of the period; an error for spot, which has none.
+
+    https://github.com/hyperliquid-dex/hyperliquid-python-sdk/issues/32, 2024-04-30.
+    """
+    perps = [perp for perp in view.perps if perp.instrument.symbol == fields["coin"]]
+    if not perps:
+        raise VenueError("internal")
+    start_ns, stop_ns = _period(view, fields)
+    return b"[%b]" % b",".join(funding_records(view.market(perps[0]), start_ns, stop_ns, FUNDINGS_A_REQUEST))
+
+
+def _predicted_fundings(view: View, _: Fields) -> bytes:
+    """Of the other venues' rates there is nothing to know here."""
+    return _json(
+        [
+            [
+                perp.instrument.symbol,
+                [
+                    ["BinPerp", None],
+                    ["HlPerp", predicted_funding(view.market(perp), view.now_ns)],
+                    ["BybitPerp", None],
+                ],
+            ]
+            for perp in view.perps
+        ]
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,20 +201,23 @@ class Info:
     """A type of /info request: its fields beside `type`, and its answer as JSON."""
 
     shape: Shape
-    answer: Callable[[View, Fields], bytes]
+    answer: Answer
 
 
 # The only list of /info types.
 # https://hyperliquid.gitbook.io/hyperliquid-docs/for-developers/api/info-endpoint (2026-11)
 INFO: Final[Mapping[str, Info]] = {
-    "meta": Info(DEX, _main_dex(_meta)),
-    "metaAndAssetCtxs": Info(DEX, _main_dex(lambda view: [_meta(view), _contexts(view)])),
-    "spotMeta": Info({}, lambda view, _: _json(_spot_meta(view))),
-    "spotMetaAndAssetCtxs": Info({}, lambda view, _: _json([_spot_meta(view), []])),
+    "meta": Info(DEX, _main_dex(lambda view, _: _meta(view))),
+    "metaAndAssetCtxs": Info(DEX, _main_dex(_with_contexts(_meta, lambda view: view.perps))),
+    "spotMeta": Info({}, lambda view, _: _spot_meta(view)),
+    "spotMetaAndAssetCtxs": Info({}, _with_contexts(_spot_meta, lambda view: view.spots)),
     "perpDexs": Info({}, lambda _view, _: b"[null]"),  # null stands for the main dex
-    "allMids": Info(DEX, _main_dex(_mids)),
+    "allMids": Info(DEX, _main_dex(lambda view, _: _json(all_mids(view.exchange, view.now_ns)))),
     "l2Book": Info(BOOK, _l2_book),
     "recentTrades": Info(COIN, _recent_trades),
+    "candleSnapshot": Info({"req": Field(is_object)}, _candles),
+    "fundingHistory": Info({**COIN, **PERIOD}, _funding_history),
+    "predictedFundings": Info({}, _predicted_fundings),
     "exchangeStatus": Info(
         {}, lambda view, _: _json({"specialStatuses": None, "time": view.now_ns // MS_NS})
     ),

@@ -1,4 +1,4 @@
-"""What Hyperliquid accepts, refuses and computes: request shapes, error texts, mark price, funding.
+"""What Hyperliquid accepts, refuses and computes: request shapes, error texts, candles, mark price, funding.
 
 Tables and pure integer functions. Nothing here writes a payload; nothing a client sends gets further than `read`
 unchecked.
@@ -10,13 +10,15 @@ import re
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, TypeVar
 
+import numpy as np
 import orjson
 
-from reactor.types import MS_NS, SECOND_NS, Instrument
-from venues.base import Listing, VenueError
-from venues.funding import Average, FundingModel
+from reactor.bars import Interval
+from reactor.types import DAY_NS, MS_NS, SECOND_NS, Column, Instrument, Kind
+from venues.base import Exchange, Listing, VenueError
+from venues.funding import HOUR_NS, Average, FundingModel
 
 # The chain's block: events are grouped by it and share its time. Real blocks take 70-100 ms (bbo: 79 ms at the median,
 # measured 2026-08-21); 80 ms is a whole number of ticks and divides a page and a minute.
@@ -45,6 +47,30 @@ class Perp:
 
 
 @dataclass(frozen=True, slots=True)
+class Spot:
+    """A spot pair: its market, its index and its tokens' (base, quote), and how much there is of the base token."""
+
+    listing: Listing
+    index: int
+    tokens: tuple[int, int]
+    canonical: bool
+    circulating_supply: str
+    total_supply: str
+
+    @property
+    def instrument(self) -> Instrument:
+        return self.listing.instrument
+
+
+Row = TypeVar("Row", Perp, Spot)
+
+
+def offered(rows: Sequence[Row], exchange: Exchange) -> list[Row]:
+    """The rows of a card that a run offers, in the card's order."""
+    return [row for row in rows if row.instrument.symbol in exchange.markets]
+
+
+@dataclass(frozen=True, slots=True)
 class BookFeed:
     """How l2Book is pushed: levels a side, and the time between pushes (it divides a page)."""
 
@@ -54,9 +80,14 @@ class BookFeed:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What the venue did at a date. `books` is keyed by a subscription's `fast` flag; no True, no flag."""
+    """What the venue did at a date: how it pushed books, contexts of a coin, and all mids (a period divides a page).
+
+    `books` is keyed by a subscription's `fast` flag; no True, no flag.
+    """
 
     books: Mapping[bool, BookFeed]
+    contexts_ns: int
+    mids_ns: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +100,15 @@ class Card:
 
     profile: Profile
     perps: tuple[Perp, ...]
+    spots: tuple[Spot, ...]
     margin_tables: Mapping[int, Mapping[str, Any]]
     tokens: tuple[Mapping[str, Any], ...]
     max_subscriptions: int
+
+    @property
+    def rows(self) -> tuple[Perp | Spot, ...]:
+        """Everything there is to trade."""
+        return *self.perps, *self.spots
 
 
 # ---------------------------------------------------------------- errors
@@ -121,10 +158,11 @@ class MalformedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field of a request: what it accepts, and its value when absent."""
+    """One field of a request: what it accepts, its value when absent, and whether an answer then repeats that."""
 
     accepts: Callable[[Any], bool]
     default: Any = REQUIRED
+    repeated: bool = True
 
 
 Shape: TypeAlias = Mapping[str, Field]
@@ -155,13 +193,23 @@ def is_address(value: Any) -> bool:
     return isinstance(value, str) and re.fullmatch("0x[0-9a-fA-F]{40}", value) is not None
 
 
+def is_interval(value: Any) -> bool:
+    """The name of a candle's interval."""
+    return isinstance(value, str) and value in INTERVALS
+
+
 COIN: Final[Shape] = {"coin": Field(is_text)}
 BOOK: Final[Shape] = {
     **COIN,
     "nSigFigs": Field(is_unsigned, None),
     "mantissa": Field(is_unsigned, None),
 }
-DEX: Final[Shape] = {"dex": Field(is_text, "")}
+# An interval comes before the coin: so the venue repeats it (HyperLiquid.Net UnitTests/Subscriptions/Klines.txt).
+CANDLE: Final[Shape] = {"interval": Field(is_interval), **COIN}
+PERIOD: Final[Shape] = {"startTime": Field(is_unsigned), "endTime": Field(is_unsigned, None)}
+CANDLES: Final[Shape] = {**CANDLE, **PERIOD}
+MAIN_DEX = ""  # the only one there is
+DEX: Final[Shape] = {"dex": Field(is_text, MAIN_DEX, repeated=False)}
 USER: Final[Shape] = {"user": Field(is_address)}
 
 
@@ -209,10 +257,26 @@ def valid_grouping(n_sig_figs: int | None, mantissa: int | None) -> bool:
     )
 
 
-# ---------------------------------------------------------------- oracle, mark and premium
-ORACLE_NS = 3 * SECOND_NS  # oracle and mark are updated about every 3 s
-MARK_WINDOW_S = 750  # five time constants of the slower average
-MAX_DECIMALS_PERP = 6  # a perp's price has at most 6 - szDecimals decimals
+# ---------------------------------------------------------------- prices
+MAX_DECIMALS: Final[Mapping[Kind, int]] = {Kind.PERP: 6, Kind.SPOT: 8}
+SIGNIFICANT_FIGURES = 5
+
+
+def decimal_places(instrument: Instrument) -> int:
+    """The most decimals a price may have, which is what impact prices are told with.
+
+    https://hyperliquid.gitbook.io/hyperliquid-docs/for-developers/api/tick-and-lot-size (2026-11)
+    """
+    return MAX_DECIMALS[instrument.kind] - instrument.qty_decimals
+
+
+def price_decimals(kind: Kind, qty_decimals: int, price: float) -> int:
+    """The decimals of a price of this size: five significant figures, and no more than `decimal_places`.
+
+    The venue's tick follows the price through powers of ten. A market here keeps the tick of its initial price.
+    """
+    exponent = int(f"{price:e}".partition("e")[2])
+    return max(0, min(SIGNIFICANT_FIGURES - 1 - exponent, MAX_DECIMALS[kind] - qty_decimals))
 
 
 def nearest(value: int, step: int) -> int:
@@ -220,37 +284,58 @@ def nearest(value: int, step: int) -> int:
     return (2 * value + step) // (2 * step)
 
 
-def decimal_places(instrument: Instrument) -> int:
-    """Decimals of mid and impact prices: the most a price may have.
+# ---------------------------------------------------------------- candles
+# Time is cut at multiples of the length since the epoch, so a week begins on a Thursday
+# (https://github.com/rainbow-me/rainbow/pull/6920, 2025-10-30); months are the calendar's.
+INTERVALS: Final[Mapping[str, Interval]] = {
+    **{f"{n}m": Interval(n * MINUTE_NS) for n in (1, 3, 5, 15, 30)},
+    **{f"{n}h": Interval(n * HOUR_NS) for n in (1, 2, 4, 8, 12)},
+    **{f"{n}d": Interval(n * DAY_NS) for n in (1, 3)},
+    "1w": Interval(7 * DAY_NS),
+    "1M": Interval(0),
+}
 
-    https://hyperliquid.gitbook.io/hyperliquid-docs/for-developers/api/tick-and-lot-size (2026-11)
-    """
-    return MAX_DECIMALS_PERP - instrument.qty_decimals
+# A forming candle is pushed about every 2 s while there are trades (16 messages in 30 s on BTC, measured 2025-12-31);
+# 2 s is a whole number of chain blocks and divides the minute, so a candle's last state is always told.
+CANDLE_NS = 2 * SECOND_NS
+
+# "Only the most recent 5000 candles are available"
+# https://hyperliquid.gitbook.io/hyperliquid-docs/for-developers/api/info-endpoint#candle-snapshot (2026-11)
+CANDLES_KEPT = 5_000
+
+
+# ---------------------------------------------------------------- oracle, mark and premium
+ORACLE_NS = 3 * SECOND_NS  # oracle and mark are updated about every 3 s
+MARK_WINDOW_S = 750  # five time constants of the slower average
+_LOW_BITS = 20
 
 
 @cache
-def _decay(time_constant_s: int) -> tuple[int, ...]:
-    """Weights of the last MARK_WINDOW_S + 1 seconds in an exponential average, oldest first, in 2**-40."""
-    weights = [1 << 40]
+def _decay(time_constant_s: int) -> Column:
+    """Weights of the last MARK_WINDOW_S + 1 seconds in an exponential average, oldest first, in 2**-24."""
+    weights = [1 << 24]
     for _ in range(MARK_WINDOW_S):
         weights.append(weights[-1] * (time_constant_s - 1) // time_constant_s)
-    return tuple(reversed(weights))
+    return np.array(weights[::-1], dtype=np.int64)
 
 
-def _average(values: Sequence[int], time_constant_s: int) -> int:
+def _average(values: Column, time_constant_s: int) -> int:
+    """Exact for values below 2**51, taken apart so that no product overflows."""
     weights = _decay(time_constant_s)[-len(values) :]
-    return nearest(sum(w * v for w, v in zip(weights, values, strict=True)), sum(weights))
+    high, low = values >> _LOW_BITS, values & (1 << _LOW_BITS) - 1
+    total = (int(high @ weights) << _LOW_BITS) + int(low @ weights)
+    return nearest(total, int(weights.sum()))
 
 
-def mark_price(index: Sequence[int], mid: Sequence[int]) -> int:
+def mark_price(index: Column, mid: Column) -> int:
     """The mark price now, in the units of index and mid: both second by second, the last MARK_WINDOW_S + 1 at most.
 
     The median of: the index plus the 150 s average of mid - index; the mid; and, there being no other exchange's
     perpetual to ask, the 30 s average of the mid.
     https://hyperliquid.gitbook.io/hyperliquid-docs/trading/robust-price-indices (2026-11)
     """
-    premium = _average([m - i for i, m in zip(index, mid, strict=True)], 150)
-    return sorted((index[-1] + premium, mid[-1], _average(mid, 30)))[1]
+    premium = _average(mid - index, 150)
+    return sorted((int(index[-1]) + premium, int(mid[-1]), _average(mid, 30)))[1]
 
 
 def impact_prices(oracle: int, bid: int, ask: int, premium_e8: int) -> tuple[int, int]:
@@ -274,8 +359,20 @@ def premium(oracle: int, impact_bid: int, impact_ask: int, scale: int) -> int:
 
 
 # ---------------------------------------------------------------- funding
-# Each hour an eighth of the eight-hour rate, on the plain mean of the hour's premiums, within 4 %.
-# https://hyperliquid.gitbook.io/hyperliquid-docs/trading/funding (2026-11)
-FUNDING: Final = FundingModel(
-    interval_h=1, average=Average.PLAIN, low_e12=-40_000_000_000, high_e12=40_000_000_000
+@dataclass(frozen=True, slots=True, eq=False)
+class HyperLiquidFundingModel(FundingModel):
+    """Each hour an eighth of the eight-hour rate, on the plain mean of the hour's premiums, within 4 %.
+
+    https://hyperliquid.gitbook.io/hyperliquid-docs/trading/funding (2026-11)
+    """
+
+    interval_h: int = 1
+    average: Average = Average.PLAIN
+    low_e12: int = -40_000_000_000
+    high_e12: int = 40_000_000_000
+
+
+FUNDING: Final = HyperLiquidFundingModel()
+FUNDINGS_A_REQUEST = (
+    500  # the oldest of a period (https://github.com/freqtrade/freqtrade/pull/10839, 2024-11-01)
 )

@@ -15,8 +15,11 @@ from venues.base import Action, Close, Exchange, Reply, Subscribe, Topic, Unsubs
 from venues.hyperliquid import rest
 from venues.hyperliquid.rules import (
     BOOK,
+    CANDLE,
     COIN,
+    DEX,
     IDLE_NS,
+    MAIN_DEX,
     MESSAGES_PER_MINUTE,
     MINUTE_NS,
     Card,
@@ -54,7 +57,17 @@ class HyperliquidSession:
         self._sent = Moment(0, 0)
         self._rate = RollingRate(MESSAGES_PER_MINUTE, MINUTE_NS)
         flag = {"fast": Field(is_flag, False)} if True in card.profile.books else {}
-        self._shapes: Mapping[str, Shape] = {"l2Book": {**BOOK, **flag}, "bbo": COIN, "trades": COIN}
+        self._shapes: Mapping[str, Shape] = {
+            "l2Book": {**BOOK, **flag},
+            "bbo": COIN,
+            "trades": COIN,
+            "candle": CANDLE,
+            "activeAssetCtx": COIN,
+            "allMids": DEX,
+            "assetCtxs": DEX,
+            "allDexsAssetCtxs": {},
+            "spotAssetCtxs": {},
+        }
 
     def open(self, now_ns: int, wall_ns: int) -> Sequence[Action]:
         self._sent = Moment(now_ns, wall_ns)
@@ -90,9 +103,7 @@ class HyperliquidSession:
         return ()
 
     def _last_due_ns(self, of: Topic, now_ns: int) -> int:
-        market = self._exchange.market(of.symbol)
-        assert market is not None
-        return make_channel(of, market, self._card.profile).last_due_ns(now_ns)
+        return make_channel(of, self._exchange, self._card).last_due_ns(now_ns)
 
     # ------------------------------------------------------------ requests; MalformedError quotes them
     def _answer(self, data: str | bytes, now_ns: int) -> Sequence[Action]:
@@ -126,11 +137,14 @@ class HyperliquidSession:
         """The topic, and the subscription as the venue repeats it: in its own order, defaults added, nothing lost."""
         given = read(SUBSCRIPTION, request)["subscription"]
         kind = tag(given, "type", self._shapes)
-        fields = read(self._shapes[kind], given)
-        echo = {"type": kind, **fields}
+        shape = self._shapes[kind]
+        fields = read(shape, given)
+        echo = {"type": kind}
+        echo |= {name: value for name, value in fields.items() if name in given or shape[name].repeated}
         echo |= {name: value for name, value in given.items() if name not in echo}
+        listed = "coin" not in fields or fields["coin"] in self._exchange.markets
         grouped = valid_grouping(fields.get("nSigFigs"), fields.get("mantissa"))
-        if fields["coin"] not in self._exchange.markets or not grouped:
+        if not listed or not grouped or fields.get("dex", MAIN_DEX) != MAIN_DEX:
             raise VenueError("invalid_subscription", subscription=_text(echo))
         return topic(kind, fields), echo
 

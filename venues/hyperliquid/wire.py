@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
 from hashlib import blake2b
 from typing import Any, Final, Protocol, TypeAlias
 
 import numpy as np
 import orjson
 
+from reactor.bars import Bars, Interval
 from reactor.single_asset import HyperSynthReactor
 from reactor.types import (
     BLOCK_NS,
@@ -24,23 +25,28 @@ from reactor.types import (
     SECOND_NS,
     Column,
     Instrument,
+    Kind,
     Prints,
     Quotes,
     Side,
 )
-from venues.base import PAGE_NS, Channel, Page, Topic
+from venues.base import PAGE_NS, Channel, Exchange, Page, Topic
 from venues.hyperliquid.rules import (
+    CANDLE_NS,
     CHAIN_BLOCK_NS,
     FUNDING,
     IDLE_NS,
+    INTERVALS,
     MARK_WINDOW_S,
     ORACLE_NS,
-    BookFeed,
-    Profile,
+    Card,
+    Perp,
+    Spot,
     decimal_places,
     impact_prices,
     mark_price,
     nearest,
+    offered,
     premium,
 )
 from venues.wire import Choice, Decimal, Each, Int, Part, Ragged, Scale, Text, Values, declare, encode, pack
@@ -63,6 +69,24 @@ L2_BOOK = f'{{"channel":"l2Book","data":{BOOK}}}'
 FAST_L2_BOOK = f'{{"channel":"l2Book","data":{BOOK[:-1]},"fast":true}}}}'
 BBO = '{"channel":"bbo","data":{"coin":"<coin:coin>","time":<time:time>,"bbo":[<bid:text>,<ask:text>]}}'
 TRADES = '{"channel":"trades","data":[<trades:trades>]}'
+CANDLE = (
+    '{"t":<open:time>,"T":<close:time>,"s":"<coin:coin>","i":"<interval:text>","o":"<first:price>","c":"<last:price>",'
+    '"h":"<high:price>","l":"<low:price>","v":"<volume:size>","n":<n>}'
+)
+# Contexts as in captures of 2026-09-25 (BTC) and 2026-10 (spot, gocryptotrader exchanges/hyperliquid).
+PERP_CONTEXT = (
+    '{"funding":"<funding:rate>","openInterest":"<open_interest:size>","prevDayPx":"<previous:price>",'
+    '"dayNtlVlm":"<quote:value>","premium":"<premium:rate>","oraclePx":"<oracle:oracle>","markPx":"<mark:price>",'
+    '"midPx":"<mid:mid>","impactPxs":["<impact_bid:impact>","<impact_ask:impact>"],"dayBaseVlm":"<base:size>"}'
+)
+SPOT_CONTEXT = (
+    '{"prevDayPx":"<previous:price>","dayNtlVlm":"<quote:value>","markPx":"<mark:price>","midPx":"<mid:mid>",'
+    '"circulatingSupply":"<circulating:text>","coin":"<coin:coin>","totalSupply":"<total:text>",'
+    '"dayBaseVlm":"<base:size>"}'
+)
+FUNDING_RECORD = (
+    '{"coin":"<coin:coin>","fundingRate":"<funding:rate>","premium":"<premium:rate>","time":<time:time>}'
+)
 
 
 def price_scale(instrument: Instrument) -> Scale:
@@ -75,15 +99,40 @@ def size_scale(instrument: Instrument) -> Scale:
     return Scale(instrument.qty_decimals, 1, instrument.lot_size)
 
 
+def mid_scale(instrument: Instrument) -> Scale:
+    """Half ticks: the middle between two prices."""
+    return Scale(instrument.price_decimals + 1, 1, 5 * instrument.tick_size)
+
+
+def oracle_scale(instrument: Instrument) -> Scale:
+    """Oracle prices, which have a decimal even where the market's have none (BTC: "83778.1")."""
+    return Scale(max(1, instrument.price_decimals), 1)
+
+
+def impact_scale(instrument: Instrument) -> Scale:
+    """Impact prices: averages over the book, so not on its ticks."""
+    return Scale(decimal_places(instrument), 1)
+
+
+RATE = Scale(10, 1)  # of funding and premium
+
+
 def parts_of(text: str, instrument: Instrument) -> Parts:
     """A message about this instrument."""
+    price, size = price_scale(instrument), size_scale(instrument)
+    value = Scale(price.frac + size.frac, 1, price.step * size.step)  # ticks * lots
     kinds: dict[str, Callable[[str], Part]] = {
         "coin": lambda _: instrument.symbol,
         "time": partial(Int, per=MS_NS),
         "text": Text,
         "side": partial(Choice, texts=("A", "B")),
-        "price": partial(Decimal, scale=price_scale(instrument)),
-        "size": partial(Decimal, scale=size_scale(instrument)),
+        "price": partial(Decimal, scale=price),
+        "size": partial(Decimal, scale=size),
+        "value": partial(Decimal, scale=value),
+        "mid": partial(Decimal, scale=mid_scale(instrument)),
+        "oracle": partial(Decimal, scale=oracle_scale(instrument)),
+        "impact": partial(Decimal, scale=impact_scale(instrument)),
+        "rate": partial(Decimal, scale=RATE),
         "levels": lambda name: Each(name, declare(LEVEL, kinds)),
         "trades": lambda name: Each(name, declare(TRADE, kinds)),
     }
@@ -187,7 +236,7 @@ class Trades:
         return [b'{"channel":"trades","data":[%b]}' % b",".join(trades)] if trades else []
 
     def last_due_ns(self, now_ns: int) -> int:
-        return _last(self.market.prints_before(block_end(now_ns), 1).ts_ns)
+        return _last(self.market.window(block_end(now_ns - IDLE_NS), block_end(now_ns)).prints.ts_ns)
 
 
 def _last(ts_ns: Column) -> int:
@@ -295,31 +344,243 @@ def book(market: HyperSynthReactor, now_ns: int, levels: int, grouping: Grouping
     return encode(parts_of(BOOK, market.instrument), columns)[0]
 
 
-@dataclass(frozen=True, slots=True)
-class Books:
-    """The whole book at the last block end of each period, every coin in step."""
+def book_messages(
+    market: HyperSynthReactor, levels: int, grouping: Grouping, fast: bool, ends_ns: Sequence[int]
+) -> list[bytes]:
+    """l2Book at these ends of blocks."""
+    columns = book_columns(market, ends_ns, levels, grouping)
+    return encode(parts_of(FAST_L2_BOOK if fast else L2_BOOK, market.instrument), columns)
 
-    market: HyperSynthReactor
-    feed: BookFeed
-    grouping: Grouping
-    fast: bool
+
+# ---------------------------------------------------------------- candles
+def running_bars(market: HyperSynthReactor, interval: Interval, ends_ns: Sequence[int]) -> Bars:
+    """The bar of the instant before each of these ascending ones, so far."""
+    ends = np.array(ends_ns)
+    minute = (ends - 1) // BLOCK_NS
+    return Bars.join([market.bars.running(interval, ends[minute == m]) for m in np.unique(minute)])
+
+
+def candle_texts(instrument: Instrument, name: str, bars: Bars) -> list[bytes]:
+    """Bars of the interval of this name, in the venue's JSON."""
+    columns: dict[str, Values] = {
+        "open": bars.open_ns,
+        "close": bars.close_ns - 1,
+        "interval": [name] * len(bars),
+        "first": bars.open_ticks,
+        "last": bars.close_ticks,
+        "high": bars.high_ticks,
+        "low": bars.low_ticks,
+        "volume": bars.volume_lots,
+        "n": bars.n_prints,
+    }
+    return encode(parts_of(CANDLE, instrument), columns)
+
+
+def last_candles(market: HyperSynthReactor, name: str, ends_ns: Sequence[int]) -> list[bytes]:
+    """At each of these ascending ends of blocks, the candle that the last trade before it fell into, so far.
+
+    Empty where there was no trade for a day.
+    """
+    bars = running_bars(market, INTERVALS[name], ends_ns)
+    texts: list[bytes] = []
+    for end_ns, n, text in zip(
+        ends_ns, bars.n_prints.tolist(), candle_texts(market.instrument, name, bars), strict=True
+    ):
+        texts.append(text if n else texts[-1] if texts else _earlier_candle(market, name, end_ns))
+    return texts
+
+
+def _earlier_candle(market: HyperSynthReactor, name: str, end_ns: int) -> bytes:
+    interval = INTERVALS[name]
+    bars = market.bars.bars(interval, interval.start(end_ns - DAY_NS), end_ns, end_ns)
+    traded = bars.take(np.flatnonzero(bars.n_prints)[-1:])
+    return b"".join(candle_texts(market.instrument, name, traded))
+
+
+def candles(
+    market: HyperSynthReactor, name: str, first_ns: int, stop_ns: int, kept: int, now_ns: int
+) -> list[bytes]:
+    """The candles that open in [first_ns, stop_ns), of the newest `kept` there are; the last one as far as it goes.
+
+    A candle without a trade is flat. Such candles appear with the next trade, not before:
+    https://github.com/enarjord/passivbot/pull/1410, 2026-07-26.
+    """
+    interval, end_ns = INTERVALS[name], block_end(now_ns)
+    oldest_ns = interval.start(end_ns - 1) - (kept - 1) * interval.length_ns if interval.length_ns else 0
+    bars = market.bars.bars(interval, max(first_ns, oldest_ns), end_ns, end_ns)
+    traded = np.flatnonzero(bars.n_prints)[-1:] + 1
+    asked = np.searchsorted(bars.open_ns, stop_ns)
+    return candle_texts(market.instrument, name, bars.cut(0, min(int(traded.sum()), int(asked))))
+
+
+# ---------------------------------------------------------------- funding
+def funding_rate(market: HyperSynthReactor, now_ns: int) -> int:
+    """The rate that would be settled now, in 1e-10, as of the oracle's last update."""
+    at_ns = now_ns // ORACLE_NS * ORACLE_NS
+    return nearest(int(FUNDING.predicted_e12(market, np.array([at_ns]))[0]), 100)
+
+
+def settled_ns(market: str, settlement_ns: int) -> int:
+    """When a settlement is recorded: 10 to 60 ms after its hour (15, 45 and 46 ms in a capture of 2026-09-25)."""
+    words = f"{market}:{settlement_ns}".encode()
+    return settlement_ns + (10 + blake2b(words, digest_size=1).digest()[0] % 51) * MS_NS
+
+
+def funding_records(market: HyperSynthReactor, start_ns: int, stop_ns: int, limit: int) -> list[bytes]:
+    """The oldest `limit` settlements recorded in [start_ns, stop_ns), with the hour's mean premium."""
+    first_ns = max(start_ns - SECOND_NS, market.listed_ns)
+    last_ns = min(stop_ns, first_ns + (limit + 2) * FUNDING.interval_ns)
+    name = market.instrument.market
+    settlements = [
+        (settled_ns(name, at_ns), rate_e12, FUNDING.average_e12(market, at_ns))
+        for at_ns, rate_e12 in FUNDING.settlements(market, first_ns, last_ns)
+    ]
+    rows = [row for row in settlements if start_ns <= row[0] < stop_ns][:limit]
+    time, rate, mean = np.array(rows, dtype=np.int64).reshape(-1, 3).T
+    columns: dict[str, Values] = {"time": time, "funding": (rate + 50) // 100, "premium": (mean + 50) // 100}
+    return encode(parts_of(FUNDING_RECORD, market.instrument), columns)
+
+
+def predicted_funding(market: HyperSynthReactor, now_ns: int) -> dict[str, Any]:
+    """What would be settled now, and when it next will be; keys as in a capture of 2026-07-30 (docs.blockpi.io)."""
+    return {
+        "fundingRate": RATE.text(funding_rate(market, block_end(now_ns))),
+        "nextFundingTime": FUNDING.next_settlement_ns(now_ns) // MS_NS,
+        "fundingIntervalHours": FUNDING.interval_h,
+    }
+
+
+# ---------------------------------------------------------------- contexts of assets
+# The tape knows no open interest. It is taken as a fixed share of the day's volume, the one a capture of 2026-09-25
+# shows for BTC: 39338.76246 open, 36757.56691 traded.
+_OPEN_INTEREST = (107, 100)
+
+
+def mids(market: HyperSynthReactor, ends_ns: Sequence[int]) -> Column:
+    """The middle of the best bid and offer at these ends of blocks, in half ticks."""
+    quotes = Quotes.join([market.quote(end_ns) for end_ns in ends_ns])
+    return quotes.bid_ticks + quotes.ask_ticks
+
+
+def all_mids(exchange: Exchange, now_ns: int) -> dict[str, str]:
+    """The mid price of every coin, in the order of their names (as in a recording of 2023-07-17)."""
+    texts = {
+        market.instrument.symbol: mid_scale(market.instrument).text(int(mids(market, [block_end(now_ns)])[0]))
+        for market in exchange
+    }
+    return dict(sorted(texts.items()))
+
+
+def _day(market: HyperSynthReactor, ends_ns: Sequence[int]) -> dict[str, Values]:
+    """The price a day ago and what was traded since then, by whole minutes."""
+
+    @cache
+    def until(minute_ns: int) -> tuple[int, int, int]:
+        rows = market.minutes(
+            minute_ns - DAY_NS - BLOCK_NS, minute_ns
+        )  # the first row is but the price before
+        return int(rows.close_ticks[0]), int(rows.volume_lots[1:].sum()), int(rows.quote_units[1:].sum())
+
+    days = np.array([until(end_ns // BLOCK_NS * BLOCK_NS) for end_ns in ends_ns])
+    return {"previous": days[:, 0], "base": days[:, 1], "quote": days[:, 2]}
+
+
+def perp_context(market: HyperSynthReactor, ends_ns: Sequence[int]) -> dict[str, Values]:
+    """The columns of PERP_CONTEXT at these ends of blocks. Only midPx needs the tape, of the running minute."""
+    instrument = market.instrument
+    tick = instrument.tick_size * 10 ** (8 - instrument.price_decimals)  # in 1e-8, as all prices from here on
+    oracle_step, impact_step = (10 ** (8 - scale(instrument).frac) for scale in (oracle_scale, impact_scale))
+
+    @cache
+    def update(at_ns: int) -> tuple[int, ...]:
+        """What changes with the oracle, as it was updated at this instant."""
+        grid = market.seconds(at_ns - MARK_WINDOW_S * SECOND_NS, at_ns + SECOND_NS)
+        bids = grid.bid_ticks * tick
+        bid = int(bids[-1])
+        oracle = nearest(int(grid.index_e8[-1]), oracle_step) * oracle_step
+        impacts = impact_prices(oracle, bid, bid + tick, int(grid.premium_e8[-1]))
+        impact_bid, impact_ask = (nearest(price, impact_step) * impact_step for price in impacts)
+        return (
+            funding_rate(market, at_ns),
+            premium(oracle, impact_bid, impact_ask, 10**RATE.frac),
+            oracle // oracle_step,
+            nearest(mark_price(grid.index_e8, bids + tick // 2), tick),
+            impact_bid // impact_step,
+            impact_ask // impact_step,
+        )
+
+    updates = np.array([update(end_ns // ORACLE_NS * ORACLE_NS) for end_ns in ends_ns]).T
+    day = _day(market, ends_ns)
+    open_interest = np.asarray(day["base"]) * _OPEN_INTEREST[0] // _OPEN_INTEREST[1]
+    names = ("funding", "premium", "oracle", "mark", "impact_bid", "impact_ask")
+    return {
+        **day,
+        **dict(zip(names, updates, strict=True)),
+        "open_interest": open_interest,
+        "mid": mids(market, ends_ns),
+    }
+
+
+def spot_context(market: HyperSynthReactor, spot: Spot, ends_ns: Sequence[int]) -> dict[str, Values]:
+    """The columns of SPOT_CONTEXT at these ends of blocks.
+
+    How the venue marks a spot pair is not published; recorded marks are prices it could have traded at, where the mid
+    beside them is not. Here it is the last trade's. Supplies do not change.
+    """
+    return {
+        **_day(market, ends_ns),
+        "mark": running_bars(market, INTERVALS["1m"], ends_ns).close_ticks,
+        "mid": mids(market, ends_ns),
+        "circulating": [spot.circulating_supply] * len(ends_ns),
+        "total": [spot.total_supply] * len(ends_ns),
+    }
+
+
+def contexts(row: Perp | Spot, exchange: Exchange, ends_ns: Sequence[int]) -> list[bytes]:
+    """The context of a coin at these ends of blocks."""
+    instrument = row.instrument
+    market = exchange.world.market(instrument.market)
+    if isinstance(row, Perp):
+        return encode(parts_of(PERP_CONTEXT, instrument), perp_context(market, ends_ns))
+    return encode(parts_of(SPOT_CONTEXT, instrument), spot_context(market, row, ends_ns))
+
+
+# ---------------------------------------------------------------- what is pushed whole
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """A state, told whole at the last block end of each period that left it changed: every coin in step.
+
+    `states` is the message at each of ascending ends of blocks, empty where there is nothing to tell.
+    """
+
+    every_ns: int
+    states: Callable[[Sequence[int]], Sequence[bytes]]
 
     def page(self, start_ns: int) -> Page:
-        every = self.feed.every_ns
-        due = [block_end(start_ns + i * every) for i in range(1, PAGE_NS // every + 1)]
-        return pack(start_ns, due, self._encode(due))
+        first = start_ns // self.every_ns
+        ends = [self._end(i) for i in range(first, first + PAGE_NS // self.every_ns + 1)]
+        states = self.states(ends)
+        told = [i for i in range(1, len(ends)) if states[i] not in (states[i - 1], b"")]
+        return pack(start_ns, [ends[i] for i in told], [states[i] for i in told])
 
     def snapshot(self, now_ns: int) -> Sequence[bytes]:
-        return self._encode([self.last_due_ns(now_ns)])
+        return [state for state in self.states([self._end(self._period(now_ns))]) if state]
 
     def last_due_ns(self, now_ns: int) -> int:
-        period = now_ns // self.feed.every_ns
-        begun, ending = (block_end(i * self.feed.every_ns) for i in (period, period + 1))
-        return ending if ending <= now_ns else begun
+        period = self._period(now_ns)
+        for i in range(period, period - IDLE_NS // self.every_ns, -1):
+            before, state = self.states([self._end(i - 1), self._end(i)])
+            if state not in (before, b""):
+                return self._end(i)
+        return 0
 
-    def _encode(self, due_ns: Sequence[int]) -> list[bytes]:
-        columns = book_columns(self.market, due_ns, self.feed.levels, self.grouping)
-        return encode(parts_of(FAST_L2_BOOK if self.fast else L2_BOOK, self.market.instrument), columns)
+    def _end(self, period: int) -> int:
+        return block_end(period * self.every_ns)
+
+    def _period(self, now_ns: int) -> int:
+        """The last one whose end has come."""
+        begun = now_ns // self.every_ns
+        return begun + 1 if self._end(begun + 1) <= now_ns else begun
 
 
 # ---------------------------------------------------------------- channels by name
@@ -331,86 +592,99 @@ class HyperliquidChannel(Channel, Protocol):
         ...
 
 
+def _market(exchange: Exchange, coin: str) -> HyperSynthReactor:
+    market = exchange.market(coin)
+    assert market is not None, coin
+    return market
+
+
 def _books(
-    market: HyperSynthReactor,
-    profile: Profile,
+    card: Card,
+    exchange: Exchange,
+    coin: str,
     n_sig_figs: int | None,
     mantissa: int | None,
     fast: bool = False,
-) -> Books:
-    return Books(market, profile.books[fast], Grouping(n_sig_figs, mantissa), fast)
+) -> Pushed:
+    feed, grouping = card.profile.books[fast], Grouping(n_sig_figs, mantissa)
+    return Pushed(feed.every_ns, partial(book_messages, _market(exchange, coin), feed.levels, grouping, fast))
 
 
+def _candles(_card: Card, exchange: Exchange, coin: str, interval: str) -> Pushed:
+    def states(ends_ns: Sequence[int]) -> list[bytes]:
+        texts = last_candles(_market(exchange, coin), interval, ends_ns)
+        return [text and b'{"channel":"candle","data":%b}' % text for text in texts]
+
+    return Pushed(CANDLE_NS, states)
+
+
+_ACTIVE_CONTEXT: Final = {Kind.PERP: "activeAssetCtx", Kind.SPOT: "activeSpotAssetCtx"}
+
+
+def _active_context(card: Card, exchange: Exchange, coin: str) -> Pushed:
+    (row,) = (row for row in card.rows if row.instrument.symbol == coin)
+    head = f'{{"channel":"{_ACTIVE_CONTEXT[row.instrument.kind]}","data":{{"coin":"{coin}","ctx":'.encode()
+
+    def states(ends_ns: Sequence[int]) -> list[bytes]:
+        return [head + text + b"}}" for text in contexts(row, exchange, ends_ns)]
+
+    return Pushed(card.profile.contexts_ns, states)
+
+
+def _all_contexts(
+    head: bytes, rows: Sequence[Perp] | Sequence[Spot], tail: bytes, card: Card, exchange: Exchange
+) -> Pushed:
+    """How often these are pushed nobody has measured: as often as the mids, it is assumed."""
+
+    def states(ends_ns: Sequence[int]) -> list[bytes]:
+        by_coin = [contexts(row, exchange, ends_ns) for row in rows]
+        return [head + b",".join(texts[i] for texts in by_coin) + tail for i in range(len(ends_ns))]
+
+    return Pushed(card.profile.mids_ns, states)
+
+
+def _all_mids(card: Card, exchange: Exchange) -> Pushed:
+    def states(ends_ns: Sequence[int]) -> list[bytes]:
+        maps = [orjson.dumps(all_mids(exchange, end_ns)) for end_ns in ends_ns]
+        return [b'{"channel":"allMids","data":{"mids":%b}}' % prices for prices in maps]
+
+    return Pushed(card.profile.mids_ns, states)
+
+
+# Of a coin ("" for all of them) and the values of a subscription's other fields.
 CHANNELS: Final[Mapping[str, Callable[..., HyperliquidChannel]]] = {
     "l2Book": _books,
-    "bbo": lambda market, _profile: BestOffer(market),
-    "trades": lambda market, _profile: Trades(market),
+    "bbo": lambda _card, exchange, coin: BestOffer(_market(exchange, coin)),
+    "trades": lambda _card, exchange, coin: Trades(_market(exchange, coin)),
+    "candle": _candles,
+    "activeAssetCtx": _active_context,
+    "allMids": lambda card, exchange, _coin, _dex: _all_mids(card, exchange),
+    "assetCtxs": lambda card, exchange, _coin, _dex: _all_contexts(
+        b'{"channel":"assetCtxs","data":{"dex":"","ctxs":[',
+        offered(card.perps, exchange),
+        b"]}}",
+        card,
+        exchange,
+    ),
+    "allDexsAssetCtxs": lambda card, exchange, _coin: _all_contexts(
+        b'{"channel":"allDexsAssetCtxs","data":{"ctxs":[["",[',
+        offered(card.perps, exchange),
+        b"]]]}}",
+        card,
+        exchange,
+    ),
+    "spotAssetCtxs": lambda card, exchange, _coin: _all_contexts(
+        b'{"channel":"spotAssetCtxs","data":[', offered(card.spots, exchange), b"]}", card, exchange
+    ),
 }
 
 
 def topic(channel: str, fields: Mapping[str, Any]) -> Topic:
     """The topic of a subscription's fields: options are the JSON of all but the coin, in order."""
     options = (orjson.dumps(value).decode() for name, value in fields.items() if name != "coin")
-    return Topic(channel, fields["coin"], tuple(options))
+    return Topic(channel, fields.get("coin", ""), tuple(options))
 
 
-def make_channel(of: Topic, market: HyperSynthReactor, profile: Profile) -> HyperliquidChannel:
+def make_channel(of: Topic, exchange: Exchange, card: Card) -> HyperliquidChannel:
     """The channel of a topic made by `topic`."""
-    return CHANNELS[of.channel](market, profile, *map(orjson.loads, of.options))
-
-
-# ---------------------------------------------------------------- what REST tells of a market
-def mid_price(market: HyperSynthReactor, now_ns: int) -> str:
-    """The middle of the best bid and offer at the end of the last finished block."""
-    quote = market.quote(block_end(now_ns))
-    scale = price_scale(market.instrument)
-    half_ticks = Scale(scale.frac + 1, 1, 5 * scale.step)
-    return half_ticks.text(int(quote.bid_ticks[0] + quote.ask_ticks[0]))
-
-
-# The tape knows no open interest. It is taken as a fixed share of the day's volume, the one a capture of 2026-09-25
-# shows for BTC: 39338.76246 open, 36757.56691 traded.
-_OPEN_INTEREST = (107, 100)
-
-
-def asset_context(market: HyperSynthReactor, now_ns: int) -> dict[str, Any]:
-    """A perpetual's context, in the venue's order of keys (capture of 2026-09-25); only midPx needs a block.
-
-    {"funding":"0.0000125","openInterest":"39338.76246","prevDayPx":"84086.0","dayNtlVlm":"3096053627.5618200302",
-    "premium":"-0.0001348801","oraclePx":"83778.1","markPx":"83757.0","midPx":"83757.5",
-    "impactPxs":["83757.0","83766.8"],"dayBaseVlm":"36757.56691"}
-    """
-    instrument = market.instrument
-    price, size = price_scale(instrument), size_scale(instrument)
-    minute_ns = now_ns // BLOCK_NS * BLOCK_NS
-    day = market.minutes(minute_ns - DAY_NS - BLOCK_NS, minute_ns)  # the first row is but the price before
-    volume_lots, quote_units = int(day.volume_lots[1:].sum()), int(day.quote_units[1:].sum())
-
-    # Oracle, mark and premium are of the last 3 s step; prices in 1e-8 from here on.
-    at_ns = now_ns // ORACLE_NS * ORACLE_NS
-    hour_ns = at_ns // FUNDING.interval_ns * FUNDING.interval_ns
-    grid = market.seconds(min(hour_ns, at_ns - MARK_WINDOW_S * SECOND_NS), at_ns + SECOND_NS)
-    samples = grid.premium_e8[(grid.ts_ns >= hour_ns) & (grid.ts_ns % FUNDING.sample_ns == 0)]
-    rate_e12 = int(FUNDING.rates_e12(FUNDING.averages_e12(samples))[-1])
-    tick = instrument.tick_size * 10 ** (8 - instrument.price_decimals)
-    index = grid.index_e8[-MARK_WINDOW_S - 1 :].tolist()
-    bids = (grid.bid_ticks[-MARK_WINDOW_S - 1 :] * tick).tolist()
-    mark = mark_price(index, [bid + tick // 2 for bid in bids])
-
-    oracle_scale, impact_scale = (Scale(n, 1) for n in (max(1, price.frac), decimal_places(instrument)))
-    oracle_step, impact_step = (10 ** (8 - scale.frac) for scale in (oracle_scale, impact_scale))
-    oracle = nearest(index[-1], oracle_step) * oracle_step
-    impacts = impact_prices(oracle, bids[-1], bids[-1] + tick, int(grid.premium_e8[-1]))
-    impact_bid, impact_ask = (nearest(px, impact_step) * impact_step for px in impacts)
-    return {
-        "funding": Scale(10, 1).text(nearest(rate_e12, 100)),
-        "openInterest": size.text(volume_lots * _OPEN_INTEREST[0] // _OPEN_INTEREST[1]),
-        "prevDayPx": price.text(int(day.close_ticks[0])),
-        "dayNtlVlm": Scale(price.frac + size.frac, 1, price.step * size.step).text(quote_units),
-        "premium": Scale(10, 1).text(premium(oracle, impact_bid, impact_ask, 10**10)),
-        "oraclePx": oracle_scale.text(oracle // oracle_step),
-        "markPx": price.text(nearest(mark, tick)),
-        "midPx": mid_price(market, now_ns),
-        "impactPxs": [impact_scale.text(px // impact_step) for px in (impact_bid, impact_ask)],
-        "dayBaseVlm": size.text(volume_lots),
-    }
+    return CHANNELS[of.channel](card, exchange, of.symbol, *map(orjson.loads, of.options))
