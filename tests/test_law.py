@@ -62,6 +62,27 @@ FEEDS = {
             "/api/v3/time": None,
         },
     ),
+    "binance-usdm": Feed(
+        "/market/stream",
+        (
+            "btcusdt@trade",
+            "btcusdt@aggTrade",
+            "btcusdt@bookTicker",
+            "btcusdt@depth@0ms",
+            "ethusdt@depth5@500ms",
+            "btcusdt@kline_1m",
+            "!ticker@arr",
+            "!markPrice@arr@1s",
+        ),
+        lambda streams: [{"method": "SUBSCRIBE", "params": list(streams), "id": 1}],
+        lambda message: message.get("stream"),
+        {
+            "/fapi/v1/depth?symbol=BTCUSDT&limit=1000": None,
+            "/fapi/v1/klines?symbol=BTCUSDT&interval=3m": None,
+            "/fapi/v1/premiumIndex": None,
+            "/fapi/v1/fundingRate?limit=9": None,
+        },
+    ),
     "hyperliquid": Feed(
         "/ws",
         ("l2Book", "bbo", "trades"),
