@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from decimal import Decimal
+from itertools import compress
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -14,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reactor.types import BLOCK_NS, DAY_NS, MS_NS, SECOND_NS, TICK_NS, Block, Minutes
+from tests import worlds
 from tests.handmade import HandmadeMarket
 from tests.venues.spot import (
     ASK,
@@ -32,7 +34,7 @@ from tests.venues.spot import (
     market,
     stream,
 )
-from venues.base import PAGE_NS, HttpRequest, Reply, Topic, VenueProtocol
+from venues.base import PAGE_NS, Exchange, HttpRequest, Reply, Topic, VenueProtocol
 from venues.binance import BINANCE
 from venues.binance.rest import SPOT_ROUTES
 from venues.binance.rules import ERRORS
@@ -369,49 +371,53 @@ def random_tape(seed: int) -> HandmadeMarket:
     )
 
 
-def streamed(tape: HandmadeMarket, channel: str) -> Iterator[Any]:
-    for start_ns in range(tape.origin_ns, tape.origin_ns + 26 * BLOCK_NS, PAGE_NS):
-        yield from (json.loads(text) for _, text in stream(tape, Topic(channel, "BTCUSDT"), start_ns))
+def streamed(on: Exchange, topic: Topic, start_ns: int, end_ns: int) -> Iterator[Any]:
+    for page_ns in range(start_ns, end_ns, PAGE_NS):
+        yield from (json.loads(text) for _, text in stream(on, topic, page_ns))
 
 
-def fixed(number: Decimal) -> str:
-    return f"{number:.8f}"
-
-
-def counted(trades: list[Any], length_ms: int, until_ms: int) -> list[list[Any]]:
-    """The klines a client makes of the trades it was told, from the first one that has one on."""
+def counted(trades: list[Any], length_ms: int, end_ms: int) -> list[list[Any]]:
+    """The klines a client makes of the trades it was told, from that of the first one to the last that is over."""
+    by_start: dict[int, list[Any]] = {}
+    for trade in trades:
+        by_start.setdefault(trade["T"] // length_ms * length_ms, []).append(trade)
     rows, last = [], ""
-    for start in range(trades[0]["T"] // length_ms * length_ms, until_ms, length_ms):
-        inside = [trade for trade in trades if start <= trade["T"] < start + length_ms]
-        paid = [(Decimal(trade["p"]) * Decimal(trade["q"]), trade) for trade in inside]
+    for start in range(min(by_start), end_ms - length_ms + 1, length_ms):
+        inside = by_start.get(start, [])
         prices = [trade["p"] for trade in inside] or [last]
         last = prices[-1]
+        qty = [Decimal(trade["q"]) for trade in inside]
+        paid = [Decimal(trade["p"]) * Decimal(trade["q"]) for trade in inside]
+        bought = [not trade["m"] for trade in inside]
         sums = [
-            fixed(sum(values, Decimal(0)))
-            for values in (
-                [Decimal(trade["q"]) for trade in inside],
-                [quote for quote, _ in paid],
-                [Decimal(trade["q"]) for trade in inside if not trade["m"]],
-                [quote for quote, trade in paid if not trade["m"]],
-            )
+            f"{sum(values, Decimal(0)):.8f}"
+            for values in (qty, paid, compress(qty, bought), compress(paid, bought))
         ]
-        ends = (max(prices, key=Decimal), min(prices, key=Decimal), prices[-1])
+        ohlc = (prices[0], max(prices, key=Decimal), min(prices, key=Decimal), last)
         ids = (inside[0]["t"], inside[-1]["t"]) if inside else (-1, -1)
         rows.append(
-            [
-                start,
-                prices[0],
-                *ends,
-                sums[0],
-                start + length_ms - 1,
-                sums[1],
-                len(inside),
-                *sums[2:],
-                "0",
-                *ids,
-            ]
+            [start, *ohlc, sums[0], start + length_ms - 1, sums[1], len(inside), *sums[2:], "0", *ids]
         )
     return rows
+
+
+def check_three_ways(
+    on: Exchange, symbol: str, start_ns: int, end_ns: int, interval: str, length_ms: int
+) -> None:
+    trades = list(streamed(on, Topic("trade", symbol), start_ns, end_ns))
+    mine = counted(trades, length_ms, end_ns // MS_NS)
+    assert mine
+
+    klines = [message["k"] for message in streamed(on, Topic(f"kline_{interval}", symbol), start_ns, end_ns)]
+    closed = [[kline[key] for key in "tohlcvTqnVQBfL"] for kline in klines if kline["x"]]
+    assert [row for row in closed if row[0] >= mine[0][0]] == mine
+
+    answered: list[list[Any]] = []
+    while len(answered) < len(mine):
+        first = answered[-1][0] + 1 if answered else mine[0][0]
+        query = f"symbol={symbol}&interval={interval}&limit=1000&startTime={first}"
+        answered += json.loads(get(on, "/api/v3/klines", query, end_ns).body)
+    assert answered[: len(mine)] == [row[:12] for row in mine]
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -421,21 +427,19 @@ def counted(trades: list[Any], length_ms: int, until_ms: int) -> list[list[Any]]
 def test_three_ways_to_a_kline_agree(seed: int, interval: str, seconds: int) -> None:
     """What is streamed, what is answered over REST, and what is counted from the trades that were streamed."""
     tape = random_tape(seed)
-    mine = counted(list(streamed(tape, "trade")), seconds * 1000, (tape.origin_ns + 26 * BLOCK_NS) // MS_NS)
-    mine = [row for row in mine if row[6] < (tape.origin_ns + 26 * BLOCK_NS) // MS_NS]
-    assert len(mine) >= 26 * 60 // seconds - 60
+    end_ns = tape.origin_ns + 26 * BLOCK_NS
+    check_three_ways(exchange(tape), "BTCUSDT", tape.origin_ns, end_ns, interval, seconds * 1000)
 
-    closed = [message["k"] for message in streamed(tape, f"kline_{interval}") if message["k"]["x"]]
-    told = [[kline[key] for key in "tohlcvTqnVQBfL"] for kline in closed]
-    assert [row for row in told if row[0] >= mine[0][0]] == mine
 
-    end_ns = tape.origin_ns + 27 * BLOCK_NS
-    query = f"symbol=BTCUSDT&interval={interval}&limit=1000&startTime="
-    answered: list[list[Any]] = []
-    while not answered or answered[-1][0] < mine[-1][0]:
-        first = answered[-1][0] + 1 if answered else mine[0][0]
-        answered += json.loads(get(exchange(tape), "/api/v3/klines", f"{query}{first}", end_ns).body)
-    assert answered[: len(mine)] == [row[:12] for row in mine]
+WORLD = worlds.exchange(BINANCE)
+
+
+@pytest.mark.parametrize("symbol", [listing.instrument.symbol for listing in BINANCE.listings])
+@pytest.mark.parametrize(("interval", "seconds"), [("1s", 1), ("1m", 60), ("5m", 300)])
+def test_they_agree_on_synthetic_markets(symbol: str, interval: str, seconds: int) -> None:
+    """Around an hour, with thousands of trades."""
+    start_ns = worlds.ORIGIN_NS + 55 * BLOCK_NS
+    check_three_ways(WORLD, symbol, start_ns, start_ns + 10 * BLOCK_NS, interval, seconds * 1000)
 
 
 # ---------------------------------------------------------------- tickers

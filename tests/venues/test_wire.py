@@ -69,6 +69,15 @@ def test_decimals_are_exact_and_a_column_reads_as_its_values(scale: Scale, value
         assert decimals == scale.least or not text.endswith("0")
 
 
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0, "0.00"), (49, "0.00"), (50, "0.01"), (149, "0.01"), (150, "0.02"), (6_500_049, "650.00")],
+)
+def test_a_finer_column_is_rounded_halves_up(value: int, text: str) -> None:
+    """A column in 1e-4 written with two decimals."""
+    assert encode((Decimal("x", Scale(2, 2), per=100),), {"x": np.array([value])}) == [text.encode()]
+
+
 def test_a_message_is_declared_by_its_own_text() -> None:
     """Literal text stays, per cent signs included; names become columns of their kinds."""
     kinds: dict[str, Callable[[str], Part]] = {"flag": Choice, "symbol": lambda _: "BTC%", "text": Text}
