@@ -71,6 +71,9 @@ class Skeleton(Protocol):
 
     def index_minutes(self, start_ns: int, end_ns: int) -> IndexMinutes: ...
 
+    @property
+    def premium_limit_e8(self) -> int: ...
+
     def premiums_e8(self, start_ns: int, end_ns: int, step_ns: int) -> Column: ...
 
     def minute_of(self, first_id: str, wanted: int, before_ns: int) -> int: ...
@@ -190,6 +193,11 @@ class HyperSynthReactor:
                     return Prints.join(parts)
             start_ns += DAY_NS
         return Prints.join(parts)
+
+    @property
+    def premium_limit_e8(self) -> int:
+        """No premium lies farther from 0."""
+        return self.skeleton.premium_limit_e8
 
     def premiums_e8(self, start_ns: int, end_ns: int, step_ns: int) -> Column:
         """The premium at start_ns, start_ns + step_ns, ... before end_ns; no block is generated."""

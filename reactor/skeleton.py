@@ -53,6 +53,7 @@ _UPDATES_LEAST = 200_000  # update ids of a minute in which nothing happens
 _YEAR_SECONDS = 365.25 * 86_400
 _Q32 = 1 << 32
 _LOG_PRICE_MAX_Q32 = 3 * _Q32  # the price stays within a factor of 20 of the initial one
+_BASIS_REACH = 6  # deviations beyond which neither basis ever goes
 
 # Cascade of log-volatility: cells of so many minutes, each with a value of its own; long ones span days.
 _CELLS_MINUTES = (1, 5, 20, 60, 240, 1_440)
@@ -242,6 +243,12 @@ class AssetPath:
         return np.append(path[:, :60].ravel(), minutes[-1])
 
 
+def _within(basis_q32: Column, std_bp: float) -> Column:
+    """A basis that keeps to its reach, which hardly one of a billion draws would leave."""
+    reach_q32 = _q(_BASIS_REACH * std_bp * 1e-4, _Q32)
+    return np.clip(basis_q32, -reach_q32, reach_q32)
+
+
 def _fold(paths: Column, low: Column, high: Column) -> Column:
     """Paths (one a row) with what leaves [low, high] folded back into it."""
     floor, ceiling = low[:, None], high[:, None]
@@ -299,9 +306,7 @@ class MinutePlan:
 class _Day:
     """A market's day by minutes, without what is carried over from other days and without its 1 s grid."""
 
-    basis_q32: Column  # slow basis at the 1,441 minute starts ...
-    fast_q32: Column  # ... and the fast one
-    bid_ticks: Column  # best bid at the same instants
+    bid_ticks: Column  # best bid at the 1,441 minute starts
     low_ticks: Column  # least and greatest bid of each minute
     high_ticks: Column
     activity_q16: Column
@@ -337,6 +342,7 @@ class MarketSkeleton:
         self._seed, self._asset, self._lock = seed, asset, RLock()
         self._days = _Days(self._make_day, keep=512)
         self._minutes = _Days(self._make_minutes, keep=512)
+        self._minute_bases = _Days(self._make_minute_bases, keep=512)
         self._bases = _Days(self._make_seconds_basis, keep=12)
         self._bids = _Days(self._make_seconds_bid, keep=6)
         unit = 10**instrument.price_decimals / instrument.tick_size
@@ -410,14 +416,26 @@ class MarketSkeleton:
         return int(rows.start_ns[max(i - 1, 0)])
 
     def premiums_e8(self, start_ns: int, end_ns: int, step_ns: int) -> Column:
-        """The premium at start_ns, start_ns + step_ns, ... before end_ns (whole seconds), from the basis alone."""
-        first, stop, step = (t // SECOND_NS for t in (start_ns, end_ns + SECOND_NS - 1, step_ns))
+        """The premium at start_ns, start_ns + step_ns, ... before end_ns (whole seconds), from the basis alone; if
+        these are minute starts, without the seconds between.
+        """
+        by_minute = start_ns % BLOCK_NS == step_ns % BLOCK_NS == 0
+        unit_ns = BLOCK_NS if by_minute else SECOND_NS
+        first, stop, step = start_ns // unit_ns, -(-end_ns // unit_ns), step_ns // unit_ns
+        units = DAY_NS // unit_ns  # of a day
         parts = [np.zeros(0, dtype=np.int64)]
         with self._lock:
-            for day in range(first // DAY_SECONDS, -(-stop // DAY_SECONDS)):
-                low, high = max(first - day * DAY_SECONDS, 0), min(stop - day * DAY_SECONDS, DAY_SECONDS)
-                parts.append(self._bases[day][low:high])
+            for day in range(first // units, -(-stop // units)):
+                basis = np.add(*self._minute_bases[day]) if by_minute else self._bases[day]
+                parts.append(basis[max(first - day * units, 0) : min(stop - day * units, units)])
         return self._premium_e8(np.concatenate(parts)[::step])
+
+    @property
+    def premium_limit_e8(self) -> int:
+        """No premium lies farther from 0."""
+        m = self.manifest
+        reach_bp = abs(m.basis_mean_bp) + _BASIS_REACH * (m.basis_std_bp + m.basis_fast_std_bp)
+        return math.ceil(max(reach_bp - m.impact_half_spread_bp, 0) * 1e4) + 2  # what two roundings can add
 
     def plan(self, k: int) -> MinutePlan:
         """Row k, counted from the origin's minute, as its block realises it."""
@@ -468,7 +486,7 @@ class MarketSkeleton:
         outside = np.maximum(basis_q32 - half, 0) - np.maximum(-basis_q32 - half, 0)
         return (outside * 10**8) >> 32
 
-    # ------------------------------------------------------------ a day without its seconds
+    # ------------------------------------------------------------ the basis
     def _draws(self, kind: str, day: int) -> Stream:
         return stream(self._seed, "market", self.instrument.market, kind, day)
 
@@ -488,7 +506,7 @@ class MarketSkeleton:
             path.append(((path[-1] * decay_q30) >> 30) + shock)
         free = np.array(path, dtype=np.int64)
         free += ((end - path[-1]) * _bridge_q30(decay, DAY_MINUTES)) >> 30
-        return free + _q(m.basis_mean_bp * 1e-4, _Q32)
+        return _within(free, m.basis_std_bp) + _q(m.basis_mean_bp * 1e-4, _Q32)
 
     def _fast_basis(self, day: int) -> Column:
         """The fast basis at the minute starts of a day: its half-life is seconds, so minutes are independent."""
@@ -497,12 +515,33 @@ class MarketSkeleton:
             * _q(self.manifest.basis_fast_std_bp * 1e-4, _Q32)
         ) >> 16
 
+    def _make_minute_bases(self, day: int) -> tuple[Column, Column]:
+        """The slow and the fast basis at the 1,441 minute starts of a day, both midnights included."""
+        fast = np.concatenate([self._fast_basis(day), self._fast_basis(day + 1)[:1]])
+        return self._slow_basis(day), fast
+
+    def _make_seconds_basis(self, day: int) -> Column:
+        """The basis at the 86,401 whole seconds of a day: the slow one interpolated, plus an Ornstein-Uhlenbeck of
+        seconds that passes through the minutes' fast values.
+        """
+        m = self.manifest
+        slow, minutes = self._minute_bases[day]
+        decay = 0.5 ** (1 / m.basis_fast_halflife_s)
+        decay_q16, noise_q32 = _q(decay), _q(m.basis_fast_std_bp * 1e-4 * math.sqrt(1 - decay**2), _Q32)
+        shocks = (self._draws("fast-seconds", day).normal_q16(DAY_SECONDS) * noise_q32) >> 16
+        fast = np.empty((61, DAY_MINUTES), dtype=np.int64)
+        fast[0] = minutes[:-1]
+        for s, shock in enumerate(shocks.reshape(60, DAY_MINUTES)):
+            fast[s + 1] = ((fast[s] * decay_q16) >> 16) + shock
+        fast += ((minutes[1:] - fast[60]) * _bridge_q30(decay, 60)[:, None]) >> 30
+        second = np.arange(60)[:, None]
+        grid = slow[:-1] + np.diff(slow) * second // 60 + _within(fast[:60], m.basis_fast_std_bp)
+        return np.append(grid.T.ravel(), slow[-1] + minutes[-1])
+
+    # ------------------------------------------------------------ a day without its seconds
     def _make_day(self, day: int) -> _Day:
         m, asset, log_price = self.manifest, self._asset.day(day), self._asset.minutes_q32(day)
-        slow, fast = (
-            self._slow_basis(day),
-            np.concatenate([self._fast_basis(day), self._fast_basis(day + 1)[:1]]),
-        )
+        slow, fast = self._minute_bases[day]
         bid = self._bid(log_price + slow + fast)
         before, after = bid[:-1], bid[1:]
         ends = log_price[:-1], log_price[1:]
@@ -549,8 +588,6 @@ class MarketSkeleton:
         per_second = m.update_ids_per_second + 3 * m.book_update_intensity + 2 * m.quote_intensity
         per_second += 16 * (m.requote_intensity + m.flicker_intensity) * (1 + m.quotes_per_move)
         return _Day(
-            basis_q32=slow,
-            fast_q32=fast,
             bid_ticks=bid,
             low_ticks=low,
             high_ticks=high,
@@ -604,25 +641,6 @@ class MarketSkeleton:
         return rows.bid_ticks[1:] + rows.closes_at_ask * self.manifest.base_spread_ticks
 
     # ------------------------------------------------------------ a day by seconds
-    def _make_seconds_basis(self, day: int) -> Column:
-        """Slow basis interpolated, plus an Ornstein-Uhlenbeck of seconds that passes through the minutes'
-        fast values.
-        """
-        m = self.manifest
-        rows = self._days[day]
-        decay = 0.5 ** (1 / m.basis_fast_halflife_s)
-        decay_q16, noise_q32 = _q(decay), _q(m.basis_fast_std_bp * 1e-4 * math.sqrt(1 - decay**2), _Q32)
-        shocks = (self._draws("fast-seconds", day).normal_q16(DAY_SECONDS) * noise_q32) >> 16
-        fast = np.empty((61, DAY_MINUTES), dtype=np.int64)
-        fast[0] = rows.fast_q32[:-1]
-        for s, shock in enumerate(shocks.reshape(60, DAY_MINUTES)):
-            fast[s + 1] = ((fast[s] * decay_q16) >> 16) + shock
-        fast += ((rows.fast_q32[1:] - fast[60]) * _bridge_q30(decay, 60)[:, None]) >> 30
-        second = np.arange(60)[:, None]
-        slow = rows.basis_q32[:-1] + np.diff(rows.basis_q32) * second // 60
-        grid = (slow + fast[:60]).T.ravel()
-        return np.append(grid, rows.basis_q32[-1] + rows.fast_q32[-1])
-
     def _make_seconds_bid(self, day: int) -> Column:
         """The best bid at the day's 86,401 whole seconds."""
         rows, path, basis = self._days[day], self._asset.seconds_q32(day), self._bases[day]

@@ -134,6 +134,8 @@ class ScriptedSkeleton:
     def seconds(self, start_ns: int, end_ns: int) -> Seconds:
         raise NotImplementedError
 
+    premium_limit_e8 = 0
+
     def premiums_e8(self, start_ns: int, end_ns: int, step_ns: int) -> Column:
         raise NotImplementedError
 

@@ -199,6 +199,19 @@ def test_premiums_are_the_grids(instrument: Instrument) -> None:
     start_ns = ORIGIN_NS // DAY_NS * DAY_NS + DAY_NS - 33 * SECOND_NS
     grid = market.seconds(start_ns, start_ns + 90 * SECOND_NS).premium_e8
     assert np.array_equal(market.premiums_e8(start_ns, start_ns + 90 * SECOND_NS, 5 * SECOND_NS), grid[::5])
+    midnight_ns = start_ns + 33 * SECOND_NS
+    minutes = market.premiums_e8(midnight_ns - BLOCK_NS, midnight_ns + 61 * SECOND_NS, BLOCK_NS)
+    seconds = market.premiums_e8(midnight_ns - BLOCK_NS, midnight_ns + 61 * SECOND_NS, SECOND_NS)
+    assert np.array_equal(minutes, seconds[::60])
+
+
+def test_premiums_keep_to_their_limit() -> None:
+    """No premium lies beyond the limit, not even one of a basis that would often go there; days of it come near."""
+    manifest = replace(MANIFESTS[PERP], basis_mean_bp=-3.0, basis_fast_std_bp=20.0, basis_std_bp=100.0)
+    path = AssetPath(7, "BTC", ORIGIN_NS, manifest)
+    market = MarketSkeleton(7, PERP, manifest, ORIGIN_NS, path)
+    premiums = market.premiums_e8(ORIGIN_NS, ORIGIN_NS + 20 * DAY_NS, SECOND_NS)
+    assert market.premium_limit_e8 // 3 < np.abs(premiums).max() <= market.premium_limit_e8
 
 
 def test_an_id_is_found_in_its_minute(instrument: Instrument) -> None:
