@@ -478,6 +478,10 @@ SPOT_STREAMS: Mapping[str, Stream] = {
     },
 }
 
+# Streams that were there until 2022-12-07 and 2026-03-26: still acknowledged, and silent.
+# https://github.com/JKorf/Binance.Net/issues/1195, 2023-02-04.
+RETIRED = ("!bookTicker", "!ticker@arr")
+
 # A stream of one symbol, or of all: these begin with an exclamation mark.
 _NAME = re.compile(r"(?:([^@\s/!]{1,50})@(?!!)|(?=!))([^@]+(?:@[^@]+)*)")
 
@@ -485,11 +489,13 @@ _NAME = re.compile(r"(?:([^@\s/!]{1,50})@(?!!)|(?=!))([^@]+(?:@[^@]+)*)")
 def stream_topic(
     name: str, streams: Mapping[str, Stream], symbols: Container[str], dress: tuple[str, ...]
 ) -> Topic | None:
-    """The topic of a stream name; None when it names no listed symbol, which is no error: such a stream is silent.
+    """The topic of a stream name; None when it is silent, which is no error: no listed symbol's, or retired.
 
     Symbols are lower-case in stream names, another spelling is another symbol; a stream of all markets has the
     symbol "". Raises VenueError on a malformed name.
     """
+    if name in RETIRED and name not in streams:
+        return None
     match = _NAME.fullmatch(name)
     if match is None:
         raise VenueError("INVALID_STREAM")
