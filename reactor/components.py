@@ -1,4 +1,4 @@
-"""The pieces a minute is made of: its clock, its market orders, the moves of the price, the touch and its queues.
+"""The pieces a minute is made of: its clock, its market orders, and the moves of the price.
 
 Price comes first and flow is conditional on it: the best bid is pinned to the skeleton's 1 s grid, orders lean the
 way the price goes, and queues lean towards the next move. Every piece is a pure function of its stream and the
@@ -20,7 +20,6 @@ import numpy as np
 from reactor.fixed import (
     ONE,
     apportion,
-    distinct,
     exclusive,
     exp_q16,
     group_of,
@@ -31,7 +30,6 @@ from reactor.fixed import (
 )
 from reactor.manifest import SimulationManifest
 from reactor.rng import Stream
-from reactor.settlement import SidePrints, settle
 from reactor.skeleton import MinutePlan
 from reactor.types import BLOCK_NS, MS_NS, SECOND_NS, Column, Instrument, Side
 
@@ -72,7 +70,7 @@ class Role(IntEnum):
 
 
 ROLES = len(Role) - 1
-_LEAST_PAUSE_NS = 2 * MS_NS
+_LEAST_PAUSE_NS, _LONGEST_PAUSE_NS = 2 * MS_NS, 450 * MS_NS
 ALONE_NS = _LEAST_PAUSE_NS // (4 * (ROLES + 2))
 
 
@@ -147,9 +145,9 @@ class Rhythm:
         intensity = exp_q16(np.clip(heat, -6 * ONE, 4 * ONE)) * pace >> 16
         edges = np.concatenate([[0], np.cumsum(np.maximum(intensity, 16))])
         # Pauses are short where orders are many, so that the orders placed in them do not stand out.
-        mean_ns = 2 * MS_NS + 2_400 * MS_NS // (plan.n_orders + 8)
+        mean_ns = 2 * MS_NS + 6_000 * MS_NS // (plan.n_orders + 8)
         pauses = _LEAST_PAUSE_NS + (draws.exponential_q16(61) * mean_ns >> 16)
-        pauses = np.minimum(pauses, 400 * MS_NS)
+        pauses = np.minimum(pauses, _LONGEST_PAUSE_NS)
         return Clock(edges, heat, spell, trend, int(pauses[60]), pauses[:60])
 
 
@@ -442,266 +440,3 @@ def _pinned(second: Column, size_q8: Column, change: Column) -> Column:
         counts = np.diff(np.searchsorted(second[members], np.arange(len(change) + 1)))
         result[members] = sign * apportion(totals[counts > 0], wish[members], counts[counts > 0])
     return result
-
-
-# ---------------------------------------------------------------- executions
-@dataclass(frozen=True, slots=True, eq=False)
-class Executions:
-    """What the orders did: one row per order in time order, and one per print, order by order.
-
-    `swept_lots` is what an order took at the best price, `lots` all it took.
-    """
-
-    ts_ns: Column
-    side: Column
-    lots: Column
-    swept_lots: Column
-    print_order: Column
-    print_price: Column
-    print_lots: Column
-    print_agg: Column  # counts (order, price) pairs from 0
-
-
-class Matching:
-    """Cuts orders into prints so that the minute's counts, volume and quote volume are met exactly."""
-
-    _COUNT_SKEW, _SIZE_SKEW = q16(1.2), q16(1.0)
-    _COUNT_BY_SIZE, _ROUND_SHARE = q16(0.65), q16(0.3)
-
-    def __init__(self, manifest: SimulationManifest, instrument: Instrument) -> None:
-        self._min_lots = manifest.min_lots(instrument)
-
-    def draw(
-        self, draws: Stream, plan: MinutePlan, clock: Clock, orders: Orders, steps: Steps
-    ) -> tuple[Executions, Steps]:
-        """The executions, and all steps of the touch, those that the free orders need included."""
-        if not plan.n_orders:
-            return Executions(*[np.zeros(0, np.int64)] * 8), steps
-        n, bids = len(orders.ts_ns), plan.bid_ticks
-        buy = orders.side == Side.BUY
-        base = np.where(buy, bids.min() + plan.spread_ticks, bids.min())
-        path = TouchPath.of(plan, steps)
-        (bid, ask), (bid_after, ask_after) = path.at(np.maximum(orders.ts_ns - 1, -1)), path.at(orders.ts_ns)
-        best = np.where(buy, ask, bid)
-        reach = np.abs(np.where(buy, ask_after - ask, bid_after - bid))
-        free = [orders.at(Role.BUY_FREE), orders.at(Role.SELL_FREE)]
-        best[free], reach[free] = base[free], 0
-
-        # Levels beyond the first go to the orders that move the price; what these cannot take, to a sweep from each
-        # end of the range, which refills at once.
-        beyond = plan.n_agg - plan.n_orders
-        taken = min(beyond, int(reach.sum()))
-        levels = np.zeros(n, np.int64)
-        if taken:
-            levels = apportion(np.array([taken]), reach, np.array([n]))
-        sweeps = []
-        for role, size, sign in (
-            (Role.SELL_HIGH, (beyond - taken + 1) // 2, -1),
-            (Role.BUY_LOW, (beyond - taken) // 2, 1),
-        ):
-            if size:
-                i = orders.at(role)
-                levels[i] = reach[i] = size
-                at_ns = orders.ts_ns[i : i + 1]
-                sweeps.append(there_and_back(at_ns, at_ns + ALONE_NS | 3, np.array([sign * size])))
-
-        weight = exp_q16(
-            (orders.log_size_q16 * self._COUNT_BY_SIZE >> 16)
-            + (draws.normal_q16(n) * self._COUNT_SKEW >> 16),
-            256,
-        )
-        weight += 1
-        weight[free] = 0
-        prints = levels + 1 + apportion(np.array([plan.n_prints - plan.n_agg]), weight, np.array([n]))
-        of = group_of(prints)
-        nth = (np.arange(plan.n_prints) - exclusive(prints)[of]) * (levels + 1)[of] // prints[of]
-        price = best[of] + orders.side[of] * (nth * reach[of] // np.maximum(levels[of], 1))
-
-        skew = draws.normal_q16(plan.n_prints) * self._SIZE_SKEW >> 16
-        size_weight = exp_q16(orders.log_size_q16[of] + skew, 1 << 10) // prints[of]
-        rounded = draws.chance(plan.n_prints, self._ROUND_SHARE)
-        lots = np.zeros(plan.n_prints, np.int64)
-        ts_ns = orders.ts_ns.copy()
-        first = exclusive(prints)
-        jitter = draws.uniform_q16(2).tolist()
-        for side, volume, units, roles in (
-            (Side.BUY, plan.buy_lots, plan.buy_quote_units, (Role.BUY_LOW, Role.BUY_HIGH, Role.BUY_FREE)),
-            (
-                Side.SELL,
-                plan.sell_lots,
-                plan.sell_quote_units,
-                (Role.SELL_LOW, Role.SELL_HIGH, Role.SELL_FREE),
-            ),
-        ):
-            lowest = int(bids.min()) + (plan.spread_ticks if side == Side.BUY else 0)
-            members = np.flatnonzero(orders.side[of] == side)
-            low, high, last = (int(np.searchsorted(members, first[orders.at(role)])) for role in roles)
-            settled = settle(
-                SidePrints(
-                    side,
-                    price[members] - lowest,
-                    size_weight[members],
-                    rounded[members],
-                    low,
-                    high,
-                    last,
-                    int(np.ptp(bids)),
-                ),
-                volume,
-                units - lowest * volume,
-                self._min_lots,
-                bids - bids.min(),
-            )
-            lots[members] = settled.lots
-            price[members[last]] += settled.free_offset
-            i = orders.at(roles[2])
-            at_ns = np.array([clock.slot(settled.grid_point, roles[2], jitter.pop()) & ~3 | ORDER_LANE])
-            ts_ns[i] = at_ns[0]
-            away = settled.free_offset - int(bids[settled.grid_point] - bids.min())
-            if away:
-                sweeps.append(there_and_back(at_ns - ALONE_NS | 3, at_ns + ALONE_NS | 3, np.array([away])))
-
-        order = stable_order(ts_ns)
-        rank = np.empty(n, np.int64)
-        rank[order] = np.arange(n)
-        by_order = stable_order(rank[of])
-        print_order, price, lots = rank[of][by_order], price[by_order], lots[by_order]
-        starts = exclusive(prints[order])
-        new = (np.diff(print_order, prepend=-1) != 0) | (np.diff(price, prepend=-1) != 0)
-        agg = np.cumsum(new) - 1
-        at_best = np.where(nth[by_order] == 0, lots, 0)
-        return (
-            Executions(
-                ts_ns[order],
-                orders.side[order],
-                np.add.reduceat(lots, starts),
-                np.add.reduceat(at_best, starts),
-                print_order,
-                price,
-                lots,
-                agg,
-            ),
-            Steps.join(steps, *sweeps),
-        )
-
-
-# ---------------------------------------------------------------- the touch
-@dataclass(frozen=True, slots=True, eq=False)
-class Touch:
-    """Best prices and their quantities from every event on. Row 0 is the start of the block, at time 0; the other
-    times are distinct.
-    """
-
-    ts_ns: Column
-    bid_ticks: Column
-    ask_ticks: Column
-    bid_lots: Column
-    ask_lots: Column
-
-
-class Queues:
-    """The quantities at the best prices. One side changes at a time, an executed order takes exactly what it took, and
-    the last event brings the next keyframe's quantities.
-    """
-
-    CLOSE_NS = BLOCK_NS - 8
-    _RACE_NS, _RACE_SIGMA = 150_000, q16(2.4)
-    _JITTER, _STEP, _THIN = q16(0.06), q16(0.11), q16(0.15)
-
-    def __init__(self, manifest: SimulationManifest, instrument: Instrument) -> None:
-        self._rate = q16(manifest.quote_intensity * 60)
-        self._per_order, self._per_move = q16(manifest.quotes_per_order), q16(manifest.quotes_per_move)
-        self._lots = min(manifest.lots(manifest.touch_notional, instrument), (1 << 31) - 1)
-        self._sigma = q16(manifest.touch_sigma)
-        self._imbalance, self._pull = q16(manifest.imbalance_sigma), q16(manifest.imbalance_pull)
-        self._fill_ns = max(1, round(manifest.queue_fill_ms * MS_NS))
-        self._least = manifest.min_lots(instrument) + 1
-
-    def at_rest(self, draws: Stream) -> tuple[int, int]:
-        """Bid and ask quantities of a keyframe."""
-        imbalance = draws.normal_q16(1) * self._imbalance >> 16
-        return self._shares(imbalance, draws.normal_q16(1) * self._sigma >> 16)
-
-    def draw(
-        self,
-        draws: Stream,
-        plan: MinutePlan,
-        clock: Clock,
-        executions: Executions,
-        path: TouchPath,
-        first: tuple[int, int],
-        last: tuple[int, int],
-    ) -> Touch:
-        """The touch through the minute, from the quantities `first` (bid, ask) to `last`."""
-        quotes = self._quote_times(draws, plan, clock, executions.ts_ns, path.ts_ns[1:])
-        orders = executions.ts_ns
-        ts_ns = distinct(np.concatenate([[0], path.ts_ns[1:], orders - 1, orders, quotes, [self.CLOSE_NS]]))
-        n = len(ts_ns)
-        at, before = np.searchsorted(ts_ns, orders), np.searchsorted(ts_ns, orders) - 1
-        bid, ask = path.at(ts_ns)
-        bid_step, ask_step = np.diff(bid, prepend=bid[0]), np.diff(ask, prepend=ask[0])
-
-        # A regime lasts from one move to the next.
-        moved = (bid_step != 0) | (ask_step != 0)
-        regime, begins = np.cumsum(moved), np.concatenate([[0], np.flatnonzero(moved)])
-        length = np.diff(np.append(begins, n))
-        age_q16 = ((np.arange(n) - begins[regime] + 1) << 16) // length[regime]
-        next_move = np.append(np.sign((bid_step + ask_step)[begins[1:]]), 0)
-        noise = draws.normal_q16(n)
-        walk = np.cumsum((noise * np.abs(noise) >> 16) * self._STEP >> 16)
-        level = draws.normal_q16(len(begins)) * self._imbalance >> 16
-        logit = np.clip(level[regime] + walk - walk[begins][regime], -7 * ONE // 2, 7 * ONE // 2)
-        logit += next_move[regime] * (self._pull * (ONE // 2 + age_q16 * 4 // 5) >> 16)
-        log_total = (draws.normal_q16(len(begins)) * self._sigma >> 16)[regime]
-        log_total += draws.normal_q16(n) * self._JITTER >> 16
-        total, share = exp_q16(log_total, self._lots), logistic_q16(logit)
-
-        buy = executions.side == Side.BUY
-        unprovoked = ~moved
-        unprovoked[at] = unprovoked[before] = False
-        coin = draws.chance(n, ONE // 2)
-        urge_q16 = age_q16 * age_q16 >> 16
-        urge_q16 = urge_q16 * urge_q16 >> 16
-        sides = []
-        for step, part, maker, mine, ends in (
-            (bid_step, share, ~buy, coin, (first[0], last[0])),
-            (ask_step, ONE - share, buy, ~coin, (first[1], last[1])),
-        ):
-            since = ts_ns - np.maximum.accumulate(np.where(step != 0, ts_ns, -SECOND_NS))
-            fill = np.minimum(ONE, self._THIN + since * ONE // self._fill_ns)
-            lots = (total * part >> 16) * fill >> 16
-            fresh = np.flatnonzero(step)
-            lots[fresh] = exp_q16(draws.normal_q16(len(fresh)), 1 << 10) * lots[fresh] >> 10
-            lots = np.maximum(lots, self._least)
-            # The queue that a sweep is about to take thins out first.
-            hit, kept = (np.flatnonzero(maker & swept) for swept in (step[at] != 0, step[at] == 0))
-            taken = executions.swept_lots[hit]
-            thin = np.full(len(begins), ONE)
-            rows = before[hit]
-            thin[regime[rows]] = np.minimum(taken * ONE // lots[rows], ONE)
-            lots = np.maximum(lots * (ONE - (urge_q16 * (ONE - thin[regime]) >> 16)) >> 16, self._least)
-            lots[rows] = taken
-            lots[before[kept]] = np.maximum(lots[before[kept]], executions.lots[kept] + 1)
-            lots[at[kept]] = lots[before[kept]] - executions.lots[kept]
-            touched = (step != 0) | (unprovoked & mine)
-            touched[before[maker]] = touched[at[maker]] = True
-            touched[[0, -1]] = True
-            lots[[0, -1]] = ends
-            sides.append(lots[np.maximum.accumulate(np.where(touched, np.arange(n), 0))])
-        return Touch(ts_ns, bid, ask, sides[0], sides[1])
-
-    def _shares(self, logit: Column, log_total: Column) -> tuple[int, int]:
-        total, share = exp_q16(log_total, self._lots), logistic_q16(logit)
-        bid, ask = (max(self._least, int((total * part >> 16)[0])) for part in (share, ONE - share))
-        return bid, ask
-
-    def _quote_times(
-        self, draws: Stream, plan: MinutePlan, clock: Clock, orders_ns: Column, moves_ns: Column
-    ) -> Column:
-        """Clustered unprovoked changes, and the races that follow orders and moves."""
-        times = [clock.draw(draws, int(draws.poisson(1, self._rate * plan.activity_q16 >> 16)[0]))]
-        for causes, mean in ((orders_ns, self._per_order), (moves_ns, self._per_move)):
-            n = int(draws.poisson(1, mean * len(causes))[0]) if len(causes) else 0
-            cause = causes[draws.below(n, len(causes))]
-            times.append(cause + exp_q16(draws.normal_q16(n) * self._RACE_SIGMA >> 16, self._RACE_NS))
-        return spread_evenly(np.minimum(np.concatenate(times), self.CLOSE_NS - 8), QUOTE_LANE)

@@ -15,15 +15,17 @@ from numpy.typing import NDArray
 from reactor.components import Clock, q16
 from reactor.fixed import ONE, distinct, exp_q16, stable_order
 from reactor.manifest import SimulationManifest
+from reactor.matching import Executions
 from reactor.rng import Stream
 from reactor.skeleton import MinutePlan
-from reactor.types import BLOCK_NS, TICK_NS, BookSide, Column, Instrument
+from reactor.types import BLOCK_NS, MS_NS, TICK_NS, BookSide, Column, Instrument, Side
 
 TICKS = BLOCK_NS // TICK_NS
 _SIZES = 1 << 13
 _MAX_UPDATES = 200_000  # of a side and minute, whatever the activity
-TICK_BITS = TICKS.bit_length()
-_GONE, _DEEP, _FALLEN, _TOUCH = range(4)
+_TICK_BITS, _KIND_BITS = TICKS.bit_length(), 3
+# Where two kinds of row meet in one place, the later one holds.
+_GONE, _DEEP, _FALLEN, _ANNOUNCED, _TOUCH = range(5)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -136,20 +138,19 @@ class Depth:
         clock: Clock,
         side: BookSide,
         touch: SideTouch,
+        executions: Executions,
         start: SideBook,
         end: SideBook,
     ) -> SideRows:
         """Every change of a side's levels that leads from keyframe `start` along the touch to keyframe `end`."""
         best = np.concatenate([start.ranks[:1], touch.ranks])
-        tick, rank, lots, kind = (
-            np.concatenate(parts)
-            for parts in zip(
-                self._touch_rows(touch),
-                self._fallen_rows(draws, best),
-                self._deep_rows(draws, plan, clock, side, touch),
-                strict=True,
-            )
+        sources = (
+            self._touch_rows(touch),
+            self._fallen_rows(draws, best),
+            self._deep_rows(draws, plan, clock, side, touch),
+            self._announced_rows(draws, side, touch, executions),
         )
+        tick, rank, lots, kind = (np.concatenate(parts) for parts in zip(*sources, strict=True))
         order = _sorted_rows(tick, rank, kind)
         tick, rank, lots = tick[order], rank[order], lots[order]
 
@@ -222,11 +223,26 @@ class Depth:
         valid = np.flatnonzero((ranks > best) & ((side == BookSide.ASK) | (ranks < 0)))
         return ticks[valid], ranks[valid], lots[valid], np.full(len(valid), _DEEP)
 
+    def _announced_rows(
+        self, draws: Stream, side: BookSide, touch: SideTouch, executions: Executions
+    ) -> tuple[Column, Column, Column, Column]:
+        """The deeper levels that orders take stood in the book before, at the quantity that prints."""
+        fills, first = executions.fills, executions.first_fill_of_levels()
+        aggressor = Side.BUY if side == BookSide.ASK else Side.SELL
+        lots = np.add.reduceat(fills.lots, first) if len(first) else fills.lots
+        deeper = np.flatnonzero((fills.level[first] > 0) & (executions.side[fills.order[first]] == aggressor))
+        taken, lots = first[deeper], lots[deeper]
+        lead_ns = 60 * MS_NS + (draws.uniform_q16(len(taken)) * 400 * MS_NS >> 16)
+        ticks = np.maximum(executions.ts_ns[fills.order[taken]] - lead_ns, 0) // TICK_NS
+        ranks = fills.price_ticks[taken] * (1 if side == BookSide.ASK else -1)
+        behind = np.flatnonzero(ranks > touch.ranks[ticks])
+        return ticks[behind], ranks[behind], lots[behind], np.full(len(behind), _ANNOUNCED)
+
 
 def _sorted_rows(tick: Column, rank: Column, kind: Column) -> Column:
     """The rows by (rank, tick), the last kind of each only."""
-    place = (rank - rank.min()) << TICK_BITS | tick
-    order = stable_order(place << 2 | kind)
+    place = (rank - rank.min()) << _TICK_BITS | tick
+    order = stable_order(place << _KIND_BITS | kind)
     place = place[order]
     last: Column = order[np.diff(place, append=place[-1] + 1) != 0]
     return last

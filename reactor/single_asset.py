@@ -16,19 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reactor.bars import BarSeries
-from reactor.components import (
-    Executions,
-    Matching,
-    OrderFlow,
-    PricePath,
-    Queues,
-    Rhythm,
-    Touch,
-    TouchPath,
-)
+from reactor.components import OrderFlow, PricePath, Rhythm, TouchPath
 from reactor.depth import TICKS, Depth, SideBook, SideRows, SideTouch
 from reactor.fixed import stable_order
 from reactor.manifest import SimulationManifest
+from reactor.matching import Executions, Matching
+from reactor.queues import Queues, Touch
 from reactor.rng import Stream, stream
 from reactor.skeleton import MinutePlan
 from reactor.types import (
@@ -290,7 +283,7 @@ class HyperSynthReactor:
             side_touch = SideTouch(best[last_event], lots[last_event], changed)
             frames = _side_book(start, side), _side_book(end, side)
             draws = self._draws(f"depth-{side.name}", k)
-            rows.append(self._depth.rows(draws, plan, clock, side, side_touch, *frames))
+            rows.append(self._depth.rows(draws, plan, clock, side, side_touch, done, *frames))
         return _block(plan, touch, done, rows)
 
 
@@ -333,7 +326,9 @@ def _block(plan: MinutePlan, touch: Touch, done: Executions, rows: list[SideRows
         return plan.update_id + count * span // total
 
     start_tick = plan.start_ns // TICK_NS
-    n = len(done.print_lots)
+    fills = done.fills
+    agg = np.zeros(len(fills.order), np.int64)
+    agg[done.first_fill_of_levels()] = 1
     return Block(
         plan.start_ns,
         plan.start_ns + BLOCK_NS,
@@ -346,13 +341,13 @@ def _block(plan: MinutePlan, touch: Touch, done: Executions, rows: list[SideRows
             update_id(quote_count),
         ),
         Prints(
-            plan.start_ns + done.ts_ns[done.print_order],
-            done.print_price,
-            done.print_lots,
-            done.side[done.print_order],
-            plan.first_trade_id + np.arange(n),
-            plan.first_agg_id + done.print_agg,
-            plan.first_order_id + done.print_order,
+            plan.start_ns + done.ts_ns[fills.order],
+            fills.price_ticks,
+            fills.lots,
+            done.side[fills.order],
+            plan.first_trade_id + np.arange(len(agg)),
+            plan.first_agg_id + np.cumsum(agg) - 1,
+            plan.first_order_id + fills.order,
         ),
         Levels(start_tick + tick, side, price, lots, update_id(through[tick])),
     )
