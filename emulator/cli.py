@@ -91,9 +91,14 @@ def _announce(gateway: Gateway) -> None:
     table = Table("", "HTTP", "WebSocket")
     for venue, urls in gateway.urls.items():
         table.add_row(venue, urls["http"], urls["ws"])
+        if gateway.ca:
+            table.add_row("", urls["https"], urls["wss"])
     table.add_row("control", gateway.control_url)
     console = Console(highlight=False)
-    console.print(table, "ready", sep="\n")
+    console.print(table)
+    if gateway.ca:
+        console.print(f"certificate to trust: {gateway.ca}", soft_wrap=True)
+    console.print("ready")
 
 
 def main() -> None:

@@ -157,6 +157,13 @@ class Config:
     control_host: str = _setting(
         "127.0.0.1", HOST, "Address the control API listens on; beyond loopback only with an API key."
     )
+    tls: bool = _setting(
+        False,
+        FLAG,
+        "Serve each venue over TLS too, ten ports higher, with a certificate of a local authority.",
+    )
+    tls_cert: str = _setting("", TEXT, "A certificate of your own for that, in PEM, with its chain.")
+    tls_key: str = _setting("", TEXT, "The certificate's key, in PEM; may be in the same file.")
     api_key: str = _setting("", TEXT, "Key that control requests must carry as X-API-Key.")
     seed: int = _setting(1, SEED, "Seed of the synthetic world.")
     start: int | None = _setting(None, INSTANT, "Where the virtual clock starts.")
@@ -206,6 +213,7 @@ def load(layers: Iterable[Layer], registry: Sequence[VenueProtocol]) -> Config:
                 ) from None
     config = Config(**values)  # type: ignore[arg-type]  # each was parsed by its own kind
     _check_control(config, places)
+    _check_tls(config, places)
     ids = [venue.id for venue in registry]
     _check_names(config.venues, ids, places.get("venues"), "venue")
     listed = [row.instrument.market for venue in chosen(config, registry) for row in venue.listings]
@@ -263,6 +271,13 @@ def _check_control(config: Config, places: Mapping[str, str]) -> None:
     if not config.api_key and not is_loopback(config.control_host):
         place = places["control_host"]
         raise ConfigError(f"{place}: {config.control_host} is no loopback address; that takes an api_key")
+
+
+def _check_tls(config: Config, places: Mapping[str, str]) -> None:
+    if config.tls_key and not config.tls_cert:
+        raise ConfigError(f"{places['tls_key']}: a key takes its tls_cert")
+    if config.tls_cert and not config.tls:
+        raise ConfigError(f"{places['tls_cert']}: a certificate takes tls")
 
 
 def _check_names(names: Sequence[str], known: Sequence[str], place: str | None, noun: str) -> None:

@@ -89,7 +89,10 @@ class Clock:
 
 
 class Emulator:
-    """An emulator in a thread of this program, running from `start` to `stop` or within a `with`."""
+    """An emulator in a thread of this program, running from `start` to `stop` or within a `with`.
+
+    `ca` is the certificate that TLS clients must trust, None without TLS.
+    """
 
     clock: Clock
 
@@ -120,6 +123,7 @@ class Emulator:
         self._thread = thread
         self._urls = gateway.urls
         self.control_url = gateway.control_url
+        self.ca = gateway.ca
         self.clock = Clock(gateway.driver, self._loop)
 
     def stop(self) -> None:
@@ -129,13 +133,13 @@ class Emulator:
             self._thread.join()
             self._thread = None
 
-    def url(self, venue: str) -> str:
-        """http://host:port of the venue, without a path or a slash at the end."""
-        return self._urls[venue]["http"]
+    def url(self, venue: str, *, tls: bool = False) -> str:
+        """http://host:port of the venue, or https: without a path or a slash at the end. KeyError without TLS."""
+        return self._urls[venue]["https" if tls else "http"]
 
-    def ws_url(self, venue: str) -> str:
-        """ws://host:port of the venue, without a path or a slash at the end."""
-        return self._urls[venue]["ws"]
+    def ws_url(self, venue: str, *, tls: bool = False) -> str:
+        """ws://host:port of the venue, or wss: without a path or a slash at the end. KeyError without TLS."""
+        return self._urls[venue]["wss" if tls else "ws"]
 
     def _run(self, gateway: Gateway, started: Future[asyncio.AbstractEventLoop]) -> None:
         with asyncio.Runner(loop_factory=auto_loop_factory()) as runner:

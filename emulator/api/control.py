@@ -36,12 +36,16 @@ async def guard(run: Run, key: Key) -> None:
 
 # ---------------------------------------------------------------- what is said
 class Health(BaseModel):
-    """How to reach what is running. `venues` is {id: {"http": url, "ws": url}}."""
+    """How to reach what is running.
+
+    `venues` is {id: {"http": url, "ws": url}}, with TLS "https" and "wss" too, and `ca` then the file to trust.
+    """
 
     status: str
     seed: int
     now_ns: int
     venues: dict[str, dict[str, str]]
+    ca: str | None = None
 
 
 class Clock(BaseModel):
@@ -77,11 +81,12 @@ class Speed(_Body):
 
 
 # ---------------------------------------------------------------- routes
-@health.get("/health")
+@health.get("/health", response_model_exclude_none=True)
 async def read_health(run: Run) -> Health:
     """Whether it runs, and where."""
     now_ns, _ = run.driver.stamp()
-    return Health(status="ok", seed=run.config.seed, now_ns=now_ns, venues=run.urls)
+    ca = str(run.ca) if run.ca else None
+    return Health(status="ok", seed=run.config.seed, now_ns=now_ns, venues=run.urls, ca=ca)
 
 
 @clock.get("")

@@ -9,9 +9,12 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
+import ssl
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, cast
+from itertools import chain
+from pathlib import Path
+from typing import Any, TypeAlias, cast
 
 import uvicorn
 from uvicorn._types import (
@@ -36,6 +39,7 @@ BODY_BYTES_MAX = 1 << 20
 TOO_LARGE = HttpResponse(413, b"Content Too Large", "text/plain")
 
 CONTROL = "control"
+TLS_PORT_OFFSET = 10  # above a venue's plain port
 GOING_AWAY = Close(1001)
 GOODBYE_S = 1.0  # so long clients may take to answer it
 KEEP_ALIVE_S = 75  # beyond what clients keep idle connections for, or they meet one that is just being closed
@@ -94,13 +98,16 @@ def _answer(port: Port, scope: HTTPScope, body: bytes) -> HttpResponse:
 
 
 # ---------------------------------------------------------------- listeners
+Name: TypeAlias = tuple[str, bool]  # of a listener: whose it is, and whether it speaks TLS
+
+
 class PortBusyError(Exception):
     """A port cannot be had: which, for whom, and why."""
 
 
-def bind(addresses: Mapping[str, tuple[str, int]]) -> dict[str, socket.socket]:
+def bind(addresses: Mapping[Name, tuple[str, int]]) -> dict[Name, socket.socket]:
     """A listening socket for each name's (host, port); when one cannot be had, none, and PortBusyError."""
-    sockets: dict[str, socket.socket] = {}
+    sockets: dict[Name, socket.socket] = {}
     for name, (host, port) in addresses.items():
         try:
             family, kind, proto, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
@@ -114,7 +121,8 @@ def bind(addresses: Mapping[str, tuple[str, int]]) -> dict[str, socket.socket]:
                 held.close()
             busy = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
             why = "is in use" if busy else f"cannot be had: {getattr(error, 'strerror', None) or error}"
-            raise PortBusyError(f"port {port} on {host}, for {name}, {why}") from None
+            whose = f"{name[0]} over TLS" if name[1] else name[0]
+            raise PortBusyError(f"port {port} on {host}, for {whose}, {why}") from None
     return sockets
 
 
@@ -122,9 +130,14 @@ class Listener:
     """A bound socket and what is served on it: uvicorn's HTTP protocol, without the rest of uvicorn's server."""
 
     def __init__(
-        self, sock: socket.socket, app: ASGI3Application, upgrade: Callable[..., Connection] | None
+        self,
+        sock: socket.socket,
+        app: ASGI3Application,
+        upgrade: Callable[..., Connection] | None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self._socket = sock
+        self._tls = tls
         self._server: asyncio.Server | None = None
         self._state = ServerState()
         self._config = uvicorn.Config(
@@ -146,6 +159,11 @@ class Listener:
         return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
     @property
+    def schemes(self) -> tuple[str, str]:
+        """The URL schemes of requests and sockets."""
+        return ("https", "wss") if self._tls else ("http", "ws")
+
+    @property
     def busy(self) -> bool:
         """Whether any HTTP connection is open."""
         return bool(self._state.connections)
@@ -155,7 +173,7 @@ class Listener:
         self._config.load()
         protocol = cast(Any, self._config.http_protocol_class)
         make = partial(protocol, config=self._config, server_state=self._state, app_state={})
-        self._server = await asyncio.get_running_loop().create_server(make, sock=self._socket)
+        self._server = await asyncio.get_running_loop().create_server(make, sock=self._socket, ssl=self._tls)
 
     def date(self, date: bytes) -> None:
         """Send this Date with every answer from now on."""
@@ -177,6 +195,15 @@ class Listener:
             connection.transport.abort()
 
 
+def _tls(config: Config) -> tuple[ssl.SSLContext | None, Path | None]:
+    """What TLS listeners speak and the certificate to trust, where the run has them."""
+    if not config.tls:
+        return None, None
+    from emulator.tls import context  # noqa: PLC0415  # its libraries take longer to import than most runs need
+
+    return context(config)
+
+
 # ---------------------------------------------------------------- the run
 class Gateway:
     """One run: its world, its clock, its venues' ports. Making it takes the ports; nothing answers before `serve`.
@@ -186,8 +213,12 @@ class Gateway:
 
     def __init__(self, config: Config, registry: Sequence[VenueProtocol]) -> None:
         venues = chosen(config, registry)
-        addresses = {CONTROL: (config.control_host, 0)}
-        addresses |= {venue.id: (config.host, venue.port_offset) for venue in venues}
+        tls, self.ca = _tls(config)
+        addresses = {(CONTROL, False): (config.control_host, 0)}
+        for venue in venues:
+            addresses[venue.id, False] = (config.host, venue.port_offset)
+            if tls:
+                addresses[venue.id, True] = (config.host, venue.port_offset + TLS_PORT_OFFSET)
         base = config.base_port
         sockets = bind({name: (host, base and base + offset) for name, (host, offset) in addresses.items()})
         self.config = config
@@ -195,11 +226,13 @@ class Gateway:
         self.hub = Hub()
         self.driver = Driver(self.hub, self._on_second, self.start_ns, config.speed, config.paused)
         self._ports = self._make_ports(venues, registry)
-        self._venues = {
-            port.venue.id: Listener(sockets[port.venue.id], venue_app(port), partial(Connection, port))
-            for port in self._ports
-        }
-        self._control = Listener(sockets[CONTROL], self._control_app, None)
+        self._venues: dict[str, list[Listener]] = {port.venue.id: [] for port in self._ports}
+        for port in self._ports:
+            app, upgrade = venue_app(port), partial(Connection, port)
+            for context in (None, tls) if tls else (None,):
+                sock = sockets[port.venue.id, context is not None]
+                self._venues[port.venue.id].append(Listener(sock, app, upgrade, context))
+        self._control = Listener(sockets[CONTROL, False], self._control_app, None)
         self._control_api: asyncio.Future[ASGI3Application] | None = None
 
     def _make_ports(self, venues: Sequence[VenueProtocol], registry: Sequence[VenueProtocol]) -> list[Port]:
@@ -221,10 +254,10 @@ class Gateway:
 
     @property
     def urls(self) -> dict[str, dict[str, str]]:
-        """{venue id: {"http": url, "ws": url}}, without a path or a slash at the end."""
+        """{venue id: {"http": url, "ws": url}}, with TLS "https" and "wss" too; no path, no slash at the end."""
         return {
-            name: {scheme: f"{scheme}://{listener.authority}" for scheme in ("http", "ws")}
-            for name, listener in self._venues.items()
+            name: {scheme: f"{scheme}://{row.authority}" for row in listeners for scheme in row.schemes}
+            for name, listeners in self._venues.items()
         }
 
     async def serve(self, stop: asyncio.Event, ready: Callable[[], None]) -> None:
@@ -253,7 +286,7 @@ class Gateway:
         self.hub.close()
 
     def _listeners(self) -> list[Listener]:
-        return [self._control, *self._venues.values()]
+        return [self._control, *chain.from_iterable(self._venues.values())]
 
     def _connections(self) -> list[Connection]:
         return [connection for port in self._ports for connection in port.connections]
