@@ -28,6 +28,7 @@ from tests.venues.spot import (
     TICK0,
     TWO,
     connect,
+    day_of,
     differences,
     exchange,
     get,
@@ -235,7 +236,8 @@ def test_klines_are_twelve_values() -> None:
 
 
 HOUR = exchange(market(prints=[(T0 + k * BLOCK_NS, 100 + k, 1, BUY, k, k, k) for k in range(31)]))
-HOUR_NS = T0 + 40 * SECOND_NS + 30 * BLOCK_NS  # the end of the last of them
+HOUR_END_NS = T0 + 40 * SECOND_NS + 30 * BLOCK_NS  # the end of the last of them
+HOUR_MS = 3_600_000
 
 
 def minute_ms(k: int) -> int:
@@ -243,7 +245,7 @@ def minute_ms(k: int) -> int:
     return 1_699_999_980_000 + k * 60_000
 
 
-def opens(query: str, now_ns: int = HOUR_NS) -> list[int]:
+def opens(query: str, now_ns: int = HOUR_END_NS) -> list[int]:
     answer = get(HOUR, "/api/v3/klines", "symbol=BTCUSDT&" + query, now_ns)
     assert answer.status == 200, answer
     return [row[0] for row in json.loads(answer.body)]
@@ -278,9 +280,12 @@ def test_klines_of_a_time(query: str, minutes: list[int]) -> None:
 
 def test_the_running_kline_is_the_last() -> None:
     """Until its end, and the next one from its first moment on."""
-    assert opens("interval=1m&limit=2", HOUR_NS - 20 * BLOCK_NS - 10 * MS_NS) == [minute_ms(9), minute_ms(10)]
-    assert opens("interval=1m&limit=2", HOUR_NS - 20 * BLOCK_NS) == [minute_ms(9), minute_ms(10)]
-    assert opens("interval=1m&limit=2", HOUR_NS - 20 * BLOCK_NS + 10 * MS_NS) == [
+    assert opens("interval=1m&limit=2", HOUR_END_NS - 20 * BLOCK_NS - 10 * MS_NS) == [
+        minute_ms(9),
+        minute_ms(10),
+    ]
+    assert opens("interval=1m&limit=2", HOUR_END_NS - 20 * BLOCK_NS) == [minute_ms(9), minute_ms(10)]
+    assert opens("interval=1m&limit=2", HOUR_END_NS - 20 * BLOCK_NS + 10 * MS_NS) == [
         minute_ms(10),
         minute_ms(11),
     ]
@@ -352,6 +357,33 @@ def test_statistics_at_the_end_of_a_minute_need_no_block(path: str) -> None:
     """Neither does the last price."""
     now_ns = (T0 // BLOCK_NS + 1) * BLOCK_NS
     assert get(exchange(OLD), f"/api/v3/{path}", "symbol=BTCUSDT", now_ns).status == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "query"),
+    [
+        *(("klines", f"&interval={name}&limit=1000") for name in INTERVALS if name != "1s"),
+        *((f"ticker/{name}", "") for name in ("24hr", "tradingDay", "price")),
+        ("ticker", "&windowSize=4h"),
+        ("avgPrice", ""),
+    ],
+)
+def test_of_the_running_minute_its_own_block_is_enough(path: str, query: str) -> None:
+    """All before it comes from rows."""
+    tape = day_of(
+        prints=[(T0 - k * HOUR_MS * MS_NS, 100, 1, BUY, 40 - k, 40 - k, 40 - k) for k in range(30, -1, -1)]
+    )
+    assert get(exchange(tape), f"/api/v3/{path}", "symbol=BTCUSDT" + query, T0 + SECOND_NS).status == 200
+    assert set(tape.asked) <= {T0 // BLOCK_NS * BLOCK_NS}
+
+
+def test_an_id_and_a_minute_find_their_aggregates_without_a_block() -> None:
+    """Ids at the start of a minute are known from its row."""
+    tape = day_of(prints=[(T0, 100, 1, BUY, 9, 9, 9)])
+    for query in ("&fromId=0", f"&startTime={T0 // BLOCK_NS * 60_000}"):
+        answer = get(exchange(tape), "/api/v3/aggTrades", "symbol=BTCUSDT" + query, T0 + SECOND_NS)
+        assert [row["a"] for row in json.loads(answer.body)] == [9]
+    assert tape.asked == []
 
 
 # ---------------------------------------------------------------- what a client counts itself

@@ -91,8 +91,8 @@ _SUMS = (
 _SYMBOL = '{"symbol":"<s:symbol>",'
 _MINI = _SYMBOL + _EXTREMES + _LAST + _SUMS
 # by the parameter `type`
-SPOT_DAY_TICKER = {"FULL": _SYMBOL + _CHANGE + _NOW + _EXTREMES + _SUMS, "MINI": _MINI}
-SPOT_WINDOW_TICKER = {"FULL": _SYMBOL + _CHANGE + _EXTREMES + _LAST + _SUMS, "MINI": _MINI}
+SPOT_REST_DAY_TICKERS = {"FULL": _SYMBOL + _CHANGE + _NOW + _EXTREMES + _SUMS, "MINI": _MINI}
+SPOT_REST_WINDOW_TICKERS = {"FULL": _SYMBOL + _CHANGE + _EXTREMES + _LAST + _SUMS, "MINI": _MINI}
 
 WINDOW_MINUTES = {
     f"{n}{unit}": n * minutes
@@ -374,7 +374,7 @@ def named_tickers(told: Told, call: Call) -> bytes:
 def day_ticker(call: Call, market: HyperSynthReactor) -> Declared:
     """24 h statistics, the newest print, the best quotes."""
     bars = statistics(market, DAY_MINUTES, call.instant)
-    return _typed(SPOT_DAY_TICKER, call), {
+    return _typed(SPOT_REST_DAY_TICKERS, call), {
         **ticker_columns(market, bars, call.instant),
         "x": closes_before(market, bars),
         "Q": np.array([last_lots(market, call.now_ns)]),
@@ -383,9 +383,9 @@ def day_ticker(call: Call, market: HyperSynthReactor) -> Declared:
 
 
 def trading_day_ticker(call: Call, market: HyperSynthReactor) -> Declared:
-    """Statistics of the running day of a time zone, which closes at its end."""
+    """Statistics of the running day of a time zone, at midnight of the one that ends; it closes at its end."""
     day = market.bars.running(INTERVALS["1d"].shifted(_offset_ns(call.params)), call.instant)
-    return _typed(SPOT_WINDOW_TICKER, call), ticker_columns(market, day, day.close_ns - 1)
+    return _typed(SPOT_REST_WINDOW_TICKERS, call), ticker_columns(market, day, day.close_ns - 1)
 
 
 def window_ticker(call: Call, market: HyperSynthReactor) -> Declared:
@@ -394,7 +394,7 @@ def window_ticker(call: Call, market: HyperSynthReactor) -> Declared:
     if minutes is None:
         raise VenueError("INVALID_PARAMETER", name="windowSize")
     bars = statistics(market, minutes, call.instant)
-    return _typed(SPOT_WINDOW_TICKER, call), ticker_columns(market, bars, call.instant)
+    return _typed(SPOT_REST_WINDOW_TICKERS, call), ticker_columns(market, bars, call.instant)
 
 
 def price_ticker(call: Call, market: HyperSynthReactor) -> Declared:
@@ -457,12 +457,13 @@ def span(call: Call, oldest_ns: int) -> tuple[int, int]:
 
 
 def _next_aggregate(market: HyperSynthReactor, at_ns: int) -> int:
-    """The id of the first aggregate at or after an instant, which it gets if it is yet to come."""
+    """The id of the first aggregate at or after an instant, or that it will get; a minute's first needs no block."""
     minute_ns = at_ns - at_ns % BLOCK_NS
+    this, after = market.minutes(minute_ns, minute_ns + 2 * BLOCK_NS).first_agg_id.tolist()
+    if at_ns == minute_ns:
+        return int(this)
     prints = market.window(minute_ns, minute_ns + BLOCK_NS).prints
-    later = prints.agg_id[np.searchsorted(prints.ts_ns, at_ns) :]
-    after = market.minutes(minute_ns + BLOCK_NS, minute_ns + 2 * BLOCK_NS).first_agg_id
-    return int(np.append(later, after)[0])
+    return int(np.append(prints.agg_id, after)[np.searchsorted(prints.ts_ns, at_ns)])
 
 
 def _offset_ns(params: Mapping[str, str]) -> int:
