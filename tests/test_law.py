@@ -9,9 +9,8 @@ from __future__ import annotations
 import json
 import time
 import urllib.request
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import cycle, pairwise
@@ -19,115 +18,14 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import pytest
-from websockets.sync.client import ClientConnection, connect
 
+from tests.listening import FEEDS, Listener, listening
 from tests.serving import Served, ask, serving
 
 START = "2026-01-05T23:58:53Z"  # two minutes from here go over midnight
 SECONDS = 120
-READ_S = 30
 
 Told: TypeAlias = Mapping[str, Sequence[bytes]]  # what was said, by the channel that said it
-
-
-# ---------------------------------------------------------------- a client of everything
-@dataclass(frozen=True, slots=True)
-class Feed:
-    """A venue's socket: how streams are asked for on it, and which one a message is of (None: an acknowledgement)."""
-
-    path: str
-    streams: tuple[str, ...]
-    asks: Callable[[Sequence[str]], list[Any]]
-    stream_of: Callable[[Any], str | None]
-    rest: Mapping[str, Any]  # paths that are asked at the end, with the body of a POST or None for a GET
-
-
-FEEDS = {
-    "binance": Feed(
-        "/stream",
-        (
-            "btcusdt@trade",
-            "btcusdt@aggTrade",
-            "btcusdt@bookTicker",
-            "btcusdt@depth",
-            "btcusdt@depth@100ms",
-            "btcusdt@depth5",
-            "btcusdt@depth20@100ms",
-        ),
-        lambda streams: [{"method": "SUBSCRIBE", "params": list(streams), "id": 1}],
-        lambda message: message.get("stream"),
-        {
-            "/api/v3/depth?symbol=BTCUSDT&limit=5000": None,
-            "/api/v3/trades?symbol=BTCUSDT&limit=1000": None,
-            "/api/v3/time": None,
-        },
-    ),
-    "binance-usdm": Feed(
-        "/market/stream",
-        (
-            "btcusdt@trade",
-            "btcusdt@aggTrade",
-            "btcusdt@bookTicker",
-            "btcusdt@depth@0ms",
-            "ethusdt@depth5@500ms",
-            "btcusdt@kline_1m",
-            "!ticker@arr",
-            "!markPrice@arr@1s",
-        ),
-        lambda streams: [{"method": "SUBSCRIBE", "params": list(streams), "id": 1}],
-        lambda message: message.get("stream"),
-        {
-            "/fapi/v1/depth?symbol=BTCUSDT&limit=1000": None,
-            "/fapi/v1/klines?symbol=BTCUSDT&interval=3m": None,
-            "/fapi/v1/premiumIndex": None,
-            "/fapi/v1/fundingRate?limit=9": None,
-        },
-    ),
-    "hyperliquid": Feed(
-        "/ws",
-        ("l2Book", "bbo", "trades"),
-        lambda streams: [
-            {"method": "subscribe", "subscription": {"type": name, "coin": "BTC"}} for name in streams
-        ],
-        lambda message: None if message["channel"] == "subscriptionResponse" else message["channel"],
-        {"/info": {"type": "l2Book", "coin": "BTC"}},
-    ),
-}
-
-
-class Listener:
-    """A socket, and all it has been told."""
-
-    def __init__(self, socket: ClientConnection, feed: Feed) -> None:
-        self.socket = socket
-        self.feed = feed
-        self.told: defaultdict[str, list[bytes]] = defaultdict(list)
-
-    def subscribe(self, streams: Sequence[str]) -> None:
-        for said in self.feed.asks(streams):
-            self.socket.send(json.dumps(said))
-
-    def collect(self) -> None:
-        """Take in what was sent until now: a pong comes after it."""
-        assert self.socket.ping().wait(READ_S), "no answer to a ping"
-        while True:
-            try:
-                payload = self.socket.recv(timeout=0, decode=False)
-            except TimeoutError:
-                return
-            stream = self.feed.stream_of(json.loads(payload))
-            if stream is not None:
-                self.told[stream].append(payload)
-
-
-@contextmanager
-def listening(served: Served, venue: str) -> Iterator[Listener]:
-    feed = FEEDS[venue]
-    url = served.venues[venue]["ws"] + feed.path
-    with connect(
-        url, compression=None, max_queue=None, max_size=None, ping_interval=None, proxy=None
-    ) as socket:
-        yield Listener(socket, feed)
 
 
 # ---------------------------------------------------------------- how time passes
@@ -197,8 +95,8 @@ def run(circumstance: Circumstance) -> Told:
             told |= {f"{venue} {stream}": listener.told[stream] for stream in listener.feed.streams}
             if circumstance.exact:
                 told |= {
-                    f"{venue} {path}": [answer(served.venues[venue]["http"] + path, body)]
-                    for path, body in listener.feed.rest.items()
+                    f"{venue} {path} {body}": [answer(served.venues[venue]["http"] + path, body)]
+                    for path, body in listener.feed.rest
                 }
     return told
 
