@@ -33,6 +33,7 @@ STYLES: Mapping[str, Mapping[str, float]] = {
         "mean_order_notional": 22_000.0,
         "min_trade_notional": 100.0,
         "update_ids_per_second": 60_000.0,
+        "metaorder_alpha": 1.4,
         "metaorder_gap_ms": 50.0,
         "trade_size_sigma": 1.8,
         "flow_lean": 0.35,

@@ -1,33 +1,74 @@
-"""The ladder follows the book."""
+"""Ladder: after any changes its best levels are those of a plain dict."""
 
-from __future__ import annotations
+import itertools
 
 import numpy as np
-from hypothesis import given
-from hypothesis import strategies as st
+import pytest
 
 from reactor.book import Ladder
 from reactor.types import BookSide, BookSnapshot, Levels
-from tests.handmade import columns
-
-CHANGES = st.lists(st.tuples(st.sampled_from(BookSide), st.integers(1, 12), st.integers(0, 3)), max_size=60)
 
 
-def snapshot(bids: list[tuple[int, int]], asks: list[tuple[int, int]]) -> BookSnapshot:
-    arrays = [np.array([pair[i] for pair in side], dtype=np.int64) for side in (bids, asks) for i in (0, 1)]
-    return BookSnapshot(0, 0, *arrays)
+def column(*values: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    return np.array(values, dtype=np.int64)
 
 
-@given(CHANGES, st.integers(0, 15))
-def test_a_ladder_holds_what_a_dictionary_holds(changes: list[tuple[BookSide, int, int]], n: int) -> None:
-    """Both sides best first, emptied levels gone, removals of absent levels harmless."""
-    bids, asks = [(8, 5), (7, 2)], [(9, 1), (11, 4)]
-    ladder, books = Ladder(snapshot(bids, asks)), (dict(bids), dict(asks))
-    ladder.apply(
-        columns(Levels, [(i, side, price, lots, i) for i, (side, price, lots) in enumerate(changes)], 5)
+def snapshot(bids: dict[int, int], asks: dict[int, int]) -> BookSnapshot:
+    best_first = sorted(bids, reverse=True), sorted(asks)
+    return BookSnapshot(
+        0,
+        0,
+        column(*best_first[0]),
+        column(*(bids[p] for p in best_first[0])),
+        column(*best_first[1]),
+        column(*(asks[p] for p in best_first[1])),
     )
-    for side, price, lots in changes:
-        books[side][price] = lots
-    for side in BookSide:
-        best_first = sorted(((p, q) for p, q in books[side].items() if q), reverse=side == BookSide.BID)
-        assert ladder.top(side, n) == best_first[:n]
+
+
+def change(side: BookSide, price: int, lots: int) -> Levels:
+    return Levels(column(0), column(side), column(price), column(lots), column(1))
+
+
+def test_best_levels_first_on_both_sides() -> None:
+    """Bids descend, asks ascend; a short side gives what it has."""
+    ladder = Ladder(snapshot({98: 5, 99: 1, 90: 7}, {101: 2, 105: 3}))
+    assert ladder.top(BookSide.BID, 2) == [(99, 1), (98, 5)]
+    assert ladder.top(BookSide.ASK, 9) == [(101, 2), (105, 3)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "bids"),
+    [
+        ([(100, 4)], [(100, 4), (99, 1), (98, 5)]),
+        ([(99, 8)], [(99, 8), (98, 5)]),
+        ([(99, 0)], [(98, 5)]),
+        ([(97, 0)], [(99, 1), (98, 5)]),
+        ([(99, 0), (99, 3)], [(99, 3), (98, 5)]),
+        ([(99, 0), (98, 0)], []),
+    ],
+    ids=["new best", "other quantity", "best gone", "absent level gone", "gone and back", "empty side"],
+)
+def test_a_change_of_the_bids(changes: list[tuple[int, int]], bids: list[tuple[int, int]]) -> None:
+    """A quantity replaces, 0 removes, and removing what is not there is no error."""
+    ladder = Ladder(snapshot({98: 5, 99: 1}, {101: 2}))
+    for price, lots in changes:
+        ladder.apply(change(BookSide.BID, price, lots))
+    assert ladder.top(BookSide.BID, 10) == bids
+    assert ladder.top(BookSide.ASK, 10) == [(101, 2)]
+
+
+def test_long_histories_agree_with_a_dict() -> None:
+    """Two thousand random changes of both sides leave the ladder equal to sorted dicts, at every step."""
+    rng = np.random.default_rng(3)
+    books: tuple[dict[int, int], dict[int, int]] = ({50: 1}, {150: 1})
+    ladder = Ladder(snapshot(*books))
+    for _ in range(2_000):
+        side = BookSide(int(rng.integers(2)))
+        price, lots = int(rng.integers(1, 40)) + 100 * side, int(rng.integers(0, 3))
+        ladder.apply(change(side, price, lots))
+        books[side].pop(price, None)
+        if lots:
+            books[side][price] = lots
+        for which, depth in itertools.product(BookSide, (1, 5, 100)):
+            best = sorted(books[which].items(), reverse=which == BookSide.BID)[:depth]
+            assert ladder.top(which, depth) == best
