@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reactor.types import BLOCK_NS, SECOND_NS, TICK_NS
+from reactor.types import BLOCK_NS, MS_NS, SECOND_NS, TICK_NS
 from tests import worlds
 from tests.worlds import ORIGIN_NS
 from venues.base import (
@@ -41,6 +41,8 @@ from venues.registry import VENUES
 Message: TypeAlias = Any  # a JSON value as json.loads makes it
 
 START_NS = ORIGIN_NS + 2 * BLOCK_NS
+START_MS = START_NS // MS_NS
+LISTED_MINUTES = 400 * 1440  # from a market's listing to its origin
 TICKS = PAGE_NS // TICK_NS
 
 
@@ -65,6 +67,7 @@ class Dialogue:
     unsubscribe: Callable[[Message], Message]
     streams: tuple[Stream, ...]
     requests: tuple[HttpRequest, ...]
+    bars: tuple[tuple[HttpRequest, int], ...]  # requests for the newest 1,000 bars, and the minutes in one
 
 
 def get(path: str, query: str = "") -> HttpRequest:
@@ -76,6 +79,19 @@ def post(path: str, body: Message) -> HttpRequest:
         "POST", path, headers={"content-type": "application/json"}, body=json.dumps(body).encode()
     )
 
+
+def candles(coin: str, interval: str, start_ms: int) -> Message:
+    asked = {"coin": coin, "interval": interval, "startTime": start_ms, "endTime": START_MS}
+    return {"type": "candleSnapshot", "req": asked}
+
+
+# The intervals from a minute on, of which a month is of no fixed length.
+MINUTES = {
+    **{f"{n}m": n for n in (1, 3, 5, 15, 30)},
+    **{f"{n}h": n * 60 for n in (1, 2, 4, 6, 8, 12)},
+    **{f"{n}d": n * 1440 for n in (1, 3)},
+    "1w": 7 * 1440,
+}
 
 DIALOGUES: Mapping[str, Dialogue] = {
     "binance": Dialogue(
@@ -90,6 +106,14 @@ DIALOGUES: Mapping[str, Dialogue] = {
             Stream("btcusdt@depth5@100ms", lambda m: [(m["bids"], m["asks"])]),
             Stream("btcusdt@depth20", lambda m: [(m["bids"], m["asks"])]),
             Stream("btcusdt@bookTicker", lambda m: [[m[key] for key in "ubBaA"]]),
+            Stream("ethusdt@kline_1s", lambda m: [m["k"]]),
+            Stream("btcusdt@kline_1m", lambda m: [m["k"]]),
+            Stream("btcusdt@kline_1M@+08:00", lambda m: [m["k"]]),
+            Stream("btcusdt@miniTicker", lambda m: [[m[key] for key in "cohlvq"]]),
+            Stream("solusdt@ticker", lambda m: [[m[key] for key in "pPwxcQbBaAohlvqFLn"]]),
+            Stream("btcusdt@ticker_4h", lambda m: [[m[key] for key in "pPohlcwvqFLn"]]),
+            Stream("btcusdt@avgPrice", lambda m: [(m["w"], m["T"])]),
+            Stream("!miniTicker@arr", lambda m: [[row[key] for key in "scohlvq"] for row in m]),
         ),
         requests=(
             get("/api/v3/ping"),
@@ -97,6 +121,23 @@ DIALOGUES: Mapping[str, Dialogue] = {
             get("/api/v3/exchangeInfo", "symbol=BTCUSDT"),
             get("/api/v3/depth", "symbol=BTCUSDT&limit=100"),
             get("/api/v3/trades", "symbol=BTCUSDT&limit=10"),
+            get("/api/v3/historicalTrades", "symbol=BTCUSDT&limit=10&fromId=7"),
+            get("/api/v3/aggTrades", "symbol=BTCUSDT&limit=10"),
+            get("/api/v3/klines", "symbol=BTCUSDT&interval=5m&limit=10&timeZone=5:30"),
+            get("/api/v3/uiKlines", "symbol=BTCUSDT&interval=1s&limit=10"),
+            get("/api/v3/avgPrice", "symbol=BTCUSDT"),
+            get("/api/v3/ticker/24hr", "symbol=BTCUSDT&type=MINI"),
+            get("/api/v3/ticker/tradingDay", "symbol=BTCUSDT&timeZone=-3"),
+            get("/api/v3/ticker", "symbol=BTCUSDT&windowSize=4h"),
+            get("/api/v3/ticker/price"),
+            get("/api/v3/ticker/bookTicker", "symbol=BTCUSDT"),
+        ),
+        bars=(
+            *(
+                (get("/api/v3/klines", f"symbol=BTCUSDT&interval={name}&limit=1000"), minutes)
+                for name, minutes in MINUTES.items()
+            ),
+            (get("/api/v3/uiKlines", "symbol=SOLUSDT&interval=1h&limit=1000&timeZone=5:30"), 60),
         ),
     ),
     "binance-usdm": Dialogue(
@@ -131,6 +172,17 @@ DIALOGUES: Mapping[str, Dialogue] = {
             get("/fapi/v1/fundingRate", "symbol=BTCUSDT&limit=3"),
             get("/fapi/v1/ticker/24hr", "symbol=BTCUSDT"),
         ),
+        bars=tuple(
+            (get(f"/fapi/v1/{path}", f"{query}&interval={name}&limit=1000"), minutes)
+            for path, query in (
+                ("klines", "symbol=BTCUSDT"),
+                ("continuousKlines", "pair=BTCUSDT&contractType=PERPETUAL"),
+                ("markPriceKlines", "symbol=BTCUSDT"),
+                ("indexPriceKlines", "pair=BTCUSDT"),
+                ("premiumIndexKlines", "symbol=BTCUSDT"),
+            )
+            for name, minutes in MINUTES.items()
+        ),
     ),
     "hyperliquid": Dialogue(
         path="/ws",
@@ -140,6 +192,15 @@ DIALOGUES: Mapping[str, Dialogue] = {
             Stream({"type": "l2Book", "coin": "BTC"}, lambda m: [m["data"]["levels"]]),
             Stream({"type": "bbo", "coin": "BTC"}, lambda m: [m["data"]["bbo"]]),
             Stream({"type": "trades", "coin": "BTC"}, lambda m: [trade["tid"] for trade in m["data"]]),
+            Stream({"type": "l2Book", "coin": "BTC", "fast": True}, lambda m: [m["data"]["levels"]]),
+            Stream(
+                {"type": "l2Book", "coin": "ETH", "nSigFigs": 5, "mantissa": 2},
+                lambda m: [m["data"]["levels"]],
+            ),
+            Stream({"type": "candle", "coin": "BTC", "interval": "1m"}, lambda m: [m["data"]]),
+            Stream({"type": "activeAssetCtx", "coin": "ETH"}, lambda m: [m["data"]]),
+            Stream({"type": "activeAssetCtx", "coin": "PURR/USDC"}, lambda m: [m["data"]]),
+            Stream({"type": "allMids"}, lambda m: [m["data"]["mids"]]),
         ),
         requests=(
             post("/info", {"type": "meta"}),
@@ -147,6 +208,16 @@ DIALOGUES: Mapping[str, Dialogue] = {
             post("/info", {"type": "metaAndAssetCtxs"}),
             post("/info", {"type": "allMids"}),
             post("/info", {"type": "l2Book", "coin": "BTC"}),
+            post("/info", {"type": "recentTrades", "coin": "BTC"}),
+            post("/info", candles("BTC", "5m", START_MS - 3_600_000)),
+            post("/info", {"type": "fundingHistory", "coin": "BTC", "startTime": START_MS - 7_200_000}),
+            post("/info", {"type": "predictedFundings"}),
+            post("/info", {"type": "spotMetaAndAssetCtxs"}),
+        ),
+        bars=tuple(
+            (post("/info", candles("BTC", name, START_MS - 999 * minutes * 60_000)), minutes)
+            for name, minutes in MINUTES.items()
+            if name != "6h"
         ),
     ),
 }
@@ -429,3 +500,25 @@ def test_a_bent_request_gets_an_answer(
     )
     answer = venue.handle(bent_request, exchange(venue.id), START_NS)
     assert 200 <= answer.status < 600
+
+
+def bar_requests() -> list[Any]:
+    return [
+        pytest.param(venue, request, minutes, id=f"{venue.id}-{request.query or request.body.decode()}")
+        for venue in VENUES
+        for request, minutes in DIALOGUES[venue.id].bars
+    ]
+
+
+@pytest.mark.parametrize(("venue", "request_", "minutes"), bar_requests())
+def test_bars_of_the_past_need_no_block(venue: VenueProtocol, request_: HttpRequest, minutes: int) -> None:
+    """A thousand bars, or all since the listing, are answered without living through any minute but the running one."""
+    made = blocks_made(venue)
+    answer = venue.handle(request_, exchange(venue.id), START_NS + 30 * SECOND_NS)
+    assert answer.status == 200
+    assert min(1000, LISTED_MINUTES // minutes) <= len(json.loads(answer.body)) <= 1000
+    assert blocks_made(venue) - made <= 1
+
+
+def blocks_made(venue: VenueProtocol) -> int:
+    return sum(market._blocks.cache_info().misses for market in exchange(venue.id))
