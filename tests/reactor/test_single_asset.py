@@ -368,6 +368,14 @@ def test_minutes_follow_each_other(instrument: Instrument) -> None:
             check(market, market.skeleton.plan(k))
 
 
+def test_a_touch_that_cannot_change_still_ends_on_the_next_minute() -> None:
+    """Where the queues are always of the least size and nobody trades, ids and keyframes join up all the same."""
+    market = natural(THIN, trade_intensity_base=0.001, touch_notional=1.0, volatility=0.05)
+    for k in range(5):
+        for check in CHECKS:
+            check(market, market.skeleton.plan(k))
+
+
 def test_random_shapes_keep_their_promises() -> None:
     """Shapes nobody chose: any range, count, volume and average price the plan allows."""
     rng = np.random.default_rng(11)
