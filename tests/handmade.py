@@ -36,7 +36,7 @@ def columns(kind: type[C], rows: Rows, width: int) -> C:
     return kind(*(np.ascontiguousarray(table[:, i]) for i in range(width)))
 
 
-@dataclass
+@dataclass(eq=False)
 class HandmadeMarket:
     """Rows are plain tuples.
 

@@ -1,113 +1,392 @@
-"""The one funding formula that all venues share; a venue's model is its parameters.
+"""The one funding engine that all venues share; a venue's model is its parameters.
 
     F = clamp(g * (A(P) + clamp(I - A(P), -d, +d)) * h / 8, low, high)
 
-P is the premium index, sampled every few seconds; A its average over the interval so far, plain or weighted
-linearly towards the newest sample; I the interest per 8 h, d the damping, h the interval in hours, g a
-multiplier. Rates are integers in 1e-12, premiums in 1e-8, and instants whole multiples of the interval since
-the epoch.
+P is the premium index, sampled every few seconds or minutes; A its average over the interval, I the interest
+per 8 h, d the damping, g a multiplier, h the interval in hours. Rates are integers in 1e-12, premiums in 1e-8.
+Intervals end at multiples of their length since the epoch, in UTC, and are a pure function of the market: a
+symbol's own from its listing on, until a rate at its cap shortens them. Nothing here may depend on who asked
+before, nor on when.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from bisect import bisect_right
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from reactor.types import SECOND_NS, Column
+from reactor.types import SECOND_NS, Column, Columns
+from venues.base import Listing
 
 HOUR_NS = 3_600 * SECOND_NS
+BP_E12 = 100_000_000  # a basis point, 0.01 %
+HOURS = (1, 2, 4, 8)  # the intervals there are
+_TRACKS_KEPT = 4
+
+
+class Profile(StrEnum):
+    """Which rules a venue's models follow."""
+
+    REAL = "real"  # the venue's own, as published
+    CLASSIC = "classic"  # stylised ones: fixed intervals, round caps, and one effect a venue is known for
 
 
 class Average(StrEnum):
-    """How the premiums of an interval are averaged."""
+    """How premiums are averaged. Over a whole interval, LINEAR and ROLLING are the same."""
 
-    PLAIN = "plain"
-    LINEAR = "linear"  # the i-th of n samples weighs i
+    PLAIN = "plain"  # those since the last settlement, all alike
+    LINEAR = "linear"  # likewise, the i-th weighing i
+    ROLLING = "rolling"  # those of the last h hours, weighing as in LINEAR
+
+
+class Share(StrEnum):
+    """What an interval of h hours takes h / 8 of."""
+
+    RATE = "rate"
+    INTEREST = "interest"
 
 
 class PremiumSource(Protocol):
     """What funding needs of a market."""
 
     @property
-    def listed_ns(self) -> int: ...
+    def listed_ns(self) -> int:
+        """When the market begins, a whole minute."""
+        ...
+
+    @property
+    def premium_limit_e8(self) -> int:
+        """No premium lies farther from 0."""
+        ...
+
     def premiums_e8(self, start_ns: int, end_ns: int, step_ns: int) -> Column:
         """The premium index at start_ns, start_ns + step_ns, ... before end_ns."""
         ...
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class FundingModel:
-    """A venue's funding: the parameters of the formula, and the rates they make of a market's premiums.
+# ---------------------------------------------------------------- what the engine tells
+@dataclass(frozen=True, slots=True)
+class Period:
+    """An interval: its samples are taken in [start_ns, end_ns), its rate is settled at end_ns.
 
-    `interest_e12` is per 8 h, the caps are per interval. Averages of whole intervals are kept, for they never change.
+    It is shorter than `hours` after the listing, and where intervals became longer off their grid.
     """
 
-    interval_h: int
-    average: Average
-    low_e12: int
-    high_e12: int
-    interest_e12: int = 100_000_000  # 0.01 %
-    damping_e12: int = 500_000_000  # 0.05 %
-    multiplier_e3: int = 1_000
-    sample_ns: int = 5 * SECOND_NS
-    _averages: WeakKeyDictionary[PremiumSource, dict[int, int]] = field(
-        default_factory=WeakKeyDictionary, repr=False
+    start_ns: int
+    end_ns: int
+    hours: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Forecast(Columns):
+    """At each instant: the rate that would be settled then, when it next will be, the interval in hours."""
+
+    ts_ns: Column
+    rate_e12: Column
+    next_ns: Column
+    interval_h: Column
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Settlements(Columns):
+    """When, at what rate, from what average premium, and the hours of the interval that ended."""
+
+    ts_ns: Column
+    rate_e12: Column
+    premium_e12: Column
+    interval_h: Column
+
+
+@dataclass(frozen=True, slots=True)
+class Adaptation:
+    """How a symbol's interval follows its rates; intervals are in hours.
+
+    A settlement at a cap leads from an interval to `shorter` of it. Once so many settlements in a row as `calm_count`
+    had rates within +-`calm_e12`, it is `longer_h`, or the symbol's own where that is None.
+    """
+
+    shorter: Mapping[int, int]
+    longer_h: int | None = None
+    calm_count: int = 16
+    calm_e12: int = 5 * BP_E12 // 2
+
+
+# ---------------------------------------------------------------- what it keeps
+@dataclass(frozen=True, slots=True)
+class _Walk:
+    """A symbol's intervals from the listing to the settlement at `settled_ns`: from when on how many hours."""
+
+    changes: tuple[tuple[int, int], ...]
+    settled_ns: int
+    calm: int = 0  # settlements in a row
+
+
+@dataclass(slots=True)
+class _Memory:
+    """What is known of a market: pure values, so that whoever comes second computes the same again at worst."""
+
+    walk: _Walk
+    averages_e12: dict[int, int] = field(default_factory=dict)  # of whole intervals, by their ends
+    tracks: tuple[tuple[int, Column], ...] = ()  # (end, rate after each sample) of the intervals used last
+
+
+def parameter(default: Any, unit: str, low: int, high: int, effect: str) -> Any:
+    """A parameter of a model: its default, unit, least and greatest value, and what it does."""
+    return field(default=default, metadata={"unit": unit, "range": (low, high), "effect": effect})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FundingModel:
+    """A venue's funding of a symbol: the parameters of the formula, and the rates they make of a market's premiums.
+
+    ValueError on a parameter out of its range.
+    """
+
+    interval_h: int = parameter(8, "h", 1, 8, "the symbol's own interval: 1, 2, 4 or 8")
+    sample_ns: int = parameter(5 * SECOND_NS, "ns", SECOND_NS, HOUR_NS, "time between samples of the premium")
+    interest_e12: int = parameter(BP_E12, "1e-12 per 8 h", -100 * BP_E12, 100 * BP_E12, "the interest")
+    damping_e12: int = parameter(
+        5 * BP_E12, "1e-12", 0, 100 * BP_E12, "premium off the interest that is free"
+    )
+    multiplier_e3: int = parameter(1_000, "1e-3", 0, 10_000, "what the rate is multiplied by")
+    low_e12: int = parameter(-200 * BP_E12, "1e-12 per interval", -1_000 * BP_E12, 0, "the lowest rate")
+    high_e12: int = parameter(200 * BP_E12, "1e-12 per interval", 0, 1_000 * BP_E12, "the highest rate")
+    average: Average = Average.LINEAR
+    share: Share = Share.RATE
+    adaptation: Adaptation | None = None
+    _memories: WeakKeyDictionary[PremiumSource, _Memory] = field(
+        default_factory=WeakKeyDictionary, init=False, repr=False
     )
 
+    def __post_init__(self) -> None:
+        for row in fields(self):
+            low, high = row.metadata.get("range", (0, 0))
+            value = getattr(self, row.name)
+            if row.metadata and not low <= value <= high:
+                raise ValueError(
+                    f"{row.name} = {value} is not within {low} and {high} {row.metadata['unit']}"
+                )
+        if self.interval_h not in HOURS or HOUR_NS % self.sample_ns or self.sample_ns % SECOND_NS:
+            raise ValueError("an interval has 1, 2, 4 or 8 hours, and an hour whole samples at whole seconds")
+
+    # ------------------------------------------------------------ the schedule
     @property
     def interval_ns(self) -> int:
+        """The symbol's own interval; none is longer."""
         return self.interval_h * HOUR_NS
 
+    def period(self, market: PremiumSource, at_ns: int) -> Period:
+        """The interval that an instant falls into, not before the listing; one that starts at it rather than ends."""
+        changes = self._changes(market, at_ns)
+        from_ns, hours = changes[bisect_right(changes, at_ns, key=lambda change: change[0]) - 1]
+        length_ns = hours * HOUR_NS
+        end_ns = (at_ns // length_ns + 1) * length_ns
+        return Period(max(end_ns - length_ns, from_ns), end_ns, hours)
+
+    def _first_ns(self, market: PremiumSource) -> int:
+        """When the first whole interval begins."""
+        return -(-market.listed_ns // self.interval_ns) * self.interval_ns
+
+    def _changes(self, market: PremiumSource, until_ns: int) -> tuple[tuple[int, int], ...]:
+        """From when on intervals have how many hours, as of the settlements up to an instant."""
+        memory = self._memory(market)
+        walk = memory.walk
+        if self.adaptation is None or not self._may_cap(market):
+            return walk.changes
+        while True:
+            hours = walk.changes[-1][1]
+            end_ns = (walk.settled_ns // (hours * HOUR_NS) + 1) * hours * HOUR_NS
+            if end_ns > until_ns:
+                return walk.changes
+            rate_e12, _ = self._settle(market, Period(walk.settled_ns, end_ns, hours))
+            walk = memory.walk = self._next(self.adaptation, walk, end_ns, rate_e12)
+
+    def _next(self, rules: Adaptation, walk: _Walk, at_ns: int, rate_e12: int) -> _Walk:
+        """The walk after a settlement."""
+        hours = walk.changes[-1][1]
+        calm = walk.calm + 1 if abs(rate_e12) <= rules.calm_e12 else 0
+        following = hours
+        if rate_e12 in (self.low_e12, self.high_e12):
+            following = rules.shorter.get(hours, hours)
+        elif calm >= rules.calm_count and hours < self.interval_h:
+            following = max(hours, rules.longer_h or self.interval_h)
+        if following == hours:
+            return _Walk(walk.changes, at_ns, calm)
+        return _Walk((*walk.changes, (at_ns, following)), at_ns)
+
+    def _may_cap(self, market: PremiumSource) -> bool:
+        """Whether any premium can make a capped rate: the formula rises with the premium, and with the interval."""
+        reach_e12 = market.premium_limit_e8 * 10_000
+        low, high = self.rates_e12(np.array([-reach_e12, reach_e12])).tolist()
+        return not self.low_e12 < low <= high < self.high_e12
+
+    # ------------------------------------------------------------ the formula
+    def averages_e12(self, premiums_e8: Column, window: int | None = None) -> Column:
+        """After each sample, the average of the samples so far, of the last `window` where that is given."""
+        i = np.arange(1, len(premiums_e8) + 1)
+        first = np.maximum(i - window, 0) if window else np.zeros_like(i)
+        n = i - first
+        total = _running(premiums_e8)
+        plain = total[i] - total[first]
+        if self.average is Average.PLAIN:
+            return _in_e12(plain, n)
+        moment = _running(premiums_e8 * i)
+        return _in_e12(moment[i] - moment[first] - first * plain, n * (n + 1) // 2)
+
+    def rates_e12(
+        self, average_e12: Column, hours: int | None = None, earlier_e12: Column | None = None
+    ) -> Column:
+        """The rates of an interval of so many hours, its own where left out, from averages of the premium.
+
+        `earlier_e12` are the averages of the intervals before it that `look_back` asks for, the newest last.
+        """
+        hours = hours or self.interval_h
+        interest_e12, scale = self.interest_e12, hours
+        if self.share is Share.INTEREST:
+            interest_e12, scale = (interest_e12 * hours + 4) // 8, 8
+        calmed = average_e12 + np.clip(interest_e12 - average_e12, -self.damping_e12, self.damping_e12)
+        earlier = np.zeros(0, np.int64) if earlier_e12 is None else earlier_e12
+        multiplied = calmed * self.multipliers_e3(average_e12, earlier)
+        rates = self.styled_e12(nearest(multiplied * scale, 8_000), earlier)
+        return np.clip(rates, self.low_e12, self.high_e12)
+
+    @property
+    def look_back(self) -> int:
+        """How many earlier intervals a rate depends on."""
+        return 0
+
+    def multipliers_e3(self, average_e12: Column, earlier_e12: Column) -> Column:
+        """What each rate is multiplied by."""
+        return np.full_like(average_e12, self.multiplier_e3)
+
+    def styled_e12(self, rates_e12: Column, earlier_e12: Column) -> Column:
+        """Rates after what a venue does to them, before the caps."""
+        return rates_e12
+
+    # ------------------------------------------------------------ rates of a market
+    def forecast(self, market: PremiumSource, at_ns: Column) -> Forecast:
+        """What would be settled at these ascending instants, none before the listing.
+
+        A sample counts from the instant it is taken, so the last forecast of an interval is what is settled.
+        """
+        parts = [Forecast(*[np.zeros(0, np.int64)] * 4)]
+        done = 0
+        while done < len(at_ns):
+            period = self.period(market, int(at_ns[done]))
+            asked = at_ns[done : np.searchsorted(at_ns, period.end_ns)]
+            rates = self._track(market, period)[(asked - period.start_ns) // self.sample_ns]
+            ends = (np.full_like(asked, n) for n in (period.end_ns, period.hours))
+            parts.append(Forecast(asked, rates, *ends))
+            done += len(asked)
+        return Forecast.join(parts)
+
+    def settled(self, market: PremiumSource, start_ns: int, end_ns: int) -> Settlements:
+        """The settlements in [start_ns, end_ns): the first ends the first interval that was listed as a whole."""
+        rows = []
+        period = self.period(market, max(start_ns - 1, self._first_ns(market)))
+        while period.end_ns < end_ns:
+            rows.append((period.end_ns, *self._settle(market, period), period.hours))
+            period = self.period(market, period.end_ns)
+        return Settlements(*np.array(rows, dtype=np.int64).reshape(-1, 4).T)
+
     def next_settlement_ns(self, at_ns: int) -> int:
-        """The first settlement after an instant."""
         return (at_ns // self.interval_ns + 1) * self.interval_ns
 
-    def rates_e12(self, average_e12: Column) -> Column:
-        """The formula, from averages of the premium."""
-        calmed = average_e12 + np.clip(self.interest_e12 - average_e12, -self.damping_e12, self.damping_e12)
-        scaled = _nearest(calmed * (self.multiplier_e3 * self.interval_h), 8_000)
-        return np.clip(scaled, self.low_e12, self.high_e12)
-
-    def averages_e12(self, premiums_e8: Column) -> Column:
-        """After each sample of an interval, the average of the samples so far."""
-        i = np.arange(1, len(premiums_e8) + 1)
-        if self.average is Average.PLAIN:
-            return _nearest(np.cumsum(premiums_e8) * 10_000, i)
-        return _nearest(np.cumsum(premiums_e8 * i) * 10_000, i * (i + 1) // 2)
-
     def predicted_e12(self, market: PremiumSource, at_ns: Column) -> Column:
-        """The rates that would be settled were the interval to end at these ascending instants of one
-        interval.
-
-        A sample counts from the instant it is taken.
-        """
-        start_ns = int(at_ns[0]) // self.interval_ns * self.interval_ns
-        premiums = market.premiums_e8(start_ns, int(at_ns[-1]) + 1, self.sample_ns)
-        return self.rates_e12(self.averages_e12(premiums))[(at_ns - start_ns) // self.sample_ns]
+        return self.forecast(market, at_ns).rate_e12
 
     def average_e12(self, market: PremiumSource, settlement_ns: int) -> int:
-        """The average of all premiums of the interval that ends at an instant."""
-        kept = self._averages.setdefault(market, {})
-        if settlement_ns not in kept:
-            premiums = market.premiums_e8(settlement_ns - self.interval_ns, settlement_ns, self.sample_ns)
-            kept[settlement_ns] = int(self.averages_e12(premiums)[-1])
-        return kept[settlement_ns]
-
-    def settled_e12(self, market: PremiumSource, settlement_ns: int) -> int:
-        """The rate settled at an instant."""
-        return int(self.rates_e12(np.array([self.average_e12(market, settlement_ns)]))[0])
+        return self._average(market, self.period(market, settlement_ns - 1))
 
     def settlements(self, market: PremiumSource, start_ns: int, end_ns: int) -> list[tuple[int, int]]:
-        """(instant, rate) of the settlements in [start_ns, end_ns), whole intervals since the listing only."""
-        first_ns = self.next_settlement_ns(max(start_ns - 1, market.listed_ns + self.interval_ns - 1))
-        return [(at, self.settled_e12(market, at)) for at in range(first_ns, end_ns, self.interval_ns)]
+        rows = self.settled(market, start_ns, end_ns)
+        return list(zip(rows.ts_ns.tolist(), rows.rate_e12.tolist(), strict=True))
+
+    def _settle(self, market: PremiumSource, period: Period) -> tuple[int, int]:
+        """The rate that ends an interval, and the average premium it is made of."""
+        average_e12 = self._average(market, period)
+        rates = self.rates_e12(np.array([average_e12]), period.hours, self._earlier(market, period))
+        return int(rates[0]), average_e12
+
+    def _average(self, market: PremiumSource, period: Period) -> int:
+        kept = self._memory(market).averages_e12
+        if period.end_ns not in kept:
+            kept[period.end_ns] = int(self._averages(market, period)[-1])
+        return kept[period.end_ns]
+
+    def _averages(self, market: PremiumSource, period: Period) -> Column:
+        """The average as of each sample of an interval."""
+        window_ns = period.hours * HOUR_NS
+        if self.average is not Average.ROLLING:
+            return self.averages_e12(market.premiums_e8(period.start_ns, period.end_ns, self.sample_ns))
+        before = min(window_ns, period.start_ns - market.listed_ns) // self.sample_ns
+        first_ns = period.start_ns - before * self.sample_ns
+        premiums = market.premiums_e8(first_ns, period.end_ns, self.sample_ns)
+        return self.averages_e12(premiums, window_ns // self.sample_ns)[before:]
+
+    def _earlier(self, market: PremiumSource, period: Period) -> Column:
+        """The averages of the intervals before one, as many as there are and `look_back` asks for."""
+        averages: list[int] = []
+        while len(averages) < self.look_back and period.start_ns > market.listed_ns:
+            period = self.period(market, period.start_ns - 1)
+            averages.append(self._average(market, period))
+        return np.array(averages[::-1], dtype=np.int64)
+
+    def _track(self, market: PremiumSource, period: Period) -> Column:
+        """The rate as of each sample of an interval."""
+        memory = self._memory(market)
+        for end_ns, rates in memory.tracks:
+            if end_ns == period.end_ns:
+                return rates
+        rates = self.rates_e12(self._averages(market, period), period.hours, self._earlier(market, period))
+        memory.tracks = (*memory.tracks[1 - _TRACKS_KEPT :], (period.end_ns, rates))
+        return rates
+
+    def _memory(self, market: PremiumSource) -> _Memory:
+        memory = self._memories.get(market)
+        if memory is None:
+            walk = _Walk(((market.listed_ns, self.interval_h),), self._first_ns(market))
+            memory = self._memories.setdefault(market, _Memory(walk))
+        return memory
 
 
-def _nearest(value: Column, divisor: int | Column) -> Column:
+# ---------------------------------------------------------------- a venue's models
+M = TypeVar("M", bound=FundingModel)
+OTHERS = ""  # in the place of an asset: all that have no model of their own
+
+
+def model_of(models: Mapping[Profile, Mapping[str, M]], asset: str, profile: Profile = Profile.REAL) -> M:
+    """The model of an asset's perpetual."""
+    by_asset = models[profile]
+    return by_asset.get(asset) or by_asset[OTHERS]
+
+
+@dataclass(frozen=True, slots=True)
+class Perpetuals:
+    """A venue's perpetuals, and the models that fund them."""
+
+    listings: tuple[Listing, ...]
+    models: Mapping[Profile, Mapping[str, FundingModel]]
+
+
+# ---------------------------------------------------------------- integers
+def nearest(value: Column, divisor: int | Column) -> Column:
     """The nearest integer to value / divisor, halves up."""
     rounded: Column = np.floor_divide(2 * value + divisor, 2 * np.asarray(divisor))
     return rounded
+
+
+def _in_e12(value_e8: Column, divisor: Column) -> Column:
+    """value / divisor in 1e-12, in two parts: the product of the whole may have more than 64 bits."""
+    whole, rest = np.divmod(value_e8, divisor)
+    return whole * 10_000 + nearest(rest * 10_000, divisor)
+
+
+def _running(values: Column) -> Column:
+    """The sum of the first 0, 1, 2, ... values."""
+    return np.concatenate([np.zeros(1, np.int64), np.cumsum(values)])
