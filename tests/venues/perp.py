@@ -38,7 +38,7 @@ BUY, SELL = int(Side.BUY), int(Side.SELL)
 JSON = {"content-type": "application/json"}
 
 
-@dataclass
+@dataclass(eq=False)
 class HandmadePerp(HandmadeMarket):
     """By minute: `closes` in ticks, `volumes` in (lots, quote units). `second`: (bid, index, premium) at an instant."""
 
@@ -46,9 +46,11 @@ class HandmadePerp(HandmadeMarket):
     volumes: Mapping[int, tuple[int, int]] = field(default_factory=dict)
     second: Callable[[int], tuple[int, int, int]] = lambda _: (65_000, 65_000_50000000, 0)
 
+    __hash__ = object.__hash__  # a market is itself and no other
+
     @property
     def listed_ns(self) -> int:
-        return self.origin_ns - 400 * DAY_NS
+        return self.origin_ns - 2 * DAY_NS
 
     def minutes(self, start_ns: int, end_ns: int) -> Minutes:
         rows = []
@@ -60,6 +62,8 @@ class HandmadePerp(HandmadeMarket):
     def seconds(self, start_ns: int, end_ns: int) -> Seconds:
         instants = np.arange(-(-start_ns // SECOND_NS) * SECOND_NS, end_ns, SECOND_NS).tolist()
         return columns(Seconds, [(at, *self.second(at)) for at in instants], 4)
+
+    premium_limit_e8 = 10**7
 
     def premiums_e8(self, start_ns: int, end_ns: int, step_ns: int) -> Column:
         return np.array([self.second(at)[2] for at in range(start_ns, end_ns, step_ns)], dtype=np.int64)
@@ -99,13 +103,14 @@ def connect(of: HandmadeMarket = QUIET, venue: Hyperliquid = HYPERLIQUID) -> Hyp
     return session
 
 
-def post(path: str, body: Any, of: HandmadeMarket = QUIET, now_ns: int = T0) -> HttpResponse:
+def post(path: str, body: Any, of: HandmadeMarket | Exchange = QUIET, now_ns: int = T0) -> HttpResponse:
     """What the venue answers to this body, JSON unless it is bytes."""
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return HYPERLIQUID.handle(HttpRequest("POST", path, headers=JSON, body=raw), exchange(of), now_ns)
+    on = of if isinstance(of, Exchange) else exchange(of)
+    return HYPERLIQUID.handle(HttpRequest("POST", path, headers=JSON, body=raw), on, now_ns)
 
 
-def info(of: HandmadeMarket = QUIET, now_ns: int = T0, **body: Any) -> str:
+def info(of: HandmadeMarket | Exchange = QUIET, now_ns: int = T0, **body: Any) -> str:
     """The body of a good answer to a request for information."""
     answer = post("/info", body, of, now_ns)
     assert (answer.status, answer.content_type) == (200, "application/json")
@@ -113,13 +118,15 @@ def info(of: HandmadeMarket = QUIET, now_ns: int = T0, **body: Any) -> str:
 
 
 def stream(
-    of: HandmadeMarket, topic: Topic, start_ns: int = T0, venue: Hyperliquid = HYPERLIQUID
+    of: HandmadeMarket | Exchange, topic: Topic, start_ns: int = T0, venue: Hyperliquid = HYPERLIQUID
 ) -> list[tuple[int, str]]:
     """The page's messages, each with the time from T0 it is due, in ns."""
-    page = venue.channel(topic, exchange(of)).page(start_ns)
+    on = of if isinstance(of, Exchange) else exchange(of)
+    page = venue.channel(topic, on).page(start_ns)
     starts = range(start_ns, start_ns + PAGE_NS, TICK_NS)
     return [(at + TICK_NS - T0, text.decode()) for at in starts for text in texts(page.cut(at, at + TICK_NS))]
 
 
-def snapshot(of: HandmadeMarket, topic: Topic, now_ns: int) -> list[str]:
-    return [text.decode() for text in HYPERLIQUID.channel(topic, exchange(of)).snapshot(now_ns)]
+def snapshot(of: HandmadeMarket | Exchange, topic: Topic, now_ns: int) -> list[str]:
+    on = of if isinstance(of, Exchange) else exchange(of)
+    return [text.decode() for text in HYPERLIQUID.channel(topic, on).snapshot(now_ns)]

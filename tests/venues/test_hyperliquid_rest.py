@@ -15,10 +15,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reactor.types import BLOCK_NS, DAY_NS, MS_NS, SECOND_NS
+from tests import worlds
+from tests.handmade import HandmadeMarket
 from tests.venues.perp import (
     BLOCK,
+    BUY,
+    ETH,
+    HFUN,
     INSTRUMENT,
     JSON,
+    PURR,
     QUIET,
     T0,
     exchange,
@@ -31,6 +37,7 @@ from tests.venues.perp import (
 from venues.base import Exchange, HttpRequest, Topic
 from venues.hyperliquid import HYPERLIQUID
 from venues.hyperliquid.rest import ACTIONS, INFO
+from venues.hyperliquid.rules import INTERVALS
 
 GOLDEN = Path(__file__).parent.parent.parent.parent / "shared" / "golden"
 USER = "0xFCAd0B19bB29D4674531d6f115237E16AfCE377c"
@@ -149,7 +156,181 @@ def test_recent_trades_are_newest_first() -> None:
     ]
 
 
+# ---------------------------------------------------------------- candles
+def candles(of: Any, now_ns: int, interval: str = "1m", **period: int) -> list[dict[str, Any]]:
+    asked = {"coin": "BTC", "interval": interval, **period}
+    return [dict(row) for row in json.loads(info(of, now_ns, type="candleSnapshot", req=asked))]
+
+
+def printed(*at_s: float) -> HandmadeMarket:
+    """A market listed at T0 that printed one lot at each of these seconds from then."""
+    times = [T0 + round(at * SECOND_NS) for at in at_s]
+    prints = [(at, 65_000 + i, 1, BUY, i, i, i) for i, at in enumerate(times)]
+    return HandmadeMarket(INSTRUMENT, T0, prints=prints)
+
+
+def test_a_candle_is_what_was_traded_until_now() -> None:
+    """Keys as captured on 2026-09-25. The forming one is of finished blocks: here the last print is in none yet."""
+    of = printed(10, 20, 61, 62.9)
+    asked = {"coin": "BTC", "interval": "1m", "startTime": 1790352000000, "endTime": 1790352062899}
+    head = (
+        '[{"t":1790352000000,"T":1790352059999,"s":"BTC","i":"1m","o":"65000.0","c":"65001.0","h":"65001.0",'
+    )
+    assert info(of, T0 + 62_950 * MS_NS, type="candleSnapshot", req=asked) == (
+        f'{head}"l":"65000.0","v":"0.00002","n":2}},{{"t":1790352060000,"T":1790352119999,"s":"BTC","i":"1m",'
+        '"o":"65002.0","c":"65002.0","h":"65002.0","l":"65002.0","v":"0.00001","n":1}]'
+    )
+
+
+def test_a_quiet_candle_is_flat_once_there_is_a_trade_after_it() -> None:
+    """Until then it is missing (passivbot pull request 1410, 2026-07-26)."""
+    of, first = printed(10, 190), 1790352000000
+    quiet = candles(of, T0 + 185 * SECOND_NS, startTime=first)
+    assert [row["n"] for row in quiet] == [1]
+    told = candles(of, T0 + 195 * SECOND_NS, startTime=first)
+    assert [row["n"] for row in told] == [1, 0, 0, 1]
+    assert [(row["o"], row["h"], row["l"], row["c"], row["v"]) for row in told[1:3]] == [
+        ("65000.0", "65000.0", "65000.0", "65000.0", "0.0")
+    ] * 2
+    assert candles(of, T0 + 195 * SECOND_NS, startTime=first, endTime=first + 150_000) == told[:3]
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "opened"),
+    [
+        (0, None, [0, 60, 120, 180]),
+        # the end is inclusive: gocryptotrader exchanges/hyperliquid, 2026-10
+        (0, 180_000, [0, 60, 120, 180]),
+        (0, 179_999, [0, 60, 120]),
+        # the candle that contains the start: 673 rows of 7 days, measured on 2025-12-31
+        (59_999, 60_000, [0, 60]),
+        (60_000, 60_000, [60]),
+        (60_001, 60_000, []),
+        (10**9, None, []),
+        (0, 10**15, [0, 60, 120, 180]),
+        (-(10**6), -(10**5), []),
+    ],
+)
+def test_a_period_of_candles(start: int, end: int | None, opened: list[int]) -> None:
+    """In ms from T0; from the candle around the start to the one that opens at the end."""
+    period: dict[str, Any] = {"startTime": 1790352000000 + start}
+    if end is not None:
+        period["endTime"] = 1790352000000 + end
+    rows = candles(printed(10, 70, 130, 190), T0 + 200 * SECOND_NS, **period)
+    assert [(row["t"] - 1790352000000) // 1_000 for row in rows] == opened
+
+
+def test_only_the_newest_candles_are_kept() -> None:
+    """5,000 of an interval, the forming one included, wherever a period begins (gitbook, candle snapshot, 2026-11)."""
+    of = worlds.exchange(HYPERLIQUID)
+    now_ns = worlds.ORIGIN_NS + 30 * SECOND_NS
+    newest = candles(of, now_ns, startTime=0)
+    assert len(newest) == 5_000
+    assert newest[-1]["t"] == worlds.ORIGIN_NS // MS_NS
+    before = newest[0]["t"]
+    assert candles(of, now_ns, startTime=0, endTime=before - 1) == []
+    assert candles(of, now_ns, startTime=before - 10**7, endTime=before) == newest[:1]
+    assert len(candles(of, now_ns, "1M", startTime=0)) == 15, (
+        "the listing, 400 days old, falls into the first"
+    )
+
+
+# ---------------------------------------------------------------- funding
+def hourly(at_ns: int) -> tuple[int, int, int]:
+    """A premium of -0.018753 % until 16:00, of 0.1 % since."""
+    return 65_000, 6_500_000_000_000, -18_753 if at_ns < T0 else 100_000
+
+
+def test_settlements_are_recorded_just_after_the_hour() -> None:
+    """Keys and the first row's numbers as captured on 2026-09-25: 10 to 60 ms later, with the hour's mean premium."""
+    of = market(second=hourly)
+    asked = {"coin": "BTC", "startTime": 1790352000000}
+    first, second = json.loads(info(of, T0 + 3_700 * SECOND_NS, type="fundingHistory", **asked))
+    assert [1790352000000 + hour for hour in (0, 3_600_000)] == [
+        row.pop("time") // 60_000 * 60_000 for row in (first, second)
+    ]
+    assert list(first.items()) == [
+        ("coin", "BTC"), ("fundingRate", "0.0000125"), ("premium", "-0.00018753")
+    ]  # fmt: skip
+    assert (second["fundingRate"], second["premium"]) == ("0.0000625", "0.001")
+
+
+def test_a_settlement_is_told_at_its_time_and_not_before() -> None:
+    """Its time bounds periods, both ends inclusive, and is the same whenever asked."""
+    of = market(second=hourly)
+
+    def times(now_ns: int, **period: int) -> list[int]:
+        answer = info(of, now_ns, type="fundingHistory", coin="BTC", **period)
+        return [row["time"] for row in json.loads(answer)]
+
+    (time,) = times(T0 + SECOND_NS, startTime=1790352000000)
+    assert 10 <= time - 1790352000000 <= 60
+    assert times(time * MS_NS, startTime=1790352000000) == []
+    assert times(T0 + SECOND_NS, startTime=time) == [time]
+    assert times(T0 + SECOND_NS, startTime=time + 1) == []
+    assert times(T0 + SECOND_NS, startTime=time, endTime=time) == [time]
+    assert times(T0 + SECOND_NS, startTime=time, endTime=time - 1) == []
+    days = times(T0 + SECOND_NS, startTime=0)
+    assert len(days) == 48, "the listing is two days old"
+    assert days[-1] == time
+    assert all(10 <= row % 3_600_000 <= 60 for row in days)
+    assert len({row % 3_600_000 for row in days}) > 10
+
+
+def test_the_oldest_500_settlements_come_first() -> None:
+    """Found by asking from 2023 on: https://github.com/freqtrade/freqtrade/pull/10839, 2024-11-01."""
+    of = worlds.exchange(HYPERLIQUID)
+    asked = {"coin": "ETH", "startTime": (worlds.ORIGIN_NS - 600 * 3_600 * SECOND_NS) // MS_NS}
+    records = json.loads(info(of, worlds.ORIGIN_NS, type="fundingHistory", **asked))
+    hours = [row["time"] // 3_600_000 for row in records]
+    first = worlds.ORIGIN_NS // SECOND_NS // 3_600 - 600
+    assert hours == list(range(first, first + 500))
+    more = json.loads(
+        info(of, worlds.ORIGIN_NS, type="fundingHistory", coin="ETH", startTime=records[-1]["time"] + 1)
+    )
+    assert [row["time"] // 3_600_000 for row in more] == list(range(first + 500, first + 600))
+
+
+def test_only_own_fundings_are_predicted() -> None:
+    """Form and order as captured on 2026-07-30 (docs.blockpi.io); null stands for a venue that is not known here."""
+    rows = (
+        f'["{coin}",[["BinPerp",null],["HlPerp",{{"fundingRate":"0.0000625","nextFundingTime":1790355600000,'
+        '"fundingIntervalHours":1}],["BybitPerp",null]]]'
+        for coin in ("BTC", "ETH")
+    )
+    of = exchange(market(second=hourly), market(ETH, second=hourly), market(PURR))
+    assert info(of, T0 + 100 * SECOND_NS, type="predictedFundings") == f"[{','.join(rows)}]"
+
+
 # ---------------------------------------------------------------- asset contexts
+def test_spot_pairs_are_listed_with_their_contexts() -> None:
+    """Universe as in the documentation of `spotMeta` (2026-11), contexts in its order, as HyperLiquid.Net has them."""
+    pair = market(
+        PURR,
+        quotes=[(T0 - 1, 20_000, 1, 20_001, 1, 1)],
+        closes={T0 - DAY_NS - BLOCK_NS: 19_000, T0 - BLOCK_NS: 20_001},
+        volumes={T0 - BLOCK_NS: (120, 2_400_120)},
+    )
+    other = market(HFUN, quotes=[(T0 - 1, 12_573, 1, 12_593, 1, 1)], closes={T0 - BLOCK_NS: 12_573})
+    meta = (
+        '{"universe":[{"tokens":[1,0],"name":"PURR/USDC","index":0,"isCanonical":true},'
+        f'{{"tokens":[2,0],"name":"@1","index":1,"isCanonical":false}}],"tokens":{TOKENS}}}'
+    )
+    purr = (
+        '{"prevDayPx":"0.19","dayNtlVlm":"24.0012","markPx":"0.20001","midPx":"0.200005",'
+        '"circulatingSupply":"594786002.8013399839","coin":"PURR/USDC","totalSupply":"594786014.1078599691",'
+        '"dayBaseVlm":"120.0"}'
+    )
+    hfun = (
+        '{"prevDayPx":"65.0","dayNtlVlm":"0.0","markPx":"12.573","midPx":"12.583",'
+        '"circulatingSupply":"995724.58875657","coin":"@1","totalSupply":"995724.63958273","dayBaseVlm":"0.0"}'
+    )
+    of = exchange(other, pair, QUIET)
+    assert info(of, T0, type="spotMetaAndAssetCtxs") == f"[{meta},[{purr},{hfun}]]"
+    assert info(of, T0, type="spotMeta") == meta
+    assert info(of, T0, type="meta") == META, "spot is no part of it"
+
+
 def context(of: Any, now_ns: int) -> dict[str, Any]:
     meta, contexts = json.loads(info(of, now_ns, type="metaAndAssetCtxs"))
     assert meta == json.loads(META)
@@ -286,6 +467,16 @@ UNTYPED = (415, "Expected request with `Content-Type: application/json`")
         (b'{"type":"userAbstraction","user":"0x1"}', UNPROCESSABLE),
         (b'{"type":"l2Book","coin":"BTC","nSigFigs":1}', FAILED),
         (b'{"type":"l2Book","coin":"BTC","mantissa":2}', FAILED),
+        (b'{"type":"candleSnapshot"}', UNPROCESSABLE),
+        (b'{"type":"candleSnapshot","req":{"coin":"BTC","interval":"1m"}}', UNPROCESSABLE),
+        (b'{"type":"candleSnapshot","req":{"coin":"BTC","interval":"2m","startTime":0}}', UNPROCESSABLE),
+        (b'{"type":"candleSnapshot","req":{"coin":"BTC","interval":"1m","startTime":-1}}', UNPROCESSABLE),
+        (b'{"type":"candleSnapshot","coin":"BTC","interval":"1m","startTime":0}', UNPROCESSABLE),
+        (b'{"type":"candleSnapshot","req":{"coin":"nothing","interval":"1m","startTime":0}}', FAILED),
+        (b'{"type":"fundingHistory","coin":"BTC"}', UNPROCESSABLE),
+        (b'{"type":"fundingHistory","coin":"BTC","startTime":"0"}', UNPROCESSABLE),
+        # spot: https://github.com/hyperliquid-dex/hyperliquid-python-sdk/issues/32, 2024-04-30
+        (b'{"type":"fundingHistory","coin":"PURR/USDC","startTime":0}', FAILED),
         (b"", UNREADABLE),
         (b"{", UNREADABLE),
         (b"\xff", UNREADABLE),
@@ -348,10 +539,21 @@ values = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
     max_leaves=8,
 )
+instants = st.integers(0, 2**64 - 1) | st.integers(1790351000000, 1790353000000)
 bodies = st.fixed_dictionaries(
     {"type": st.sampled_from(sorted(INFO)) | values},
     optional={
         "coin": st.sampled_from(["BTC", "ETH", "@1"]) | values,
+        "startTime": instants | values,
+        "endTime": instants | values,
+        "req": values
+        | st.fixed_dictionaries(
+            {
+                "coin": st.sampled_from(["BTC", "@1"]) | values,
+                "interval": st.sampled_from(list(INTERVALS)) | values,
+            },
+            optional={"startTime": instants | values, "endTime": instants | values},
+        ),
         "nSigFigs": st.integers(0, 7) | values,
         "mantissa": st.integers(0, 6) | values,
         "dex": st.sampled_from(["", "xyz"]) | values,
@@ -391,12 +593,22 @@ MESSAGES: dict[str, Callable[[], Any]] = {
     "ws/l2Book": lambda: json.loads(stream(QUIET, Topic("l2Book", "BTC", ("null", "null", "false")))[0][1]),
     "ws/bbo": lambda: json.loads(snapshot(QUIET, Topic("bbo", "BTC"), T0)[0]),
     "ws/trades": lambda: json.loads(snapshot(QUIET, Topic("trades", "BTC"), T0)[0]),
-    "ws/activeAssetCtx": lambda: {
-        "channel": "activeAssetCtx",
-        "data": {"coin": "BTC", "ctx": context(QUIET, T0)},
-    },
+    "ws/candle": lambda: json.loads(
+        snapshot(printed(1), Topic("candle", "BTC", ('"1m"',)), T0 + BLOCK_NS)[0]
+    ),
+    "ws/allMids": lambda: json.loads(snapshot(QUIET, Topic("allMids", "", ('""',)), T0)[0]),
+    "ws/activeAssetCtx": lambda: json.loads(snapshot(QUIET, Topic("activeAssetCtx", "BTC"), T0)[0]),
+    "ws/activeSpotAssetCtx": lambda: json.loads(
+        snapshot(market(PURR), Topic("activeAssetCtx", "PURR/USDC"), T0)[0]
+    ),
+    "ws/allDexsAssetCtxs": lambda: json.loads(snapshot(QUIET, Topic("allDexsAssetCtxs", ""), T0)[0]),
     "rest/meta": lambda: asked(type="meta"),
     "rest/spotMeta": lambda: asked(type="spotMeta"),
+    "rest/spotMetaAndAssetCtxs": lambda: json.loads(info(market(PURR), T0, type="spotMetaAndAssetCtxs")),
+    "rest/candleSnapshot": lambda: candles(printed(1), T0 + BLOCK_NS, startTime=1790352000000),
+    "rest/fundingHistory": lambda: json.loads(
+        info(market(second=hourly), T0 + SECOND_NS, type="fundingHistory", coin="BTC", startTime=0)
+    ),
     "rest/allMids": lambda: asked(type="allMids"),
     "rest/l2Book": lambda: asked(type="l2Book", coin="BTC"),
     "rest/exchangeStatus": lambda: asked(type="exchangeStatus"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from string import Formatter
 from typing import Any
 
@@ -10,10 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reactor.types import SECOND_NS, Kind
 from venues.base import VenueError
+from venues.hyperliquid import HYPERLIQUID
 from venues.hyperliquid.rules import (
     ERRORS,
     FUNDING,
+    INTERVALS,
     MARK_WINDOW_S,
     Field,
     MalformedError,
@@ -25,6 +29,7 @@ from venues.hyperliquid.rules import (
     nearest,
     parse,
     premium,
+    price_decimals,
     read,
     render,
     tag,
@@ -102,6 +107,48 @@ def test_every_error_can_be_said(code: str) -> None:
     status, text = render(VenueError(code, **dict.fromkeys(names, "{x}")))
     assert text.count("{x}") == len(names)
     assert status == 200 or 400 <= status < 600
+
+
+# ---------------------------------------------------------------- prices and candles
+@pytest.mark.parametrize(
+    ("kind", "qty_decimals", "price", "decimals"),
+    [
+        # recorded prices: BTC 83757.0 and PURR 0.22695 (2025 to 2026), SOL 128.45 (roq-hyperliquid), ETH 2123.7
+        (Kind.PERP, 5, 83_757.0, 0), (Kind.PERP, 4, 2_123.7, 1), (Kind.PERP, 2, 128.45, 2),
+        (Kind.SPOT, 0, 0.22695, 5), (Kind.SPOT, 2, 12.573, 3),
+        # gitbook, tick and lot size: at most 6 - szDecimals decimals, 8 for spot; integers are always allowed
+        (Kind.PERP, 0, 0.001234, 6), (Kind.PERP, 1, 0.01234, 5), (Kind.SPOT, 0, 0.00005299, 8),
+        (Kind.PERP, 5, 123_456.0, 0), (Kind.PERP, 5, 9.9, 1), (Kind.PERP, 0, 1.0, 4), (Kind.PERP, 0, 0.9999, 5),
+    ],
+)  # fmt: skip
+def test_a_price_has_five_figures(kind: Kind, qty_decimals: int, price: float, decimals: int) -> None:
+    """Five significant figures, within the decimals that sizes leave (gitbook, tick and lot size, 2026-11)."""
+    assert price_decimals(kind, qty_decimals, price) == decimals
+
+
+def test_listed_markets_trade_on_the_venues_ticks() -> None:
+    """BTC to the dollar, ETH to the dime, SOL to the cent; PURR and HFUN as recorded."""
+    listed = {
+        listing.instrument.symbol: (listing.instrument.price_decimals, listing.instrument.qty_decimals)
+        for listing in HYPERLIQUID.listings
+    }
+    assert listed == {"BTC": (0, 5), "ETH": (1, 4), "SOL": (2, 2), "PURR/USDC": (5, 0), "@1": (3, 2)}
+
+
+def test_candles_have_the_venues_intervals() -> None:
+    """The list of gitbook's candle snapshot (2026-11)."""
+    assert " ".join(INTERVALS) == "1m 3m 5m 15m 30m 1h 2h 4h 8h 12h 1d 3d 1w 1M"
+
+
+@pytest.mark.parametrize(
+    ("name", "day"),
+    [("1d", "2025-11-01"), ("3d", "2025-10-30"), ("1w", "2025-10-30"), ("1M", "2025-11-01")],
+)
+def test_a_long_candle_opens_on_the_venues_day(name: str, day: str) -> None:
+    """Of Saturday 2025-11-01: a week opens on Thursday (rainbow-me/rainbow pull request 6920), a month on its first."""
+    noon = datetime.fromisoformat("2025-11-01T12:00:00+00:00").timestamp()
+    opened = INTERVALS[name].start(int(noon) * SECOND_NS) // SECOND_NS
+    assert datetime.fromtimestamp(opened, UTC).isoformat() == f"{day}T00:00:00+00:00"
 
 
 # ---------------------------------------------------------------- mark and premium

@@ -91,6 +91,32 @@ ACKNOWLEDGED = [
         id="l2Book with all options, in the venue's order",
     ),
     pytest.param(
+        '{"method":"subscribe","subscription":{"type":"candle","coin":"BTC","interval":"1d"}}',
+        '{"channel":"subscriptionResponse","data":{"method":"subscribe","subscription":'
+        '{"type":"candle","interval":"1d","coin":"BTC"}}}',
+        Topic("candle", "BTC", ('"1d"',)),
+        id="candle, HyperLiquid.Net UnitTests/Subscriptions/Klines.txt (2025-12-04), with its coin changed",
+    ),
+    pytest.param(
+        '{"method":"subscribe","subscription":{"type":"allMids"}}',
+        '{"channel":"subscriptionResponse","data":{"method":"subscribe","subscription":{"type":"allMids"}}}',
+        Topic("allMids", "", ('""',)),
+        id="allMids, HyperLiquid.Net UnitTests/Subscriptions/Prices.txt",
+    ),
+    pytest.param(
+        '{"method":"subscribe","subscription":{"dex":"","type":"allMids"}}',
+        '{"channel":"subscriptionResponse","data":{"method":"subscribe","subscription":{"type":"allMids","dex":""}}}',
+        Topic("allMids", "", ('""',)),
+        id="allMids of the main dex by its name is the same stream; what was said is repeated",
+    ),
+    pytest.param(
+        '{"method":"subscribe","subscription":{"type":"activeAssetCtx","coin":"BTC"}}',
+        '{"channel":"subscriptionResponse","data":{"method":"subscribe","subscription":'
+        '{"type":"activeAssetCtx","coin":"BTC"}}}',
+        Topic("activeAssetCtx", "BTC"),
+        id="activeAssetCtx",
+    ),
+    pytest.param(
         '{"id":7,"method":"subscribe","subscription":{"type":"bbo","coin":"BTC","note":{"a":[1,null]}}}',
         '{"channel":"subscriptionResponse","data":{"method":"subscribe","subscription":'
         '{"type":"bbo","coin":"BTC","note":{"a":[1,null]}}}}',
@@ -151,6 +177,15 @@ def test_a_stream_is_left_once() -> None:
     [
         ({"type": "trades", "coin": "TST2"}, 'Invalid subscription {"type":"trades","coin":"TST2"}'),
         ({"type": "bbo", "coin": ""}, 'Invalid subscription {"type":"bbo","coin":""}'),
+        (
+            {"type": "candle", "interval": "1d", "coin": "TST2"},
+            'Invalid subscription {"type":"candle","interval":"1d","coin":"TST2"}',
+        ),
+        ({"type": "allMids", "dex": "xyz"}, 'Invalid subscription {"type":"allMids","dex":"xyz"}'),
+        (
+            {"type": "activeAssetCtx", "coin": "@7"},
+            'Invalid subscription {"type":"activeAssetCtx","coin":"@7"}',
+        ),
         ({"coin": "@1", "type": "bbo"}, 'Invalid subscription {"type":"bbo","coin":"@1"}'),
         (
             {"type": "l2Book", "coin": "BTC", "nSigFigs": 6},
@@ -189,6 +224,12 @@ MALFORMED = [
     '{"method":"subscribe","subscription":{"type":"l2Book","coin":"BTC","nSigFigs":5.0}}',
     '{"method":"subscribe","subscription":{"type":"l2Book","coin":"BTC","fast":1}}',
     '{"method":"subscribe","subscription":{"type":"bbo","coin":"\\ud800"}}',
+    '{"method":"subscribe","subscription":{"type":"candle","coin":"BTC"}}',
+    '{"method":"subscribe","subscription":{"type":"candle","coin":"BTC","interval":"2m"}}',
+    '{"method":"subscribe","subscription":{"type":"candle","coin":"BTC","interval":["1m"]}}',
+    '{"method":"subscribe","subscription":{"type":"allMids","dex":1}}',
+    '{"method":"subscribe","subscription":{"type":"activeSpotAssetCtx","coin":"@1"}}',
+    '{"method":"post","id":1,"request":{"type":"info","payload":{"type":"candleSnapshot","req":{"coin":"BTC"}}}}',
     '{"method":"post"}', '{"method":"post","id":1}', '{"method":"post","id":1,"request":{}}',
     '{"method":"post","request":{"type":"info","payload":{"type":"meta"}}}',
     '{"method":"post","id":-1,"request":{"type":"info","payload":{"type":"meta"}}}',
@@ -351,6 +392,11 @@ words = st.sampled_from(
         "l2Book",
         "bbo",
         "trades",
+        "candle",
+        "allMids",
+        "activeAssetCtx",
+        "assetCtxs",
+        "spotAssetCtxs",
         "BTC",
         "ETH",
         "subscribe",
@@ -368,6 +414,8 @@ subscriptions = st.fixed_dictionaries(
         "nSigFigs": st.integers(0, 7) | values,
         "mantissa": st.integers(0, 6) | values,
         "fast": st.booleans() | values,
+        "interval": st.sampled_from(["1m", "1M", "2m"]) | values,
+        "dex": st.sampled_from(["", "xyz"]) | values,
     },
 )
 requests = st.fixed_dictionaries(

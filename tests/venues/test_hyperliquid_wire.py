@@ -3,22 +3,52 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from decimal import Decimal
 from itertools import pairwise
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reactor.types import MS_NS, TICK_NS, BookSide
-from tests.venues.perp import BLOCK, BUY, INSTRUMENT, QUIET, SELL, T0, market, snapshot, stream
-from venues.base import PAGE_NS, Topic
+from reactor.single_asset import HyperSynthReactor
+from reactor.types import BLOCK_NS, DAY_NS, MS_NS, SECOND_NS, TICK_NS, Block, BookSide, Kind
+from tests import worlds
+from tests.handmade import HandmadeMarket
+from tests.venues.perp import (
+    BLOCK,
+    BUY,
+    INSTRUMENT,
+    PURR,
+    QUIET,
+    SELL,
+    T0,
+    exchange,
+    info,
+    market,
+    snapshot,
+    stream,
+)
+from venues.base import PAGE_NS, Exchange, Topic
 from venues.hyperliquid import HYPERLIQUID, PROFILES
-from venues.hyperliquid.rules import BookFeed, Profile
-from venues.hyperliquid.wire import BBO, L2_BOOK, LEVEL, TRADES, Grouping, order_counts, parts_of, trade_ids
+from venues.hyperliquid.rules import INTERVALS, ORACLE_NS, BookFeed, Profile
+from venues.hyperliquid.wire import (
+    BBO,
+    CANDLE,
+    FUNDING_RECORD,
+    L2_BOOK,
+    LEVEL,
+    PERP_CONTEXT,
+    SPOT_CONTEXT,
+    TRADES,
+    Grouping,
+    order_counts,
+    parts_of,
+    trade_ids,
+)
 from venues.wire import Ragged, Values, encode
 
 BOOK_TOPIC = Topic("l2Book", "BTC", ("null", "null", "false"))
@@ -108,6 +138,73 @@ RECORDED = [
         '{"channel":"bbo","data":{"coin":"@162","time":1750948919838,"bbo":[{"px":"0.97925","sz":"4144.6","n":1},'
         '{"px":"0.97934","sz":"50.0","n":1}]}}',
         id="bbo, tardis-node test/mappers.test.ts, 2025-06-26",
+    ),
+    pytest.param(
+        CANDLE,
+        {"symbol": "BTC", "price_decimals": 0, "qty_decimals": 5},
+        {
+            "open": column(1790358600000 * MS_NS),
+            "close": column(1790358660000 * MS_NS - 1),
+            "interval": ["1m"],
+            "first": column(83765),
+            "last": column(83765),
+            "high": column(83770),
+            "low": column(83756),
+            "volume": column(33170),
+            "n": column(36),
+        },
+        '{"t":1790358600000,"T":1790358659999,"s":"BTC","i":"1m","o":"83765.0","c":"83765.0","h":"83770.0",'
+        '"l":"83756.0","v":"0.3317","n":36}',
+        id="a candle, captured on 2026-09-25",
+    ),
+    pytest.param(
+        PERP_CONTEXT,
+        {"symbol": "BTC", "price_decimals": 0, "qty_decimals": 5},
+        {
+            "funding": column(125000),
+            "open_interest": column(3452451236),
+            "previous": column(64319),
+            "quote": column(569103698781000),
+            "premium": column(-1329822),
+            "oracle": column(691822),
+            "mark": column(69172),
+            "mid": column(69172 + 69173),
+            "impact_bid": column(691720),
+            "impact_ask": column(691730),
+            "base": column(8449656164),
+        },
+        '{"funding":"0.0000125","openInterest":"34524.51236","prevDayPx":"64319.0","dayNtlVlm":"5691036987.81",'
+        '"premium":"-0.0001329822","oraclePx":"69182.2","markPx":"69172.0","midPx":"69172.5",'
+        '"impactPxs":["69172.0","69173.0"],"dayBaseVlm":"84496.56164"}',
+        id="a perpetual's context, live probe of 2026-08-19",
+    ),
+    pytest.param(
+        SPOT_CONTEXT,
+        {"symbol": "PURR/USDC", "kind": Kind.SPOT, "price_decimals": 5, "qty_decimals": 0},
+        {
+            "previous": column(21080),
+            "quote": column(1435074792152),
+            "mark": column(22695),
+            "mid": column(45360),
+            "circulating": ["597683272.12003005"],
+            "total": ["597683276.64275002"],
+            "base": column(65824101),
+        },
+        '{"prevDayPx":"0.2108","dayNtlVlm":"14350747.92152","markPx":"0.22695","midPx":"0.2268",'
+        '"circulatingSupply":"597683272.12003005","coin":"PURR/USDC","totalSupply":"597683276.64275002",'
+        '"dayBaseVlm":"65824101.0"}',
+        id="a spot pair's context, HyperLiquid.Net UnitTests/Endpoints/Spot/ExchangeData/GetExchangeInfoAndTickers.txt",
+    ),
+    pytest.param(
+        FUNDING_RECORD,
+        {"symbol": "BTC"},
+        {
+            "funding": column(125000),
+            "premium": column(-1875303),
+            "time": column(1790352000015 * MS_NS),
+        },
+        '{"coin":"BTC","fundingRate":"0.0000125","premium":"-0.0001875303","time":1790352000015}',
+        id="a settlement, captured on 2026-09-25",
     ),
     pytest.param(
         LEVEL,
@@ -383,6 +480,287 @@ def test_markets_number_their_trades_apart() -> None:
     assert not set(trade_ids(same, "hyperliquid:BTC").tolist()) & set(
         trade_ids(same, "hyperliquid:ETH").tolist()
     )
+
+
+# ---------------------------------------------------------------- candles
+def candle_topic(interval: str, coin: str = "BTC") -> Topic:
+    return Topic("candle", coin, (json.dumps(interval),))
+
+
+def printed(*prints: tuple[int, int, int]) -> HandmadeMarket:
+    """A market listed 5 minutes ago, of which only prints are known: when, in ns from T0, ticks, lots."""
+    rows = [(T0 + at, price, lots, BUY, i, i, i) for i, (at, price, lots) in enumerate(prints)]
+    return HandmadeMarket(INSTRUMENT, T0 - 5 * BLOCK_NS, prints=rows)
+
+
+def candle(text: str) -> dict[str, Any]:
+    message = json.loads(text)
+    assert list(message) == ["channel", "data"]
+    assert message["channel"] == "candle"
+    return dict(message["data"])
+
+
+def test_a_candle_is_told_as_it_forms() -> None:
+    """Every 2 s in which something was traded; a print at the very instant belongs to the next 2 s."""
+    of = printed(
+        (100 * MS_NS, 65_000, 1_000),
+        (1_500 * MS_NS, 65_010, 50),
+        (2_000 * MS_NS - 1, 64_990, 1),
+        (2_000 * MS_NS, 65_005, 100_000),
+        (7_900 * MS_NS, 65_005, 1),
+    )
+    head = '{"channel":"candle","data":{"t":1790352000000,"T":1790352059999,"s":"BTC","i":"1m","o":"65000.0",'
+    assert stream(of, candle_topic("1m")) == [
+        (2_000 * MS_NS, head + '"c":"64990.0","h":"65010.0","l":"64990.0","v":"0.01051","n":3}}'),
+        (4_000 * MS_NS, head + '"c":"65005.0","h":"65010.0","l":"64990.0","v":"1.01051","n":4}}'),
+        (8_000 * MS_NS, head + '"c":"65005.0","h":"65010.0","l":"64990.0","v":"1.01052","n":5}}'),
+    ]
+
+
+def test_a_candle_is_closed_by_the_next_one() -> None:
+    """What was traded up to its end is in it and told then; nothing else says that it is over."""
+    of = printed((59_999 * MS_NS, 65_000, 1), (60_000 * MS_NS, 65_001, 1))
+    told = [row for page in (50, 60, 70) for row in stream(of, candle_topic("1m"), T0 + page * SECOND_NS)]
+    assert [due // SECOND_NS for due, _ in told] == [60, 62]
+    closed, forming = (candle(text) for _, text in told)
+    assert (closed["t"], closed["T"]) == (1790352000000, 1790352059999)
+    assert (forming["t"], forming["T"]) == (1790352060000, 1790352119999)
+    assert [closed["n"], forming["n"], forming["o"]] == [1, 1, "65001.0"]
+
+
+def test_a_joiner_gets_the_last_candle() -> None:
+    """As it was told last, however long ago that is; nothing if there never was a trade."""
+    of = printed((59_999 * MS_NS, 65_000, 1), (61_500 * MS_NS, 65_001, 1))
+    for at_ms, first in ((60_000, 1790352000000), (61_999, 1790352000000), (62_000, 1790352060000)):
+        (text,) = snapshot(of, candle_topic("1m"), T0 + at_ms * MS_NS)
+        assert candle(text)["t"] == first
+    hours_later = snapshot(of, candle_topic("1m"), T0 + 7_200 * SECOND_NS)
+    assert hours_later == snapshot(of, candle_topic("1m"), T0 + 70 * SECOND_NS)
+    assert snapshot(printed(), candle_topic("1m"), T0 + SECOND_NS) == []
+
+
+def counted(candle: Mapping[str, Any], trades: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """A candle as a client counts it from the trades it was told."""
+    inside = [trade for trade in trades if candle["t"] <= trade["time"] <= candle["T"]]
+    prices = [Decimal(trade["px"]) for trade in inside]
+    return {
+        "o": prices[0],
+        "c": prices[-1],
+        "h": max(prices),
+        "l": min(prices),
+        "v": sum(Decimal(trade["sz"]) for trade in inside),
+        "n": len(inside),
+    }
+
+
+def assert_candles_are_counted(of: Exchange, coin: str, interval: str, start_ns: int, pages: int) -> None:
+    """Each candle as streamed at its end, and as answered over REST, equals the count of the streamed trades."""
+    starts = range(start_ns, start_ns + pages * PAGE_NS, PAGE_NS)
+
+    def told(topic: Topic) -> list[Any]:
+        return [json.loads(text)["data"] for start in starts for _, text in stream(of, topic, start)]
+
+    trades = [trade for message in told(Topic("trades", coin)) for trade in message]
+    streamed = {row["t"]: row for row in told(candle_topic(interval, coin))}
+    opened_ms = INTERVALS[interval].start(start_ns) // MS_NS
+    asked = {"coin": coin, "interval": interval, "startTime": opened_ms}
+    answered = json.loads(info(of, starts.stop, type="candleSnapshot", req=asked))
+    assert [row for row in answered if row["n"] and row["t"] in streamed] == list(streamed.values())
+    assert sum(row["n"] for row in streamed.values()) == len(trades)
+    for row in streamed.values():
+        assert {key: row[key] if key == "n" else Decimal(row[key]) for key in "ochlvn"} == counted(
+            row, trades
+        )
+
+
+@given(
+    prints=st.lists(
+        st.tuples(st.integers(0, 2 * BLOCK_NS - 1), st.integers(1, 10**6), st.integers(1, 10**9)), max_size=40
+    ).map(sorted),
+    interval=st.sampled_from(["1m", "3m", "1h", "3d", "1w", "1M"]),
+)
+def test_candles_are_what_a_client_counts(prints: list[tuple[int, int, int]], interval: str) -> None:
+    """On any tape, whatever the interval."""
+    assert_candles_are_counted(exchange(printed(*prints)), "BTC", interval, T0, 12)
+
+
+@pytest.mark.parametrize("coin", ["BTC", "ETH", "SOL", "PURR/USDC", "@1"])
+@pytest.mark.parametrize(
+    ("interval", "minutes"),
+    [
+        ("1m", 4),
+        ("3m", 6),
+        pytest.param("1m", 120, marks=pytest.mark.long),
+        pytest.param("1h", 120, marks=pytest.mark.long),
+    ],
+)
+def test_candles_of_synthetic_markets_are_what_a_client_counts(
+    coin: str, interval: str, minutes: int
+) -> None:
+    """Of every market there is, and of markets in which minutes pass without a trade."""
+    of = worlds.exchange(HYPERLIQUID)
+    assert_candles_are_counted(of, coin, interval, worlds.ORIGIN_NS, minutes * BLOCK_NS // PAGE_NS)
+
+
+# ---------------------------------------------------------------- mids and contexts
+MIDS_TOPIC = Topic("allMids", "", ('""',))
+CONTEXT_TOPIC = Topic("activeAssetCtx", "BTC")
+PURR_TOPIC = Topic("activeAssetCtx", "PURR/USDC")
+COIN = market(quotes=[(T0 - 1, 65_000, 1, 65_001, 1, 1), (T0 + 4_990 * MS_NS, 65_002, 1, 65_003, 1, 2)])
+PAIR = market(
+    PURR,
+    quotes=[(T0 - 1, 20_000, 1, 20_003, 1, 1)],
+    prints=[(T0 + 2_500 * MS_NS, 20_003, 7, BUY, 1, 1, 1)],
+    closes={T0 - DAY_NS - BLOCK_NS: 19_000, T0 - BLOCK_NS: 20_001},
+    volumes={T0 - BLOCK_NS: (120, 2_400_120)},
+)
+BOTH = exchange(COIN, PAIR)
+
+
+def test_all_mids_are_told_whole() -> None:
+    """All coins by name in one map, in step with l2Book: at the last block end of each 5 s (measured 2026-08-19)."""
+    maps = [(due // MS_NS, json.loads(text)["data"]["mids"]) for due, text in stream(BOTH, MIDS_TOPIC)]
+    assert maps == [(10_000, {"BTC": "65002.5", "PURR/USDC": "0.200015"})]
+    assert snapshot(BOTH, MIDS_TOPIC, T0 + 5 * SECOND_NS) == [
+        '{"channel":"allMids","data":{"mids":{"BTC":"65000.5","PURR/USDC":"0.200015"}}}'
+    ]
+
+
+def test_a_context_is_told_when_it_has_changed() -> None:
+    """At the last block end of each second: here the mid moved once, and after it the mark."""
+    told = [(due // MS_NS, json.loads(text)) for due, text in stream(COIN, CONTEXT_TOPIC)]
+    assert [due for due, _ in told] == [6_000]
+    assert told[0][1]["channel"] == "activeAssetCtx"
+    assert list(told[0][1]["data"]) == ["coin", "ctx"]
+    assert told[0][1]["data"]["ctx"]["midPx"] == "65002.5"
+    assert stream(QUIET, CONTEXT_TOPIC) == []
+
+
+def test_a_spot_context_has_a_channel_of_its_own() -> None:
+    """Bytes from the tape beside it: marked at the last trade, the day's volume by whole minutes."""
+    head = '{"channel":"activeSpotAssetCtx","data":{"coin":"PURR/USDC","ctx":{"prevDayPx":"0.19","dayNtlVlm":"24.0012",'
+    tail = (
+        '"midPx":"0.200015","circulatingSupply":"594786002.8013399839","coin":"PURR/USDC",'
+        '"totalSupply":"594786014.1078599691","dayBaseVlm":"120.0"}}}'
+    )
+    assert snapshot(BOTH, PURR_TOPIC, T0 + SECOND_NS) == [f'{head}"markPx":"0.20001",{tail}']
+    assert stream(BOTH, PURR_TOPIC) == [(2_960 * MS_NS, f'{head}"markPx":"0.20003",{tail}')]
+
+
+@pytest.mark.parametrize("date", PROFILES)
+def test_contexts_and_mids_keep_their_dated_pace(date: str) -> None:
+    """Every second, once every 5 s (ccxt issue 27475, 2025-12-09); mids with the slow book."""
+    profile = PROFILES[date]
+    venue = replace(HYPERLIQUID, card=replace(HYPERLIQUID.card, profile=profile))
+    of = market(
+        quotes=[(T0 + i * 100 * MS_NS, 65_000 + i, 1, 65_001 + i, 1, i) for i in range(-1, 100)],
+    )
+    for topic, every_ns in (
+        (CONTEXT_TOPIC, profile.contexts_ns),
+        (MIDS_TOPIC, profile.mids_ns),
+        (MIDS_TOPIC, profile.books[False].every_ns),
+    ):
+        due = [due for due, _ in stream(of, topic, venue=venue)]
+        assert due == [i * every_ns // BLOCK * BLOCK for i in range(1, PAGE_NS // every_ns + 1)]
+
+
+REST_OF: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
+    "activeAssetCtx": ("metaAndAssetCtxs", lambda data: [data["ctx"]]),
+    "assetCtxs": ("metaAndAssetCtxs", lambda data: data["ctxs"]),
+    "allDexsAssetCtxs": ("metaAndAssetCtxs", lambda data: dict(data["ctxs"])[""]),
+    "activeSpotAssetCtx": ("spotMetaAndAssetCtxs", lambda data: [data["ctx"]]),
+    "spotAssetCtxs": ("spotMetaAndAssetCtxs", lambda data: data),
+}
+
+
+@pytest.mark.parametrize(
+    "topic",
+    [
+        CONTEXT_TOPIC,
+        PURR_TOPIC,
+        Topic("assetCtxs", "", ('""',)),
+        Topic("allDexsAssetCtxs", ""),
+        Topic("spotAssetCtxs", ""),
+    ],
+    ids=lambda topic: topic.channel + topic.symbol,
+)
+def test_rest_and_stream_tell_one_context(topic: Topic) -> None:
+    """At the instant of a push the request for it answers the same."""
+    listed = worlds.exchange(HYPERLIQUID)
+    of = replace(listed, markets={coin: listed.markets[coin] for coin in ("BTC", "PURR/USDC")})
+    start_ns = worlds.ORIGIN_NS + 50 * SECOND_NS
+    told = stream(of, topic, start_ns)
+    assert len(told) >= 2
+    for due, text in told:
+        message = json.loads(text)
+        request, contexts = REST_OF[message["channel"]]
+        assert json.loads(info(of, T0 + due, type=request))[1] == contexts(message["data"])
+
+
+def test_a_settled_rate_is_what_was_predicted_last() -> None:
+    """Contexts of an hour's last seconds tell the rate that fundingHistory then holds."""
+    listed = worlds.exchange(HYPERLIQUID)
+    of = replace(listed, markets={"ETH": listed.markets["ETH"]})
+    for hour in range(1, 30, 7):
+        settled_ns = worlds.ORIGIN_NS + hour * 3_600 * SECOND_NS
+        told = stream(of, Topic("activeAssetCtx", "ETH"), settled_ns - PAGE_NS)
+        due, text = [row for row in told if T0 + row[0] < settled_ns][-1]
+        assert T0 + due >= settled_ns - ORACLE_NS, "told after the last sample"
+        asked = {"coin": "ETH", "startTime": settled_ns // MS_NS}
+        records = json.loads(info(of, settled_ns + SECOND_NS, type="fundingHistory", **asked))
+        assert [row["fundingRate"] for row in records] == [json.loads(text)["data"]["ctx"]["funding"]]
+
+
+# ---------------------------------------------------------------- what is lived through
+class Recorded(HyperSynthReactor):
+    """A market that remembers which minutes it was asked to live through."""
+
+    lived: set[int]
+
+    def block(self, k: int) -> Block:
+        self.lived.add(k)
+        return super().block(k)
+
+
+def recorded(coin: str) -> tuple[Exchange, Recorded]:
+    listed = worlds.exchange(HYPERLIQUID)
+    of = listed.market(coin)
+    assert of is not None
+    market = Recorded(of.skeleton, worlds.SEED)
+    market.lived = set()
+
+    class World:
+        def market(self, _: str) -> HyperSynthReactor:
+            return market
+
+    return Exchange(cast(Any, World()), {coin: listed.markets[coin]}), market
+
+
+@pytest.mark.parametrize("coin", ["ETH", "@1"])
+def test_only_the_running_minute_is_lived_through(coin: str) -> None:
+    """A day's candles and everything that is known by the minute or the second need no block; a forming candle, a
+    mid and a last price need the running minute's.
+    """
+    of, market = recorded(coin)
+    now_ns = worlds.ORIGIN_NS + 90 * BLOCK_NS
+    for interval in INTERVALS:
+        asked = {"coin": coin, "interval": interval, "startTime": 0}
+        assert json.loads(info(of, now_ns, type="candleSnapshot", req=asked))
+    if market.instrument.kind is Kind.PERP:
+        assert json.loads(info(of, now_ns, type="fundingHistory", coin=coin, startTime=0))
+        assert json.loads(info(of, now_ns + 5 * SECOND_NS, type="predictedFundings"))
+    assert market.lived == set()
+    for start_ns in range(now_ns, now_ns + 3 * BLOCK_NS, PAGE_NS):
+        market.lived.clear()
+        for topic in (
+            *(candle_topic(interval, coin) for interval in INTERVALS),
+            Topic("activeAssetCtx", coin),
+            MIDS_TOPIC,
+        ):
+            channel = HYPERLIQUID.channel(topic, of)
+            channel.page(start_ns)
+            channel.snapshot(start_ns + PAGE_NS)
+        assert market.lived <= {(start_ns - worlds.ORIGIN_NS) // BLOCK_NS}
 
 
 # ---------------------------------------------------------------- every tape

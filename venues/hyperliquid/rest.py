@@ -144,23 +144,25 @@ def _recent_trades(view: View, fields: Fields) -> bytes:
 
 
 def _period(view: View, fields: Fields) -> tuple[int, int]:
-    """[start, stop) in ns of a period whose end, now if absent, belongs to it; never beyond now."""
+    """[start, stop) in ns, never beyond now; a period's end belongs to it, and is now if absent."""
     start_ms, end_ms = fields["startTime"], fields["endTime"]
     stop_ns = view.now_ns if end_ms is None else min((end_ms + 1) * MS_NS, view.now_ns)
-    return min(start_ms * MS_NS, stop_ns), stop_ns
+    return min(start_ms * MS_NS, view.now_ns), stop_ns
 
 
 def _candles(view: View, fields: Fields) -> bytes:
-    """From the candle that contains the start to the one that opens at the end, if it does.
+    """From the candle that contains the start to the last one that opens by the end.
 
     672 quarters of an hour from within one are 673 candles (measured on 2025-12-31), and the end is inclusive
-    (gocryptotrader exchanges/hyperliquid, 2026-10). What the venue does without a market is not known.
+    (gocryptotrader exchanges/hyperliquid, 2026-10). What the venue says of a coin it does not list is not known.
     """
     asked = read(CANDLES, fields["req"])
     market = view.exchange.market(asked["coin"])
     if market is None:
         raise VenueError("internal")
     start_ns, stop_ns = _period(view, asked)
+    if start_ns >= stop_ns:
+        return b"[]"
     first_ns = INTERVALS[asked["interval"]].start(start_ns)
     return b"[%b]" % b",".join(
         candles(market, asked["interval"], first_ns, stop_ns, CANDLES_KEPT, view.now_ns)
@@ -180,20 +182,13 @@ def _funding_history(view: View, fields: Fields) -> bytes:
 
 
 def _predicted_fundings(view: View, _: Fields) -> bytes:
-    """Of the other venues' rates there is nothing to know here."""
-    return _json(
-        [
-            [
-                perp.instrument.symbol,
-                [
-                    ["BinPerp", None],
-                    ["HlPerp", predicted_funding(view.market(perp), view.now_ns)],
-                    ["BybitPerp", None],
-                ],
-            ]
-            for perp in view.perps
-        ]
-    )
+    """Of the other venues' rates nothing is known here."""
+
+    def rates(perp: Perp) -> list[Any]:
+        own = predicted_funding(view.market(perp), view.now_ns)
+        return [["BinPerp", None], ["HlPerp", own], ["BybitPerp", None]]
+
+    return _json([[perp.instrument.symbol, rates(perp)] for perp in view.perps])
 
 
 @dataclass(frozen=True, slots=True)
