@@ -106,6 +106,20 @@ def _q(value: float, scale: int = ONE) -> int:
     return math.floor(value * scale + 0.5)
 
 
+def _decaying(start: int, shocks: Column, decay: float) -> Column:
+    """x[0] = start, x[t + 1] = decay * x[t] + shocks[t]: in legs of 40 steps side by side, then joined."""
+    legs = shocks.reshape(-1, 40).T
+    powers_q30 = np.array([_q(decay**i, 1 << 30) for i in range(41)], dtype=np.int64)
+    path = np.zeros((41, legs.shape[1]), dtype=np.int64)
+    for i, shock in enumerate(legs):
+        path[i + 1] = ((path[i] * powers_q30[1]) >> 30) + shock
+    carried = [start]
+    for gained in path[40].tolist():
+        carried.append(((carried[-1] * int(powers_q30[40])) >> 30) + gained)
+    path += (powers_q30[:, None] * np.array(carried[:-1], dtype=np.int64)) >> 30
+    return np.append(path[:40].T.ravel(), carried[-1])
+
+
 @lru_cache(maxsize=64)
 def _bridge_q30(decay: float, n: int) -> Column:
     """How much of an end point's miss a bridged Ornstein-Uhlenbeck path takes at step t of n: 0 at the start,
@@ -144,7 +158,7 @@ class AssetPath:
         assert origin_ns % BLOCK_NS == 0
         self._seed, self._asset, self._manifest = seed, asset, manifest
         self._lock = RLock()
-        self._days = _Days(self._make_day, keep=512)
+        self._days = _Days(self._make_day, keep=64)
         self._seconds = _Days(self._make_seconds, keep=6)
         per_second = manifest.volatility / math.sqrt(_YEAR_SECONDS)
         self._sigma_q32 = _q(per_second * math.sqrt(60), _Q32)
@@ -182,16 +196,11 @@ class AssetPath:
 
     def _make_day(self, day: int) -> AssetDay:
         m, cells = self._manifest, _CELLS_MINUTES + _CELLS_DAYS
-        log_vol = (_q(m.daily_seasonality) * _SEASON_Q16) >> 16
-        for span in _CELLS_MINUTES:
-            log_vol = (
-                log_vol
-                + np.repeat(self._normal(f"cell-{span}m", day, DAY_MINUTES // span), span)
-                * _q(m.clustering)
-                // ONE
-            )
-        for span in _CELLS_DAYS:
-            log_vol = log_vol + self._normal(f"cell-{span}d", day // span, 1) * _q(m.clustering) // ONE
+        counts = [DAY_MINUTES // span for span in _CELLS_MINUTES]
+        values = np.split(self._normal("cells", day, sum(counts)), np.cumsum(counts)[:-1])
+        values += [self._normal(f"cell-{span}d", day // span, 1) for span in _CELLS_DAYS]
+        cascade = sum(np.repeat(column, DAY_MINUTES // len(column)) for column in values)
+        log_vol = (_q(m.daily_seasonality) * _SEASON_Q16 + cascade * _q(m.clustering)) >> 16
         # exp(2 * log_vol) averages to one: the manifest's volatility is the root mean square over calm and
         # wild days.
         log_vol = np.clip(log_vol - _q(len(cells) * m.clustering**2), -4 * ONE, 4 * ONE)
@@ -340,9 +349,9 @@ class MarketSkeleton:
     ) -> None:
         self.instrument, self.manifest, self.origin_ns = instrument, manifest, origin_ns
         self._seed, self._asset, self._lock = seed, asset, RLock()
-        self._days = _Days(self._make_day, keep=512)
-        self._minutes = _Days(self._make_minutes, keep=512)
-        self._minute_bases = _Days(self._make_minute_bases, keep=512)
+        self._days = _Days(self._make_day, keep=64)
+        self._minutes = _Days(self._make_minutes, keep=64)
+        self._minute_bases = _Days(self._make_minute_bases, keep=64)
         self._bases = _Days(self._make_seconds_basis, keep=12)
         self._bids = _Days(self._make_seconds_bid, keep=6)
         unit = 10**instrument.price_decimals / instrument.tick_size
@@ -501,11 +510,8 @@ class MarketSkeleton:
         start, end = (
             int(self._draws("basis-midnight", d).normal_q16(1)[0]) * spread_q32 >> 16 for d in (day, day + 1)
         )
-        path, decay_q30 = [start], _q(decay, 1 << 30)
-        for shock in shocks.tolist():
-            path.append(((path[-1] * decay_q30) >> 30) + shock)
-        free = np.array(path, dtype=np.int64)
-        free += ((end - path[-1]) * _bridge_q30(decay, DAY_MINUTES)) >> 30
+        free = _decaying(start, shocks, decay)
+        free += ((end - free[-1]) * _bridge_q30(decay, DAY_MINUTES)) >> 30
         return _within(free, m.basis_std_bp) + _q(m.basis_mean_bp * 1e-4, _Q32)
 
     def _fast_basis(self, day: int) -> Column:
