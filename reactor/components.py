@@ -47,12 +47,14 @@ def q16(value: float) -> int:
     return math.floor(value * ONE + 0.5)
 
 
-def spread_evenly(ts_ns: Column, lane: int) -> Column:
-    """Times moved to the given residue modulo 4, so that different kinds of event never share an instant."""
+# Kinds of event keep to instants of their own, by the residue modulo 4 ns: so nothing comes between an order (1) and the
+# instant before it (0), when the queue it meets is set.
+ORDER_LANE, MOVE_LANE, QUOTE_LANE = 1, 2, 3
+
+
+def in_lane(ts_ns: Column, lane: int) -> Column:
+    """Times moved into a lane, by less than 4 ns."""
     return (ts_ns & ~3) | lane
-
-
-ORDER_LANE, BEFORE_ORDER_LANE, MOVE_LANE, QUOTE_LANE = 1, 0, 2, 3
 
 
 class Role(IntEnum):
@@ -174,8 +176,10 @@ LEAST = -12 * ONE
 class OrderFlow:
     """Metaorders cut into market orders, and the few orders that make the bar exact."""
 
+    _GAP_TAIL = q16(1 / 0.75)  # gaps within a metaorder have this tail index
+
     def __init__(self, manifest: SimulationManifest) -> None:
-        self._length_tail, self._gap_tail = q16(1 / manifest.metaorder_alpha), q16(1 / 0.75)
+        self._length_tail = q16(1 / manifest.metaorder_alpha)
         self._gap_ns = round(manifest.metaorder_gap_ms * MS_NS)
         self._lean = q16(manifest.flow_lean)
         self._size_lean = q16(manifest.trade_size_lean)
@@ -208,7 +212,8 @@ class OrderFlow:
         buyers = 2 * (plan.buy_lots * ONE // max(plan.buy_lots + plan.sell_lots, 1) - ONE // 2)
         chance = logistic_q16(buyers + (clock.trend_q16[starts // SECOND_NS] * self._lean >> 16))
         side = np.where(draws.uniform_q16(len(length)) < chance, Side.BUY, Side.SELL)
-        gap = pareto_q16(np.minimum(draws.exponential_q16(n), 8 * ONE), self._gap_tail) * self._gap_ns >> 16
+        gap = pareto_q16(np.minimum(draws.exponential_q16(n), 8 * ONE), self._GAP_TAIL)
+        gap = (gap >> 8) * self._gap_ns >> 8
         gap = np.minimum(gap, 8 * SECOND_NS) * ONE // max(plan.activity_q16, ONE // 16)
         gap[first] = 0
         elapsed = np.cumsum(gap)
@@ -356,7 +361,7 @@ class PricePath:
         needed_ns = clock.outside_pauses(
             needed * SECOND_NS + (draws.uniform_q32(len(needed)) * SECOND_NS >> 32)
         )
-        move_ns = spread_evenly(np.concatenate([free_ns, needed_ns]), MOVE_LANE)
+        move_ns = in_lane(np.concatenate([free_ns, needed_ns]), MOVE_LANE)
 
         ts_ns = np.concatenate([when[hit], move_ns])
         sign = np.concatenate([side[hit], free_side, np.sign(change[needed])])
@@ -403,7 +408,7 @@ class PricePath:
     def _flicker(self, draws: Stream, plan: MinutePlan, clock: Clock) -> Steps:
         """One side steps back for a moment and returns."""
         n = int(draws.poisson(1, self._flickers * plan.activity_q16 >> 16)[0])
-        out = spread_evenly(clock.outside_pauses(clock.draw(draws, n)), MOVE_LANE)
+        out = in_lane(clock.outside_pauses(clock.draw(draws, n)), MOVE_LANE)
         back = _until(out + exp_q16(draws.normal_q16(n), self._flicker_ns), out, clock, QUOTE_LANE)
         size = 1 + (draws.exponential_q16(n) * self._size_q8 >> 24)
         return there_and_back(out, back, np.where(draws.chance(n, ONE // 2), Side.BUY, Side.SELL) * size)
@@ -411,7 +416,7 @@ class PricePath:
 
 def _until(then_ns: Column, after_ns: Column, clock: Clock, lane: int) -> Column:
     """Later instants held before the pause that follows `after_ns`."""
-    return spread_evenly(np.maximum(np.minimum(then_ns, clock.pause_of(after_ns)), after_ns), lane)
+    return in_lane(np.maximum(np.minimum(then_ns, clock.pause_of(after_ns)), after_ns), lane)
 
 
 def there_and_back(out_ns: Column, back_ns: Column, size: Column) -> Steps:

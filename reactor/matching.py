@@ -18,8 +18,8 @@ from reactor.components import (
     Role,
     Steps,
     TouchPath,
+    in_lane,
     q16,
-    spread_evenly,
     there_and_back,
 )
 from reactor.fixed import apportion, exclusive, exp_q16, group_of, stable_order
@@ -116,7 +116,7 @@ class Matching:
             i, at_ns, away = self._settle(draws, plan, clock, orders, fills, size, side)
             ts_ns[i] = at_ns[0]
             if away:
-                out, back = (spread_evenly(at_ns + d, QUOTE_LANE) for d in (-ALONE_NS, ALONE_NS))
+                out, back = (in_lane(at_ns + d, QUOTE_LANE) for d in (-ALONE_NS, ALONE_NS))
                 sweeps.append(there_and_back(out, back, np.array([away])))
 
         in_time = stable_order(ts_ns)
@@ -159,7 +159,7 @@ class Matching:
                 i = orders.at(role)
                 levels[i], reach[i] = 1 + size, size
                 at_ns, away = orders.ts_ns[i : i + 1], orders.side[i : i + 1] * size
-                sweeps.append(there_and_back(at_ns, spread_evenly(at_ns + ALONE_NS, QUOTE_LANE), away))
+                sweeps.append(there_and_back(at_ns, in_lane(at_ns + ALONE_NS, QUOTE_LANE), away))
         return levels, best, reach, sweeps
 
     def _settle(
@@ -200,4 +200,4 @@ class Matching:
         fills.price_ticks[mine[free]] += settled.free_offset
         at_ns = np.array([clock.slot(settled.grid_point, free_role, int(draws.uniform_q16(1)[0]))])
         away = settled.free_offset - int(grid[settled.grid_point])
-        return orders.at(free_role), spread_evenly(at_ns, ORDER_LANE), away
+        return orders.at(free_role), in_lane(at_ns, ORDER_LANE), away

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reactor.components import QUOTE_LANE, Clock, TouchPath, q16, spread_evenly
+from reactor.components import QUOTE_LANE, Clock, TouchPath, in_lane, q16
 from reactor.fixed import ONE, distinct, exp_q16, logistic_q16
 from reactor.manifest import SimulationManifest
 from reactor.matching import Executions
@@ -141,4 +141,4 @@ class Queues:
             n = int(draws.poisson(1, mean * len(causes))[0]) if len(causes) else 0
             cause = causes[draws.below(n, len(causes))]
             times.append(cause + exp_q16(draws.normal_q16(n) * self._RACE_SIGMA >> 16, self._RACE_NS))
-        return spread_evenly(np.minimum(np.concatenate(times), self.CLOSE_NS - 8), QUOTE_LANE)
+        return in_lane(np.minimum(np.concatenate(times), self.CLOSE_NS - 8), QUOTE_LANE)
