@@ -166,19 +166,24 @@ def test_premium_is_the_recorded_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("premium_e8", "expected"),
+    ("premium_e8", "mid", "expected"),
     [
-        (0, (99_990_000, 100_010_000)),  # the oracle between bid and ask
-        (100_000, (100_100_000, 99_900_000)),  # 0.1 % above it: the impact bid; the ask as far from the mid
-        (-100_000, (100_100_000, 99_900_000)),
+        (0, 100_000_000, (99_990_000, 100_010_000)),  # the oracle between bid and ask
+        (0, 100_020_000, (100_000_000, 100_030_000)),
+        (20_000, 100_040_000, (100_020_000, 100_060_000)),  # 0.02 % above the oracle, 0.02 % below the mid
+        (-20_000, 99_960_000, (99_940_000, 99_980_000)),
+        (20_000, 100_015_000, (100_020_000, 100_040_000)),  # the mid is rounded to ticks, the premium is not
+        (-20_000, 99_985_000, (99_960_000, 99_980_000)),
     ],
 )
-def test_impact_prices_make_the_premium(premium_e8: int, expected: tuple[int, int]) -> None:
-    """The side the premium speaks of lies exactly so far from the oracle, the other mirrors it about the mid."""
-    bid, ask = 99_990_000, 100_010_000
-    impact_bid, impact_ask = impact_prices(100_000_000, bid, ask, premium_e8)
-    assert (impact_bid, impact_ask) == expected
-    assert impact_bid + impact_ask == bid + ask
+def test_impact_prices_make_the_premium(premium_e8: int, mid: int, expected: tuple[int, int]) -> None:
+    """Of an oracle at 1 and a spread of 0.02 %: the side the premium speaks of is exactly so far from the oracle, the
+    other one mirrors it about the mid, and they never cross.
+    """
+    oracle = 100_000_000
+    bid, ask = impact_prices(oracle, mid - 10_000, mid + 10_000, premium_e8)
+    assert (bid, ask) == expected
+    assert premium(oracle, bid, ask, 10**8) == premium_e8
 
 
 def test_a_steady_market_is_marked_at_its_mid() -> None:

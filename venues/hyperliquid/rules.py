@@ -341,13 +341,16 @@ def mark_price(index: Column, mid: Column) -> int:
 def impact_prices(oracle: int, bid: int, ask: int, premium_e8: int) -> tuple[int, int]:
     """The impact bid and ask that make this premium, in the units of oracle, bid and ask.
 
-    A premium tells the impact price on its own side of the oracle; the other one lies as far from the mid.
+    A premium tells the impact price on its own side of the oracle; the other one lies as far from the mid, and a spread
+    away at least.
     """
     if premium_e8 == 0:
         return min(bid, oracle), max(ask, oracle)
     impact = oracle + nearest(oracle * premium_e8, 10**8)
-    mirrored = bid + ask - impact
-    return (impact, mirrored) if premium_e8 > 0 else (mirrored, impact)
+    mirrored, spread = bid + ask - impact, ask - bid
+    if premium_e8 > 0:
+        return impact, max(mirrored, impact + spread)
+    return min(mirrored, impact - spread), impact
 
 
 def premium(oracle: int, impact_bid: int, impact_ask: int, scale: int) -> int:
