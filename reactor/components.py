@@ -47,8 +47,8 @@ def q16(value: float) -> int:
     return math.floor(value * ONE + 0.5)
 
 
-# Kinds of event keep to instants of their own, by the residue modulo 4 ns: so nothing comes between an order (1) and the
-# instant before it (0), when the queue it meets is set.
+# Kinds of event keep to instants of their own, by the residue modulo 4 ns: so nothing comes between an order (1) and
+# the instant before it (0), when the queue it meets is set.
 ORDER_LANE, MOVE_LANE, QUOTE_LANE = 1, 2, 3
 
 

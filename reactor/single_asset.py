@@ -19,7 +19,7 @@ from reactor.bars import BarSeries
 from reactor.components import OrderFlow, PricePath, Rhythm, TouchPath
 from reactor.depth import TICKS, Depth, SideBook, SideRows, SideTouch
 from reactor.fixed import stable_order
-from reactor.manifest import SimulationManifest
+from reactor.manifest import ManifestError, SimulationManifest
 from reactor.matching import Executions, Matching
 from reactor.queues import Queues, Touch
 from reactor.rng import Stream, stream
@@ -44,7 +44,7 @@ from reactor.types import (
 _BLOCKS_KEPT = 4
 _KEYFRAMES_KEPT = 8
 _BOOKS_KEPT = 4
-_PRICE_BITS = 28  # prices are below 2**28 ticks
+_MOST_TICKS = 1 << 27  # of the initial price: sort keys hold a price beside a tick and a row number
 _PRINTS_LOOKBACK_NS = DAY_NS  # how far back the newest prints are looked for
 
 
@@ -79,6 +79,10 @@ class HyperSynthReactor:
         self.instrument, self.origin_ns = skeleton.instrument, skeleton.origin_ns
         self.skeleton, self._seed = skeleton, seed
         manifest, instrument = skeleton.manifest, skeleton.instrument
+        if manifest.ticks(10_000, instrument) > _MOST_TICKS:
+            raise ManifestError(
+                f"initial_price: {manifest.initial_price} is more than {_MOST_TICKS} ticks of {instrument.market}"
+            )
         self.listed_ns = skeleton.listed_ns
         self.bars = BarSeries(self)
         self._rhythm = Rhythm(manifest)
@@ -309,7 +313,8 @@ def _block(plan: MinutePlan, touch: Touch, done: Executions, rows: list[SideRows
     tick = np.concatenate([bids.ticks, asks.ticks])
     side = np.repeat([BookSide.BID, BookSide.ASK], [len(bids.ticks), len(asks.ticks)])
     price, lots = np.concatenate([-bids.ranks, asks.ranks]), np.concatenate([bids.lots, asks.lots])
-    order = stable_order((tick << 1 | side) << _PRICE_BITS | price)
+    over = price - price.min()
+    order = stable_order((tick << 1 | side) << int(over.max()).bit_length() | over)
     tick, side, price, lots = tick[order], side[order], price[order], lots[order]
 
     quote = 1 + np.flatnonzero(_changes(touch.bid_ticks, touch.bid_lots, touch.ask_ticks, touch.ask_lots))

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from reactor.manifest import SimulationManifest
+from reactor.manifest import ManifestError, SimulationManifest
 from reactor.profiles import profile
 from reactor.single_asset import HyperSynthReactor
 from reactor.skeleton import AssetPath, MarketSkeleton, MinutePlan
@@ -374,6 +374,31 @@ def test_a_touch_that_cannot_change_still_ends_on_the_next_minute() -> None:
     for k in range(5):
         for check in CHECKS:
             check(market, market.skeleton.plan(k))
+
+
+PARAMETERS = [f.name for f in fields(SimulationManifest)]
+OF_BLOCKS = PARAMETERS[PARAMETERS.index("activity_burstiness") :]  # the others shape the plan
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_every_parameter_may_take_either_end_of_its_range(name: str) -> None:
+    """At both ends minutes keep their promises, and a parameter that shapes blocks changes them."""
+    low, high = next(f.metadata["range"] for f in fields(SimulationManifest) if f.name == name)
+    whole = isinstance(getattr(MANIFESTS[THIN], name), int)
+    high = {"initial_price": 1_000.0, "trade_intensity_base": 50.0}.get(name, high)
+    busy: dict[str, Any] = {"trade_intensity_base": 1.0, "flicker_intensity": 1.0}
+    markets = [natural(THIN, **busy | {name: int(v) if whole else v}) for v in (low, high)]
+    for market in markets:
+        for check in CHECKS:
+            check(market, market.skeleton.plan(1))
+    if name in OF_BLOCKS:
+        assert not same(markets[0].block(1), markets[1].block(1))
+
+
+def test_a_price_of_too_many_ticks_is_refused() -> None:
+    """An initial price no sort key can hold is the operator's error, by the parameter's name."""
+    with pytest.raises(ManifestError, match="initial_price"):
+        natural(THIN, initial_price=2_000.0)
 
 
 def test_random_shapes_keep_their_promises() -> None:
