@@ -542,10 +542,11 @@ def test_marks_are_told_every_3_seconds_or_every_second() -> None:
     assert arrays == [(due, f"[{text}]") for due, text in every]
 
 
-def test_liquidations_are_silent() -> None:
+def test_liquidations_and_changes_of_contracts_are_silent() -> None:
     """The streams are there; the tape has nothing for them."""
     assert said(DAY, "forceOrder") == []
     assert said(DAY, "!forceOrder@arr", symbol="") == []
+    assert said(DAY, "!contractInfo", symbol="") == []
 
 
 # ---------------------------------------------------------------- stream names

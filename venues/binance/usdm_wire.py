@@ -196,9 +196,8 @@ _MARKET: Mapping[str, Stream] = {
     "!miniTicker@arr": Stream(USDM_MINI_TICKER, _MINI, EVERY_SECOND),
     "ticker": Stream(USDM_TICKER, day_tickers, EVERY_TWO_SECONDS),
     "!ticker@arr": Stream(USDM_TICKER, day_tickers, EVERY_SECOND),
-    # the tape has no liquidations yet
-    "forceOrder": SILENT,
-    "!forceOrder@arr": SILENT,
+    # the tape has no liquidations yet, and contracts never change
+    **dict.fromkeys(("forceOrder", "!forceOrder@arr", "!contractInfo"), SILENT),
     **{f"kline_{name}": _klines(USDM_KLINE, name, row) for name, row in INTERVALS.items() if name != "1s"},
     **{
         f"continuousKline_{name}": _klines(USDM_CONTINUOUS_KLINE, name, row)
