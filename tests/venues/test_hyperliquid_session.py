@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from reactor.types import SECOND_NS
 from tests.handmade import HandmadeMarket
-from tests.venues.perp import BUY, QUIET, T0, connect, exchange, market
+from tests.venues.perp import BUY, INSTRUMENT, QUIET, T0, connect, exchange, market
 from venues.base import Action, Close, HttpRequest, HttpResponse, Reply, Subscribe, Topic, Unsubscribe
 from venues.hyperliquid import HYPERLIQUID, PROFILES, Hyperliquid
 
@@ -335,6 +335,21 @@ def test_a_stream_that_speaks_keeps_its_socket() -> None:
     client = Client()
     client.session.receive(json.dumps(subscribe(type="l2Book", coin="BTC")), T0, T0)
     assert not [s for s in range(600) if client.session.tick(T0 + s * SECOND_NS, T0 + s * SECOND_NS)]
+
+
+def test_a_state_keeps_a_socket_as_long_as_it_changes() -> None:
+    """A candle that was told at 92 s counts from then; a context that stands still says nothing at all."""
+    prints = [(T0 + 90 * SECOND_NS, 65_000, 1, BUY, 1, 1, 1)]
+    traded = HandmadeMarket(INSTRUMENT, T0 - 5 * MINUTE_NS, prints=prints)
+    for of, subscription, closed in (
+        (traded, {"type": "candle", "coin": "BTC", "interval": "1h"}, 170),
+        (QUIET, {"type": "activeAssetCtx", "coin": "BTC"}, 110),
+    ):
+        session, joined = connect(of), T0 + 50 * SECOND_NS
+        session.receive(json.dumps(subscribe(**subscription)), joined, joined)
+        ticks = (T0 + second * SECOND_NS for second in range(51, 400))
+        closes = [at for at in ticks if session.tick(at, at)]
+        assert closes[0] == T0 + closed * SECOND_NS
 
 
 # ---------------------------------------------------------------- posts

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from decimal import Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from itertools import pairwise
 from typing import Any, cast
 
@@ -360,6 +360,41 @@ def test_grouping_loses_nothing_and_keeps_order(
         assert sum(round(float(level["sz"]) * 10**5) for level in side) == sum(lots for _, lots in given_rows)
         assert all(sign * a < sign * b for a, b in pairwise(prices))
         assert all(len(str(price).rstrip("0")) <= n_sig_figs for price in prices)
+
+
+def rounded(price: Decimal, figures: int, mantissa: int, *, up: bool) -> Decimal:
+    """A price to so many significant figures, the last one a multiple of the mantissa."""
+    step = Decimal(mantissa).scaleb(price.adjusted() - figures + 1)
+    whole = (price / step).to_integral_value(ROUND_CEILING if up else ROUND_FLOOR)
+    return whole * step
+
+
+@pytest.mark.parametrize("coin", ["ETH", "SOL", "PURR/USDC", "@1"])
+@pytest.mark.parametrize(
+    ("n_sig_figs", "mantissa"), [(5, None), (5, 2), (5, 5), (4, None), (3, None), (2, None)]
+)
+def test_any_coin_groups_by_figures_of_its_price(coin: str, n_sig_figs: int, mantissa: int | None) -> None:
+    """Decimals or none: the levels of a whole book, its prices rounded as decimals are, make the grouped one."""
+    of = worlds.exchange(HYPERLIQUID)
+    at_ns = worlds.ORIGIN_NS + 30 * SECOND_NS
+    market = of.market(coin)
+    assert market is not None
+    whole, tick = market.book(at_ns), Decimal(1).scaleb(-market.instrument.price_decimals)
+    lot = Decimal(1).scaleb(-market.instrument.qty_decimals)
+    asked = info(of, at_ns, type="l2Book", coin=coin, nSigFigs=n_sig_figs, mantissa=mantissa)
+    for levels, ticks, lots, up in zip(
+        json.loads(asked)["levels"],
+        (whole.bid_ticks, whole.ask_ticks),
+        (whole.bid_lots, whole.ask_lots),
+        (False, True),
+        strict=True,
+    ):
+        grouped: dict[Decimal, Decimal] = {}
+        for price, size in zip(ticks.tolist(), lots.tolist(), strict=True):
+            px = rounded(price * tick, n_sig_figs, mantissa or 1, up=up)
+            grouped[px] = grouped.get(px, Decimal(0)) + size * lot
+        told = [(Decimal(level["px"]), Decimal(level["sz"])) for level in levels]
+        assert told == list(grouped.items())[:20]
 
 
 def test_a_joiner_gets_the_last_pushed_book() -> None:

@@ -382,11 +382,9 @@ def last_candles(market: HyperSynthReactor, name: str, ends_ns: Sequence[int]) -
     Empty where there was no trade for a day.
     """
     bars = running_bars(market, INTERVALS[name], ends_ns)
-    texts: list[bytes] = []
-    for end_ns, n, text in zip(
-        ends_ns, bars.n_prints.tolist(), candle_texts(market.instrument, name, bars), strict=True
-    ):
-        texts.append(text if n else texts[-1] if texts else _earlier_candle(market, name, end_ns))
+    texts = candle_texts(market.instrument, name, bars)
+    for i in np.flatnonzero(bars.n_prints == 0).tolist():
+        texts[i] = texts[i - 1] if i else _earlier_candle(market, name, ends_ns[0])
     return texts
 
 
@@ -408,9 +406,10 @@ def candles(
     interval, end_ns = INTERVALS[name], block_end(now_ns)
     oldest_ns = interval.start(end_ns - 1) - (kept - 1) * interval.length_ns if interval.length_ns else 0
     bars = market.bars.bars(interval, max(first_ns, oldest_ns), end_ns, end_ns)
-    traded = np.flatnonzero(bars.n_prints)[-1:] + 1
+    traded = np.flatnonzero(bars.n_prints)
+    known = traded[-1] + 1 if len(traded) else 0
     asked = np.searchsorted(bars.open_ns, stop_ns)
-    return candle_texts(market.instrument, name, bars.cut(0, min(int(traded.sum()), int(asked))))
+    return candle_texts(market.instrument, name, bars.cut(0, int(min(known, asked))))
 
 
 # ---------------------------------------------------------------- funding
@@ -476,9 +475,7 @@ def _day(market: HyperSynthReactor, ends_ns: Sequence[int]) -> dict[str, Values]
 
     @cache
     def until(minute_ns: int) -> tuple[int, int, int]:
-        rows = market.minutes(
-            minute_ns - DAY_NS - BLOCK_NS, minute_ns
-        )  # the first row is but the price before
+        rows = market.minutes(minute_ns - DAY_NS - BLOCK_NS, minute_ns)  # of the first one only the price
         return int(rows.close_ticks[0]), int(rows.volume_lots[1:].sum()), int(rows.quote_units[1:].sum())
 
     days = np.array([until(end_ns // BLOCK_NS * BLOCK_NS) for end_ns in ends_ns])
