@@ -95,7 +95,7 @@ class SimulationManifest:
     min_size_share: float = _parameter(0.22, "1", 0, 0.9, "share of orders of the least size")
     # how the price moves
     adverse_selection_strength: float = _parameter(
-        0.24, "1", 0, 1, "share of market orders that move the price"
+        0.20, "1", 0, 1, "share of market orders that move the price"
     )
     requote_intensity: float = _parameter(0.4, "1/s", 0, 100, "price moves a second without a trade")
     move_size_bp: float = _parameter(0.14, "bp", 0.001, 100, "median size of a price move before pinning")
