@@ -1,12 +1,11 @@
 """The one funding engine that all venues share; a venue's model is its parameters.
 
-    F = clamp(g * (A(P) + clamp(I - A(P), -d, +d)) * h / 8, low, high)
+    F = clamp(g * (A(P) + clamp(I - A(P), -d, +d)) * h / 8, -c, +c)
 
-P is the premium index, sampled every few seconds or minutes; A its average over the interval, I the interest
-per 8 h, d the damping, g a multiplier, h the interval in hours. Rates are integers in 1e-12, premiums in 1e-8.
-Intervals end at multiples of their length since the epoch, in UTC, and are a pure function of the market: a
-symbol's own from its listing on, until a rate at its cap shortens them. Nothing here may depend on who asked
-before, nor on when.
+P is the premium index, sampled every few seconds or minutes; A its average over the interval, I the interest per
+8 h, d the damping, g a multiplier, h the interval in hours, c the cap. Rates are integers in 1e-12, premiums in 1e-8.
+Intervals end at multiples of their length since the epoch, in UTC. They are a pure function of the market: the
+symbol's own from the listing on, until a rate at its cap shortens them. Nothing here may depend on who asked before.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ HOURS = (1, 2, 4, 8)  # the intervals there are
 _TRACKS_KEPT = 4
 
 
-class Profile(StrEnum):
+class FundingProfile(StrEnum):
     """Which rules a venue's models follow."""
 
     REAL = "real"  # the venue's own, as published
@@ -116,6 +115,21 @@ class Adaptation:
     calm_e12: int = 5 * BP_E12 // 2
 
 
+class Effect(Protocol):
+    """What a stylised venue adds to the formula."""
+
+    @property
+    def look_back(self) -> int:
+        """How many earlier intervals it depends on."""
+        ...
+
+    def __call__(self, rates_e12: Column, average_e12: Column, earlier_e12: Column, /) -> Column:
+        """Rates before the caps, from the formula's, the average premiums behind them, and the averages of so many
+        intervals before, the newest last; fewer after the listing.
+        """
+        ...
+
+
 # ---------------------------------------------------------------- what it keeps
 @dataclass(frozen=True, slots=True)
 class _Walk:
@@ -133,6 +147,16 @@ class _Memory:
     walk: _Walk
     averages_e12: dict[int, int] = field(default_factory=dict)  # of whole intervals, by their ends
     tracks: tuple[tuple[int, Column], ...] = ()  # (end, rate after each sample) of the intervals used last
+
+
+# ---------------------------------------------------------------- the engine
+def check(model: FundingModel | Effect) -> None:
+    """ValueError on a parameter out of its range."""
+    for row in fields(model):  # type: ignore[arg-type]  # every effect is a dataclass too
+        if "range" in row.metadata:
+            low, high = row.metadata["range"]
+            if not low <= getattr(model, row.name) <= high:
+                raise ValueError(f"{row.name} has to be from {low} to {high}, in {row.metadata['unit']}")
 
 
 def parameter(default: Any, unit: str, low: int, high: int, effect: str) -> Any:
@@ -154,23 +178,17 @@ class FundingModel:
         5 * BP_E12, "1e-12", 0, 100 * BP_E12, "premium off the interest that is free"
     )
     multiplier_e3: int = parameter(1_000, "1e-3", 0, 10_000, "what the rate is multiplied by")
-    low_e12: int = parameter(-200 * BP_E12, "1e-12 per interval", -1_000 * BP_E12, 0, "the lowest rate")
-    high_e12: int = parameter(200 * BP_E12, "1e-12 per interval", 0, 1_000 * BP_E12, "the highest rate")
+    cap_e12: int = parameter(200 * BP_E12, "1e-12 per interval", 1, 1_000 * BP_E12, "the bound of rates")
     average: Average = Average.LINEAR
     share: Share = Share.RATE
     adaptation: Adaptation | None = None
+    effect: Effect | None = None
     _memories: WeakKeyDictionary[PremiumSource, _Memory] = field(
         default_factory=WeakKeyDictionary, init=False, repr=False
     )
 
     def __post_init__(self) -> None:
-        for row in fields(self):
-            low, high = row.metadata.get("range", (0, 0))
-            value = getattr(self, row.name)
-            if row.metadata and not low <= value <= high:
-                raise ValueError(
-                    f"{row.name} = {value} is not within {low} and {high} {row.metadata['unit']}"
-                )
+        check(self)
         if self.interval_h not in HOURS or HOUR_NS % self.sample_ns or self.sample_ns % SECOND_NS:
             raise ValueError("an interval has 1, 2, 4 or 8 hours, and an hour whole samples at whole seconds")
 
@@ -211,7 +229,7 @@ class FundingModel:
         hours = walk.changes[-1][1]
         calm = walk.calm + 1 if abs(rate_e12) <= rules.calm_e12 else 0
         following = hours
-        if rate_e12 in (self.low_e12, self.high_e12):
+        if abs(rate_e12) == self.cap_e12:
             following = rules.shorter.get(hours, hours)
         elif calm >= rules.calm_count and hours < self.interval_h:
             following = max(hours, rules.longer_h or self.interval_h)
@@ -222,8 +240,7 @@ class FundingModel:
     def _may_cap(self, market: PremiumSource) -> bool:
         """Whether any premium can make a capped rate: the formula rises with the premium, and with the interval."""
         reach_e12 = market.premium_limit_e8 * 10_000
-        low, high = self.rates_e12(np.array([-reach_e12, reach_e12])).tolist()
-        return not self.low_e12 < low <= high < self.high_e12
+        return bool(np.any(np.abs(self.rates_e12(np.array([-reach_e12, reach_e12]))) >= self.cap_e12))
 
     # ------------------------------------------------------------ the formula
     def averages_e12(self, premiums_e8: Column, window: int | None = None) -> Column:
@@ -241,32 +258,19 @@ class FundingModel:
     def rates_e12(
         self, average_e12: Column, hours: int | None = None, earlier_e12: Column | None = None
     ) -> Column:
-        """The rates of an interval of so many hours, its own where left out, from averages of the premium.
-
-        `earlier_e12` are the averages of the intervals before it that `look_back` asks for, the newest last.
+        """The rates of an interval of so many hours, its own where left out, from averages of the premium and those
+        of the intervals before it, as the effect asks for them.
         """
         hours = hours or self.interval_h
         interest_e12, scale = self.interest_e12, hours
         if self.share is Share.INTEREST:
             interest_e12, scale = (interest_e12 * hours + 4) // 8, 8
         calmed = average_e12 + np.clip(interest_e12 - average_e12, -self.damping_e12, self.damping_e12)
-        earlier = np.zeros(0, np.int64) if earlier_e12 is None else earlier_e12
-        multiplied = calmed * self.multipliers_e3(average_e12, earlier)
-        rates = self.styled_e12(nearest(multiplied * scale, 8_000), earlier)
-        return np.clip(rates, self.low_e12, self.high_e12)
-
-    @property
-    def look_back(self) -> int:
-        """How many earlier intervals a rate depends on."""
-        return 0
-
-    def multipliers_e3(self, average_e12: Column, earlier_e12: Column) -> Column:
-        """What each rate is multiplied by."""
-        return np.full_like(average_e12, self.multiplier_e3)
-
-    def styled_e12(self, rates_e12: Column, earlier_e12: Column) -> Column:
-        """Rates after what a venue does to them, before the caps."""
-        return rates_e12
+        rates = nearest(calmed * (self.multiplier_e3 * scale), 8_000)
+        if self.effect:
+            earlier = np.zeros(0, np.int64) if earlier_e12 is None else earlier_e12
+            rates = self.effect(rates, average_e12, earlier)
+        return np.clip(rates, -self.cap_e12, self.cap_e12)
 
     # ------------------------------------------------------------ rates of a market
     def forecast(self, market: PremiumSource, at_ns: Column) -> Forecast:
@@ -285,7 +289,7 @@ class FundingModel:
             done += len(asked)
         return Forecast.join(parts)
 
-    def settled(self, market: PremiumSource, start_ns: int, end_ns: int) -> Settlements:
+    def settlements(self, market: PremiumSource, start_ns: int, end_ns: int) -> Settlements:
         """The settlements in [start_ns, end_ns): the first ends the first interval that was listed as a whole."""
         rows = []
         period = self.period(market, max(start_ns - 1, self._first_ns(market)))
@@ -293,19 +297,6 @@ class FundingModel:
             rows.append((period.end_ns, *self._settle(market, period), period.hours))
             period = self.period(market, period.end_ns)
         return Settlements(*np.array(rows, dtype=np.int64).reshape(-1, 4).T)
-
-    def next_settlement_ns(self, at_ns: int) -> int:
-        return (at_ns // self.interval_ns + 1) * self.interval_ns
-
-    def predicted_e12(self, market: PremiumSource, at_ns: Column) -> Column:
-        return self.forecast(market, at_ns).rate_e12
-
-    def average_e12(self, market: PremiumSource, settlement_ns: int) -> int:
-        return self._average(market, self.period(market, settlement_ns - 1))
-
-    def settlements(self, market: PremiumSource, start_ns: int, end_ns: int) -> list[tuple[int, int]]:
-        rows = self.settled(market, start_ns, end_ns)
-        return list(zip(rows.ts_ns.tolist(), rows.rate_e12.tolist(), strict=True))
 
     def _settle(self, market: PremiumSource, period: Period) -> tuple[int, int]:
         """The rate that ends an interval, and the average premium it is made of."""
@@ -330,9 +321,10 @@ class FundingModel:
         return self.averages_e12(premiums, window_ns // self.sample_ns)[before:]
 
     def _earlier(self, market: PremiumSource, period: Period) -> Column:
-        """The averages of the intervals before one, as many as there are and `look_back` asks for."""
+        """The averages of the intervals before one, as many as there are and the effect asks for."""
         averages: list[int] = []
-        while len(averages) < self.look_back and period.start_ns > market.listed_ns:
+        wanted = self.effect.look_back if self.effect else 0
+        while len(averages) < wanted and period.start_ns > market.listed_ns:
             period = self.period(market, period.start_ns - 1)
             averages.append(self._average(market, period))
         return np.array(averages[::-1], dtype=np.int64)
@@ -360,7 +352,11 @@ M = TypeVar("M", bound=FundingModel)
 OTHERS = ""  # in the place of an asset: all that have no model of their own
 
 
-def model_of(models: Mapping[Profile, Mapping[str, M]], asset: str, profile: Profile = Profile.REAL) -> M:
+def model_of(
+    models: Mapping[FundingProfile, Mapping[str, M]],
+    asset: str,
+    profile: FundingProfile = FundingProfile.REAL,
+) -> M:
     """The model of an asset's perpetual."""
     by_asset = models[profile]
     return by_asset.get(asset) or by_asset[OTHERS]
@@ -370,8 +366,9 @@ def model_of(models: Mapping[Profile, Mapping[str, M]], asset: str, profile: Pro
 class Perpetuals:
     """A venue's perpetuals, and the models that fund them."""
 
+    venue: str
     listings: tuple[Listing, ...]
-    models: Mapping[Profile, Mapping[str, FundingModel]]
+    models: Mapping[FundingProfile, Mapping[str, FundingModel]]
 
 
 # ---------------------------------------------------------------- integers

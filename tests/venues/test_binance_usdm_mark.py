@@ -21,13 +21,13 @@ from venues.binance.mark import (
     Candles,
     Sampling,
     candles,
-    funding_of,
     mark_prices,
     moving_average,
     open_interest_lots,
     settle_prices_e8,
     settlements,
 )
+from venues.binance.rules import funding_of
 
 HOUR_NS = 3_600 * SECOND_NS
 SETTLED_NS = 1_790_352_000 * SECOND_NS  # 2026-09-25 16:00 UTC
@@ -135,9 +135,8 @@ def test_a_moving_average_is_what_its_name_says(values: list[int], n: int) -> No
         (100_000, 50_000),
         (-40_000, 10_000),
         (-100_000, -50_000),
-        (350_000, 300_000),
-        (9_000_000, 300_000),
-        (-9_000_000, -300_000),
+        (349_999, 299_999),
+        (-349_999, -299_999),
     ],
 )
 def test_a_constant_premium_is_settled_by_the_formula(premium_e8: int, rate_e8: int) -> None:
@@ -150,6 +149,22 @@ def test_a_constant_premium_is_settled_by_the_formula(premium_e8: int, rate_e8: 
     assert rows.ts_ns.tolist() == [SETTLED_NS - 24 * HOUR_NS + n * 8 * HOUR_NS for n in range(4)]
     assert rows.rate_e8.tolist() == [rate_e8] * 4
     assert mark_prices(calm, SETTLED_NS - SECOND_NS, SETTLED_NS + SECOND_NS).rate_e8.tolist() == [rate_e8] * 2
+
+
+@pytest.mark.parametrize(
+    ("premium_e8", "hourly_e8"), [(350_000, 37_500), (9_000_000, 300_000), (-9_000_000, -300_000)]
+)
+def test_a_rate_at_its_bound_is_settled_every_hour_from_then_on(premium_e8: int, hourly_e8: int) -> None:
+    """An eighth of what eight hours would be, within the same 0.3 %; so until it is calm.
+
+    Announcement of 2025-05-02: "reaches the funding rate cap/floor".
+    """
+    wild = perpetual(lambda _: (650_000, INDEX_E8, premium_e8))
+    rows = settlements(wild, SETTLED_NS - 2 * HOUR_NS, SETTLED_NS + 1)
+    assert rows.ts_ns.tolist() == [SETTLED_NS + n * HOUR_NS for n in (-2, -1, 0)]
+    assert rows.rate_e8.tolist() == [hourly_e8] * 3
+    marks = mark_prices(wild, SETTLED_NS, SETTLED_NS + SECOND_NS)
+    assert marks.next_funding_ns.tolist() == [SETTLED_NS + HOUR_NS]
 
 
 def test_the_newest_samples_weigh_most() -> None:
@@ -174,14 +189,8 @@ def test_what_was_predicted_last_is_settled_and_the_next_one_begins() -> None:
 
 def test_rates_are_bounded_by_symbol() -> None:
     """0.3 % where the maintenance margin begins at 0.4 %, 2 % elsewhere."""
-    bounds = {
-        i.base: (funding_of(i.base).low_e12, funding_of(i.base).high_e12) for i in (INSTRUMENT, ETH, SOL)
-    }
-    assert bounds == {
-        "BTC": (-3 * 10**9, 3 * 10**9),
-        "ETH": (-3 * 10**9, 3 * 10**9),
-        "SOL": (-2 * 10**10, 2 * 10**10),
-    }
+    bounds = {i.base: funding_of(i.base).cap_e12 for i in (INSTRUMENT, ETH, SOL)}
+    assert bounds == {"BTC": 3 * 10**9, "ETH": 3 * 10**9, "SOL": 2 * 10**10}
 
 
 def test_nothing_is_settled_before_a_whole_interval_was_listed() -> None:

@@ -25,7 +25,7 @@ from venues.base import (
     VenueError,
 )
 from venues.binance.rest import JSON, SPOT_API, Api, handle
-from venues.binance.rules import SPOT_SESSION, SessionRules
+from venues.binance.rules import FUNDING, SPOT_SESSION, SessionRules
 from venues.binance.session import SPOT_ENDPOINTS, USDM_ENDPOINTS, BinanceSession, Endpoint, handshake
 from venues.binance.usdm_rest import USDM_API
 from venues.binance.usdm_rules import USDM_SESSION
@@ -38,6 +38,7 @@ from venues.binance.usdm_wire import (
     usdm_topic,
 )
 from venues.binance.wire import SPOT_STREAMS, ArrayChannel, Stream, StreamChannel, stream_topic
+from venues.funding import Perpetuals
 
 # The topic of a stream's name, of a card's streams and the symbols it lists, in a dress.
 Grammar: TypeAlias = Callable[[str, Mapping[str, Stream], Container[str], tuple[str, ...]], Topic | None]
@@ -164,3 +165,4 @@ BINANCE_USDM = Binance(
     grammar=usdm_topic,
     categories=USDM_CATEGORIES,
 )
+PERPETUALS = Perpetuals(BINANCE_USDM.id, BINANCE_USDM.listings, FUNDING)

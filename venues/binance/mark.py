@@ -6,8 +6,8 @@ a minute and nothing reads a book. Prices are integers in 1e-8 quote units, rate
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from weakref import WeakKeyDictionary
 
@@ -16,51 +16,15 @@ import numpy as np
 from reactor.bars import Interval
 from reactor.single_asset import HyperSynthReactor
 from reactor.types import BLOCK_NS, DAY_NS, SECOND_NS, Column, Columns, Instrument
-from venues.funding import Average, FundingModel
+from venues.binance.rules import funding_of
+from venues.funding import nearest
 
 BASIS_SECONDS = 30
 SETTLE_SECONDS = 3_600
+_MARKS: WeakKeyDictionary[HyperSynthReactor, dict[int, int]] = WeakKeyDictionary()  # at settlements
 
 
 # ---------------------------------------------------------------- funding
-@dataclass(frozen=True, slots=True, eq=False)
-class BinanceFundingModel(FundingModel):
-    """Every 8 h, on the average of 5 s samples weighted linearly towards the newest, within a symbol's caps.
-
-    https://www.binance.com/en/support/faq/360033525031 and the announcement of 2025-09-16. The venue's rules of 2025-05
-    and 2026-01, by which a rate at its cap shortens the interval to an hour, are not followed: it stays 8 h.
-    """
-
-    interval_h: int = 8
-    average: Average = Average.LINEAR
-    low_e12: int = -20_000_000_000
-    high_e12: int = 20_000_000_000
-    _marks: WeakKeyDictionary[HyperSynthReactor, dict[int, int]] = field(
-        default_factory=WeakKeyDictionary, repr=False
-    )
-
-    def mark_e8(self, market: HyperSynthReactor, settlement_ns: int) -> int:
-        """The mark price at a settlement, the one that the stream tells at that instant; it is kept."""
-        kept = self._marks.setdefault(market, {})
-        if settlement_ns not in kept:
-            kept[settlement_ns] = int(
-                mark_prices(market, settlement_ns, settlement_ns + SECOND_NS).mark_e8[0]
-            )
-        return kept[settlement_ns]
-
-
-# A cap is 0.75 times the maintenance margin of the first bracket, 0.4 % for both (so told by /fapi/v1/fundingInfo for
-# BTCUSDT, 2026-09-15); other symbols have 2 %.
-_MAJOR = BinanceFundingModel(low_e12=-3_000_000_000, high_e12=3_000_000_000)
-_OTHER = BinanceFundingModel()
-_FUNDING: Mapping[str, BinanceFundingModel] = {"BTC": _MAJOR, "ETH": _MAJOR}
-
-
-def funding_of(asset: str) -> BinanceFundingModel:
-    """The funding of an asset's perpetual."""
-    return _FUNDING.get(asset, _OTHER)
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Settlements(Columns):
     """Funding that was paid: when, at what rate, and at what mark price."""
@@ -72,12 +36,17 @@ class Settlements(Columns):
 
 def settlements(market: HyperSynthReactor, start_ns: int, end_ns: int) -> Settlements:
     """The settlements in [start_ns, end_ns)."""
-    funding = funding_of(market.instrument.base)
-    rows = [
-        (at, rate, funding.mark_e8(market, at)) for at, rate in funding.settlements(market, start_ns, end_ns)
-    ]
-    at_ns, rate_e12, mark_e8 = np.array(rows, dtype=np.int64).reshape(-1, 3).T
-    return Settlements(at_ns, _nearest(rate_e12, 10_000), mark_e8)
+    rows = funding_of(market.instrument.base).settlements(market, start_ns, end_ns)
+    marks = [_mark_e8(market, at_ns) for at_ns in rows.ts_ns.tolist()]
+    return Settlements(rows.ts_ns, nearest(rows.rate_e12, 10_000), np.array(marks, dtype=np.int64))
+
+
+def _mark_e8(market: HyperSynthReactor, settlement_ns: int) -> int:
+    """The mark price at a settlement, the one that the stream tells at that instant; it is kept."""
+    kept = _MARKS.setdefault(market, {})
+    if settlement_ns not in kept:
+        kept[settlement_ns] = int(mark_prices(market, settlement_ns, settlement_ns + SECOND_NS).mark_e8[0])
+    return kept[settlement_ns]
 
 
 # ---------------------------------------------------------------- index and mark
@@ -100,7 +69,6 @@ def mark_prices(market: HyperSynthReactor, start_ns: int, end_ns: int) -> Marks:
     grid's bid being the ask: which side printed last is known only to who lives through the second.
     https://www.binance.com/en/support/faq/360033525071 and the announcement of 2025-09-16 (30 points, one a second).
     """
-    funding = funding_of(market.instrument.base)
     grid = market.seconds(start_ns - (BASIS_SECONDS - 1) * SECOND_NS, end_ns)
     tick_e8 = _tick_e8(market.instrument)
     mid_e8 = grid.bid_ticks * tick_e8 + tick_e8 // 2
@@ -110,17 +78,15 @@ def mark_prices(market: HyperSynthReactor, start_ns: int, end_ns: int) -> Marks:
         column[asked:] for column in (grid.ts_ns, grid.index_e8, mid_e8, basis_e8)
     )
 
-    interval = ts_ns // funding.interval_ns
-    rates_e12 = [funding.predicted_e12(market, ts_ns[interval == number]) for number in np.unique(interval)]
-    rate_e8 = _nearest(np.concatenate([np.zeros(0, np.int64), *rates_e12]), 10_000)
-    next_ns = (interval + 1) * funding.interval_ns
-    left_e12 = rate_e8 * ((next_ns - ts_ns) // SECOND_NS) * 10_000 // (funding.interval_ns // SECOND_NS)
+    told = funding_of(market.instrument.base).forecast(market, ts_ns)
+    rate_e8 = nearest(told.rate_e12, 10_000)
+    left_e12 = rate_e8 * ((told.next_ns - ts_ns) // SECOND_NS) * 10_000 // (told.interval_h * 3_600)
     # index * left, in two halves: the product of the whole has more than 64 bits
     high, low = index_e8 // 10**6, index_e8 % 10**6
     funded_e8 = index_e8 + (high * left_e12 + low * left_e12 // 10**6) // 10**6
     smooth_e8 = index_e8 + basis_e8
     mark_e8 = np.sort(np.stack((funded_e8, smooth_e8, mid_e8)), axis=0)[1]
-    return Marks(ts_ns, index_e8, mark_e8, rate_e8, next_ns)
+    return Marks(ts_ns, index_e8, mark_e8, rate_e8, told.next_ns)
 
 
 def settle_prices_e8(market: HyperSynthReactor, start_ns: int, end_ns: int) -> Column:
@@ -138,7 +104,7 @@ def moving_average(values: Column, n: int) -> Column:
     total = np.concatenate([[0], np.cumsum(values)])
     stop = np.arange(1, len(values) + 1)
     start = np.maximum(stop - n, 0)
-    return _nearest(total[stop] - total[start], stop - start)
+    return nearest(total[stop] - total[start], stop - start)
 
 
 # ---------------------------------------------------------------- candles
@@ -266,9 +232,3 @@ def open_interest_lots(market: HyperSynthReactor, at_ns: int) -> int:
 def _tick_e8(instrument: Instrument) -> int:
     tick_e8: int = instrument.tick_size * 10 ** (8 - instrument.price_decimals)
     return tick_e8
-
-
-def _nearest(values: Column, divisor: int | Column) -> Column:
-    """The nearest integers to values / divisor, halves up."""
-    rounded: Column = (2 * values + divisor) // (2 * np.asarray(divisor))
-    return rounded

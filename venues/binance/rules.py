@@ -10,10 +10,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import orjson
 
-from reactor.types import SECOND_NS, Instrument
+from reactor.types import SECOND_NS, Column, Instrument
 from venues.base import VenueError
+from venues.funding import (
+    BP_E12,
+    OTHERS,
+    Adaptation,
+    Average,
+    FundingModel,
+    FundingProfile,
+    Share,
+    check,
+    model_of,
+    parameter,
+)
 from venues.wire import Scale
 
 DAY_NS = 86_400 * SECOND_NS
@@ -259,3 +272,55 @@ def spot_symbol(instrument: Instrument, permission_sets: bool) -> dict[str, Any]
         "defaultSelfTradePreventionMode": "EXPIRE_MAKER",
         "allowedSelfTradePreventionModes": ["EXPIRE_TAKER", "EXPIRE_MAKER", "EXPIRE_BOTH", "DECREMENT"],
     }
+
+
+# ---------------------------------------------------------------- funding
+# From a capped settlement on, intervals have one hour; after 16 calm ones in a row, four, whatever they had before.
+# "Update on the Funding Rate Settlement Frequency of USDS-M Perpetual Contracts", 2025-05-02 and 2026-01-02.
+_ADAPTATION = Adaptation(shorter={8: 1, 4: 1, 2: 1}, longer_h=4, calm_count=16, calm_e12=5 * BP_E12 // 2)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BinanceFundingModel(FundingModel):
+    """Every 8 h, 4 h or 1 h, on the average of 5 s samples weighted linearly towards the newest.
+
+    F = (A + clamp(I - A, -0.05 %, 0.05 %)) / (8 / h), within a symbol's cap:
+    https://www.binance.com/en/support/faq/360033525031, and "Update to the Funding Rate Formula", 2025-09-16.
+    """
+
+    average: Average = Average.LINEAR
+    share: Share = Share.RATE
+    adaptation: Adaptation | None = _ADAPTATION
+
+
+@dataclass(frozen=True, slots=True)
+class SoftCap:
+    """Beyond a soft cap a rate grows only by a part of what the formula adds. No rule of the venue's."""
+
+    soft_e12: int = parameter(75 * BP_E12, "1e-12 per interval", 0, 1_000 * BP_E12, "where damping begins")
+    excess_e3: int = parameter(500, "1e-3", 0, 1_000, "what remains of the excess over it")
+
+    def __post_init__(self) -> None:
+        check(self)
+
+    @property
+    def look_back(self) -> int:
+        return 0
+
+    def __call__(self, rates_e12: Column, _average_e12: Column, _earlier_e12: Column, /) -> Column:
+        soft = np.clip(rates_e12, -self.soft_e12, self.soft_e12)
+        return soft + (rates_e12 - soft) * self.excess_e3 // 1_000
+
+
+# A cap is 0.75 times the maintenance margin of the first bracket, 0.4 % for BTC and ETH (so told by
+# /fapi/v1/fundingInfo for BTCUSDT, 2026-09-15); other symbols have 2 %.
+_MAJOR = BinanceFundingModel(cap_e12=30 * BP_E12)
+FUNDING: Mapping[FundingProfile, Mapping[str, BinanceFundingModel]] = {
+    FundingProfile.REAL: {"BTC": _MAJOR, "ETH": _MAJOR, OTHERS: BinanceFundingModel()},
+    FundingProfile.CLASSIC: {OTHERS: BinanceFundingModel(adaptation=None, effect=SoftCap())},
+}
+
+
+def funding_of(asset: str, profile: FundingProfile = FundingProfile.REAL) -> BinanceFundingModel:
+    """The funding of an asset's perpetual."""
+    return model_of(FUNDING, asset, profile)

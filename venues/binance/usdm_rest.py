@@ -22,7 +22,6 @@ from venues.binance.mark import (
     PREMIUM,
     Sampling,
     candles,
-    funding_of,
     mark_prices,
     open_interest_lots,
     settle_prices_e8,
@@ -51,6 +50,7 @@ from venues.binance.rest import (
     tickers,
     weighs,
 )
+from venues.binance.rules import funding_of
 from venues.binance.usdm_rules import (
     CONTRACT_TYPES,
     USDM_ERRORS,
@@ -210,18 +210,18 @@ def funding_rates(call: Call) -> bytes:
 
 def funding_info(call: Call) -> bytes:
     """The bounds of every symbol's funding rate, and its interval."""
-    rows = [(market.instrument.symbol, funding_of(market.instrument.base)) for market in call.exchange]
+    rows = [(market, funding_of(market.instrument.base)) for market in call.exchange]
     return orjson.dumps(
         [
             {
-                "symbol": symbol,
-                "adjustedFundingRateCap": RATE.text(funding.high_e12 // 10_000),
-                "adjustedFundingRateFloor": RATE.text(funding.low_e12 // 10_000),
-                "fundingIntervalHours": funding.interval_h,
+                "symbol": market.instrument.symbol,
+                "adjustedFundingRateCap": RATE.text(funding.cap_e12 // 10_000),
+                "adjustedFundingRateFloor": RATE.text(-funding.cap_e12 // 10_000),
+                "fundingIntervalHours": funding.period(market, call.now_ns).hours,
                 "disclaimer": False,
                 "updateTime": None,
             }
-            for symbol, funding in rows
+            for market, funding in rows
         ]
     )
 

@@ -20,8 +20,9 @@ from venues.base import (
     Topic,
     VenueError,
 )
+from venues.funding import Perpetuals
 from venues.hyperliquid import rest
-from venues.hyperliquid.rules import BookFeed, Card, Perp, Profile, Spot, price_decimals
+from venues.hyperliquid.rules import FUNDINGS, BookFeed, Card, Perp, Profile, Spot, price_decimals
 from venues.hyperliquid.session import HyperliquidSession
 from venues.hyperliquid.wire import make_channel
 
@@ -177,3 +178,4 @@ HYPERLIQUID = Hyperliquid(
         max_subscriptions=1_000,
     )
 )
+PERPETUALS: Final = Perpetuals(HYPERLIQUID.id, tuple(perp.listing for perp in PERPS), FUNDINGS)

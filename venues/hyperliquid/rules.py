@@ -18,7 +18,18 @@ import orjson
 from reactor.bars import Interval
 from reactor.types import DAY_NS, MS_NS, SECOND_NS, Column, Instrument, Kind
 from venues.base import Exchange, Listing, VenueError
-from venues.funding import HOUR_NS, Average, FundingModel
+from venues.funding import (
+    BP_E12,
+    HOUR_NS,
+    OTHERS,
+    Average,
+    FundingModel,
+    FundingProfile,
+    Share,
+    check,
+    parameter,
+)
+from venues.funding import nearest as rounded
 
 # The chain's block: events are grouped by it and share its time. Real blocks take 70-100 ms (bbo: 79 ms at the median,
 # measured 2026-08-21); 80 ms is a whole number of ticks and divides a page and a minute.
@@ -370,12 +381,42 @@ class HyperLiquidFundingModel(FundingModel):
     """
 
     interval_h: int = 1
+    cap_e12: int = 400 * BP_E12
     average: Average = Average.PLAIN
-    low_e12: int = -40_000_000_000
-    high_e12: int = 40_000_000_000
+    share: Share = Share.RATE
 
 
-FUNDING: Final = HyperLiquidFundingModel()
+@dataclass(frozen=True, slots=True)
+class Velocity:
+    """The faster the premium moves, the more a rate is multiplied. No rule of the venue's, whose only multipliers are
+    fixed by the deployers of other dexs than the main one.
+    """
+
+    least_e3: int = parameter(1_000, "1e-3", 0, 10_000, "multiplier while the premium stands still")
+    most_e3: int = parameter(2_500, "1e-3", 0, 10_000, "multiplier once it has moved by `full_e12`")
+    full_e12: int = parameter(
+        5 * BP_E12, "1e-12", 1, 1_000 * BP_E12, "move from one interval's average to the next"
+    )
+
+    def __post_init__(self) -> None:
+        check(self)
+
+    @property
+    def look_back(self) -> int:
+        return 1
+
+    def __call__(self, rates_e12: Column, average_e12: Column, earlier_e12: Column, /) -> Column:
+        before = earlier_e12 if len(earlier_e12) else average_e12
+        moved = np.minimum(np.abs(average_e12 - before), self.full_e12)
+        multiplier_e3 = self.least_e3 + (self.most_e3 - self.least_e3) * moved // self.full_e12
+        return rounded(rates_e12 * multiplier_e3, 1_000)
+
+
+FUNDINGS: Final[Mapping[FundingProfile, Mapping[str, HyperLiquidFundingModel]]] = {
+    FundingProfile.REAL: {OTHERS: HyperLiquidFundingModel()},
+    FundingProfile.CLASSIC: {OTHERS: HyperLiquidFundingModel(effect=Velocity())},
+}
+FUNDING: Final = FUNDINGS[FundingProfile.REAL][OTHERS]
 FUNDINGS_A_REQUEST = (
     500  # the oldest of a period (https://github.com/freqtrade/freqtrade/pull/10839, 2024-11-01)
 )

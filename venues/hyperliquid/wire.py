@@ -416,7 +416,7 @@ def candles(
 def funding_rate(market: HyperSynthReactor, now_ns: int) -> int:
     """The rate that would be settled now, in 1e-10, as of the oracle's last update."""
     at_ns = now_ns // ORACLE_NS * ORACLE_NS
-    return nearest(int(FUNDING.predicted_e12(market, np.array([at_ns]))[0]), 100)
+    return nearest(int(FUNDING.forecast(market, np.array([at_ns])).rate_e12[0]), 100)
 
 
 def settled_ns(market: str, settlement_ns: int) -> int:
@@ -430,13 +430,14 @@ def funding_records(market: HyperSynthReactor, start_ns: int, stop_ns: int, limi
     first_ns = max(start_ns - SECOND_NS, market.listed_ns)
     last_ns = min(stop_ns, first_ns + (limit + 2) * FUNDING.interval_ns)
     name = market.instrument.market
-    settlements = [
-        (settled_ns(name, at_ns), rate_e12, FUNDING.average_e12(market, at_ns))
-        for at_ns, rate_e12 in FUNDING.settlements(market, first_ns, last_ns)
-    ]
-    rows = [row for row in settlements if start_ns <= row[0] < stop_ns][:limit]
-    time, rate, mean = np.array(rows, dtype=np.int64).reshape(-1, 3).T
-    columns: dict[str, Values] = {"time": time, "funding": (rate + 50) // 100, "premium": (mean + 50) // 100}
+    rows = FUNDING.settlements(market, first_ns, last_ns)
+    time = np.array([settled_ns(name, at_ns) for at_ns in rows.ts_ns.tolist()], dtype=np.int64)
+    told = np.flatnonzero((start_ns <= time) & (time < stop_ns))[:limit]
+    columns: dict[str, Values] = {
+        "time": time[told],
+        "funding": (rows.rate_e12[told] + 50) // 100,
+        "premium": (rows.premium_e12[told] + 50) // 100,
+    }
     return encode(parts_of(FUNDING_RECORD, market.instrument), columns)
 
 
@@ -444,7 +445,7 @@ def predicted_funding(market: HyperSynthReactor, now_ns: int) -> dict[str, Any]:
     """What would be settled now, and when it next will be; keys as in a capture of 2026-07-30 (docs.blockpi.io)."""
     return {
         "fundingRate": RATE.text(funding_rate(market, block_end(now_ns))),
-        "nextFundingTime": FUNDING.next_settlement_ns(now_ns) // MS_NS,
+        "nextFundingTime": FUNDING.period(market, now_ns).end_ns // MS_NS,
         "fundingIntervalHours": FUNDING.interval_h,
     }
 
