@@ -796,7 +796,7 @@ def test_a_name_means_a_topic(name: str, topic: Topic | None) -> None:
         "btcusdt@kline_1m@+08:00@",
         "btcusdt@!miniTicker@arr",
         "!miniTicker",
-        "!miniTicker@arr@1000ms",
+        "!miniTicker@arr@2000ms",
         "!ticker@arr@1000ms",
         "!btcusdt@trade",
         "!",

@@ -114,6 +114,7 @@ DIALOGUES: Mapping[str, Dialogue] = {
             Stream("btcusdt@ticker_4h", lambda m: [[m[key] for key in "pPohlcwvqFLn"]]),
             Stream("btcusdt@avgPrice", lambda m: [(m["w"], m["T"])]),
             Stream("!miniTicker@arr", lambda m: [[row[key] for key in "scohlvq"] for row in m]),
+            Stream("!miniTicker@arr@3000ms", lambda m: [[row[key] for key in "scohlvq"] for row in m]),
         ),
         requests=(
             get("/api/v3/ping"),

@@ -436,6 +436,8 @@ EVERY_SECOND = {"": SECOND_NS}
 EVERY_TWO_SECONDS = {"": 2 * SECOND_NS}
 # 1000 ms may be spelt out, though only 100ms is documented
 SPOT_DEPTH_CADENCES = {"": SECOND_NS, "1000ms": SECOND_NS, "100ms": 100 * MS_NS}
+# undocumented and widely asked for: by python-binance 1.0.37 (ws/streams.py, miniticker_socket), and nothing else
+SPOT_MINI_CADENCES = {"": SECOND_NS, "1000ms": SECOND_NS, "3000ms": 3 * SECOND_NS}
 
 
 def _kline_streams(name: str, interval: Interval) -> dict[str, Stream]:
@@ -461,20 +463,14 @@ SPOT_STREAMS: Mapping[str, Stream] = {
     },
     "ticker": Stream(SPOT_TICKER, day_tickers, EVERY_SECOND),
     "avgPrice": Stream(SPOT_AVERAGE_PRICE, average_prices, EVERY_SECOND),
+    "miniTicker": Stream(SPOT_MINI_TICKER, partial(window_tickers, DAY_MINUTES), EVERY_SECOND),
+    "!miniTicker@arr": Stream(SPOT_MINI_TICKER, partial(window_tickers, DAY_MINUTES), SPOT_MINI_CADENCES),
     **{
-        name: Stream(text, partial(window_tickers, minutes), EVERY_SECOND)
-        for names, text, minutes in (
-            (("miniTicker", "!miniTicker@arr"), SPOT_MINI_TICKER, DAY_MINUTES),
-            *(
-                (
-                    (f"ticker_{window}", f"!ticker_{window}@arr"),
-                    SPOT_WINDOW_TICKER.replace("WINDOW", window),
-                    minutes,
-                )
-                for window, minutes in (("1h", 60), ("4h", 240), ("1d", DAY_MINUTES))
-            ),
+        name: Stream(
+            SPOT_WINDOW_TICKER.replace("WINDOW", window), partial(window_tickers, minutes), EVERY_SECOND
         )
-        for name in names
+        for window, minutes in (("1h", 60), ("4h", 240), ("1d", DAY_MINUTES))
+        for name in (f"ticker_{window}", f"!ticker_{window}@arr")
     },
 }
 
