@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reactor.bars import Interval
+from reactor.single_asset import HyperSynthReactor
 from reactor.types import BLOCK_NS, DAY_NS, MS_NS, SECOND_NS
 from tests.handmade import Rows
 from tests.venues.spot import BUY
-from tests.venues.usdm import ETH, INSTRUMENT, SOL, HandmadePerpetual, market
+from tests.venues.usdm import ETH, INSTRUMENT, SOL, market, tape
 from venues.binance.mark import (
     INDEX,
     MARK,
@@ -34,17 +35,15 @@ SETTLED_NS = 1_790_352_000 * SECOND_NS  # 2026-09-25 16:00 UTC
 INDEX_E8 = 65_000_05000000  # where a bid of 650,000 ticks puts the mid
 
 
-def perpetual(second: Callable[[int], tuple[int, int, int]], **tape: Rows) -> HandmadePerpetual:
+def perpetual(second: Callable[[int], tuple[int, int, int]], prints: Rows = ()) -> HyperSynthReactor:
     """A market that has been there for three days when funding is settled."""
-    return market(origin_ns=SETTLED_NS - 3 * DAY_NS, second=second, **tape)
+    return tape(market(origin_ns=SETTLED_NS - 3 * DAY_NS, second=second, prints=prints))
 
 
 # ---------------------------------------------------------------- the mark price
-def moved(at_ns: int, before_ticks: int, last_ticks: int) -> HandmadePerpetual:
+def moved(at_ns: int, before_ticks: int, last_ticks: int) -> HyperSynthReactor:
     """The bid so many ticks above the index for a long while, and so many in the second at_ns."""
-    return perpetual(
-        lambda t: (650_000 + (last_ticks if t == at_ns else before_ticks), INDEX_E8, 0), prints=()
-    )
+    return perpetual(lambda t: (650_000 + (last_ticks if t == at_ns else before_ticks), INDEX_E8, 0))
 
 
 @pytest.mark.parametrize(
@@ -195,7 +194,7 @@ def test_rates_are_bounded_by_symbol() -> None:
 
 def test_nothing_is_settled_before_a_whole_interval_was_listed() -> None:
     """A market listed at 22:13 has its first settlement at 08:00."""
-    young = market(origin_ns=SETTLED_NS + 6 * HOUR_NS + 13 * BLOCK_NS)
+    young = tape(market(origin_ns=SETTLED_NS + 6 * HOUR_NS + 13 * BLOCK_NS))
     rows = settlements(young, 0, SETTLED_NS + 17 * HOUR_NS)
     assert rows.ts_ns.tolist() == [SETTLED_NS + 16 * HOUR_NS]
 
@@ -208,8 +207,9 @@ def zigzag(t: int) -> tuple[int, int, int]:
     return 650_000 + s // 60 % 50 + steps // 10, INDEX_E8 + steps * 10**6, s // 5 * 31 % 1_001 - 500
 
 
-WANDERING = perpetual(
-    zigzag,
+WANDERER = market(
+    origin_ns=SETTLED_NS - 3 * DAY_NS,
+    second=zigzag,
     prints=[
         (
             SETTLED_NS - 2 * HOUR_NS + i * BLOCK_NS + MS_NS,
@@ -223,6 +223,7 @@ WANDERING = perpetual(
         for i in range(121)
     ],
 )
+WANDERING = tape(WANDERER)
 
 
 def bars_of(sampling: Sampling, length_ns: int, first_ns: int, n: int, now_ns: int) -> Candles:
@@ -318,7 +319,7 @@ def test_open_interest_is_a_share_of_the_days_volume() -> None:
 
 def test_no_second_and_no_minute_of_it_lives_through_a_block() -> None:
     """Whatever is told here, no window of trades or of the book is looked at."""
-    WANDERING.asked.clear()
+    WANDERER.asked.clear()
     mark_prices(WANDERING, SETTLED_NS, SETTLED_NS + 10 * SECOND_NS)
     settle_prices_e8(WANDERING, SETTLED_NS, SETTLED_NS + 10 * SECOND_NS)
     settlements(WANDERING, SETTLED_NS - DAY_NS, SETTLED_NS)
@@ -326,4 +327,4 @@ def test_no_second_and_no_minute_of_it_lives_through_a_block() -> None:
     for sampling in (INDEX, MARK, PREMIUM):
         for minutes in (1, 60):
             bars_of(sampling, minutes * BLOCK_NS, SETTLED_NS - HOUR_NS, 1, SETTLED_NS + SECOND_NS)
-    assert WANDERING.asked == []
+    assert WANDERER.asked == []

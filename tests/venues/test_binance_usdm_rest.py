@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from reactor.types import BLOCK_NS, DAY_NS, MS_NS, SECOND_NS
 from tests.venues.spot import ASK, BID, BUY, SELL, T0, TICK0, exchange
-from tests.venues.usdm import ETH, SOL, differences, get, market, stream
+from tests.venues.usdm import ETH, SOL, differences, get, market, stream, tape
 from venues.base import HttpRequest, Topic
 from venues.binance import BINANCE_USDM
 from venues.binance.mark import settlements
@@ -262,7 +262,7 @@ def test_settlements_are_listed_oldest_first() -> None:
         ["symbol", "fundingTime", "fundingRate", "markPrice", "rateType"]
     ] * 2
     assert [row["fundingTime"] for row in told] == [1699948800000, 1699977600000]
-    marks = settlements(TAPE, T0 - DAY_NS, T0).mark_e8[-2:].tolist()
+    marks = settlements(tape(TAPE), T0 - DAY_NS, T0).mark_e8[-2:].tolist()
     assert [row["markPrice"] for row in told] == [f"{mark // 10**8}.{mark % 10**8:08d}" for mark in marks]
     assert body("v1/fundingRate", "symbol=ETHUSDT&limit=1").startswith(
         '[{"symbol":"ETHUSDT","fundingTime":1699977600000,"fundingRate":"0.00010000","markPrice":"'

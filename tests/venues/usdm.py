@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from reactor.single_asset import HyperSynthReactor
 from reactor.types import BLOCK_NS, SECOND_NS, TICK_NS, Column, IndexMinutes, Instrument, Seconds
 from tests.handmade import HandmadeMarket, columns
 from tests.venues.spot import T0, exchange, shapes, texts
@@ -44,6 +45,11 @@ class HandmadePerpetual(HandmadeMarket):
 
 def market(instrument: Instrument = INSTRUMENT, origin_ns: int = T0, **tape: Any) -> HandmadePerpetual:
     return HandmadePerpetual(instrument, origin_ns, **tape)
+
+
+def tape(market: HandmadeMarket) -> HyperSynthReactor:
+    """The same market, for those who ask for a synthetic one."""
+    return cast(HyperSynthReactor, market)
 
 
 def get(exchange: Exchange, path: str, query: str = "", now_ns: int = T0, **headers: str) -> HttpResponse:
