@@ -302,6 +302,19 @@ def test_only_own_fundings_are_predicted() -> None:
     assert info(of, T0 + 100 * SECOND_NS, type="predictedFundings") == f"[{','.join(rows)}]"
 
 
+def test_predictions_move_with_the_oracle() -> None:
+    """As contexts do, every 3 s, though the premium is sampled every 5 s."""
+    of = market(second=lambda at: (65_000, 6_500_000_000_000, max(0, at - T0) // SECOND_NS * 100_000))
+    rates = []
+    for second in range(3, 16):
+        now_ns = T0 + second * SECOND_NS + BLOCK
+        ((_, (_, (_, own), _)),) = json.loads(info(of, now_ns, type="predictedFundings"))
+        rates.append(own["fundingRate"])
+        assert context(of, now_ns)["funding"] == own["fundingRate"]
+    # samples of 0 and 0.5 % from 6 s on, 1 % too from 12 s on, 1.5 % at 15 s
+    assert rates == ["0.0000125"] * 3 + ["0.00025"] * 6 + ["0.0005625"] * 3 + ["0.000875"]
+
+
 # ---------------------------------------------------------------- asset contexts
 def test_spot_pairs_are_listed_with_their_contexts() -> None:
     """Universe as in the documentation of `spotMeta` (2026-11), contexts in its order, as HyperLiquid.Net has them."""
