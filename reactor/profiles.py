@@ -22,12 +22,14 @@ ASSETS: Mapping[str, Mapping[str, float]] = {
 
 # A kind of market, at the size of its busiest symbol. Spot and perp rates and sizes were fitted by hand to
 # recordings of BTCUSDT of 2024-08-09 (trades, book tickers and depth of ten minutes); on-chain and thin ones
-# are plausible, not fitted.
+# are plausible, not fitted. The slow basis of perps was fitted to recorded funding: of XRPUSDT, 2021-11, 77 % of the
+# eight-hour rates are the interest; of an on-chain BTC, 2023-05 to 07, the hourly rates have a mean of 0.0031 %, a
+# deviation of 0.0025 % and an autocorrelation of 0.82, and 15 % of them are the interest.
 STYLES: Mapping[str, Mapping[str, float]] = {
     "spot": {},
     "perp": {
         "basis_mean_bp": -1.0,
-        "basis_std_bp": 2.0,
+        "basis_std_bp": 4.8,
         "trade_intensity_base": 16.5,
         "prints_per_order": 3.75,
         "mean_order_notional": 22_000.0,
@@ -60,8 +62,9 @@ STYLES: Mapping[str, Mapping[str, float]] = {
         "update_distance_bp": 5.5,
     },
     "onchain perp": {
-        "basis_mean_bp": -1.0,
+        "basis_mean_bp": 8.3,
         "basis_std_bp": 2.5,
+        "basis_halflife_s": 10_000.0,
         "lag_ms": 250.0,
         "trade_intensity_base": 2.2,
         "prints_per_order": 2.4,

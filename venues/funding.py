@@ -106,7 +106,7 @@ class Adaptation:
     """How a symbol's interval follows its rates; intervals are in hours.
 
     A settlement at a cap leads from an interval to `shorter` of it. Once so many settlements in a row as `calm_count`
-    had rates within +-`calm_e12`, it is `longer_h`, or the symbol's own where that is None.
+    had rates within +-`calm_e12`, it is `longer_h`, but no more than the symbol's own, which None stands for.
     """
 
     shorter: Mapping[int, int]
@@ -232,7 +232,7 @@ class FundingModel:
         if abs(rate_e12) == self.cap_e12:
             following = rules.shorter.get(hours, hours)
         elif calm >= rules.calm_count and hours < self.interval_h:
-            following = max(hours, rules.longer_h or self.interval_h)
+            following = min(rules.longer_h or self.interval_h, self.interval_h)
         if following == hours:
             return _Walk(walk.changes, at_ns, calm)
         return _Walk((*walk.changes, (at_ns, following)), at_ns)
