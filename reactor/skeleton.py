@@ -17,7 +17,6 @@ from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 from threading import RLock
 from typing import Generic, TypeVar
 
@@ -26,6 +25,7 @@ from numpy.typing import NDArray
 
 from reactor.fixed import ONE, exclusive, exp_q16, exp_q32, isqrt, logistic_q16
 from reactor.manifest import SimulationManifest
+from reactor.processes import GeometricBrownianMotion, MertonJumpDiffusion, OrnsteinUhlenbeck
 from reactor.rng import Stream, stream
 from reactor.types import (
     BLOCK_NS,
@@ -50,7 +50,6 @@ ORIGIN_AGG_ID = 3_500_000_000
 ORIGIN_ORDER_ID = 40_000_000_000
 ORIGIN_UPDATE_ID = 1_000_000_000_000
 _UPDATES_LEAST = 200_000  # update ids of a minute in which nothing happens
-_YEAR_SECONDS = 365.25 * 86_400
 _Q32 = 1 << 32
 _LOG_PRICE_MAX_Q32 = 3 * _Q32  # the price stays within a factor of 20 of the initial one
 _BASIS_REACH = 6  # deviations beyond which neither basis ever goes
@@ -106,29 +105,6 @@ def _q(value: float, scale: int = ONE) -> int:
     return math.floor(value * scale + 0.5)
 
 
-def _decaying(start: int, shocks: Column, decay: float) -> Column:
-    """x[0] = start, x[t + 1] = decay * x[t] + shocks[t]: in legs of 40 steps side by side, then joined."""
-    legs = shocks.reshape(-1, 40).T
-    powers_q30 = np.array([_q(decay**i, 1 << 30) for i in range(41)], dtype=np.int64)
-    path = np.zeros((41, legs.shape[1]), dtype=np.int64)
-    for i, shock in enumerate(legs):
-        path[i + 1] = ((path[i] * powers_q30[1]) >> 30) + shock
-    carried = [start]
-    for gained in path[40].tolist():
-        carried.append(((carried[-1] * int(powers_q30[40])) >> 30) + gained)
-    path += (powers_q30[:, None] * np.array(carried[:-1], dtype=np.int64)) >> 30
-    return np.append(path[:40].T.ravel(), carried[-1])
-
-
-@lru_cache(maxsize=64)
-def _bridge_q30(decay: float, n: int) -> Column:
-    """How much of an end point's miss a bridged Ornstein-Uhlenbeck path takes at step t of n: 0 at the start,
-    1 at the end.
-    """
-    weights = [decay ** (n - t) * (1 - decay ** (2 * t)) / (1 - decay ** (2 * n)) for t in range(n + 1)]
-    return np.array([_q(w, 1 << 30) for w in weights], dtype=np.int64)
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class AssetDay:
     """An asset's day by minutes: log volatility (Q16), diffusive and jump returns (Q32), the second each jump
@@ -160,9 +136,11 @@ class AssetPath:
         self._lock = RLock()
         self._days = _Days(self._make_day, keep=64)
         self._seconds = _Days(self._make_seconds, keep=6)
-        per_second = manifest.volatility / math.sqrt(_YEAR_SECONDS)
-        self._sigma_q32 = _q(per_second * math.sqrt(60), _Q32)
-        self._drift_q32 = _q(manifest.drift * 60 / _YEAR_SECONDS, _Q32)
+        by_minute = GeometricBrownianMotion(manifest.drift, manifest.volatility, step_s=60)
+        self._by_minute = MertonJumpDiffusion(
+            by_minute, manifest.jump_intensity, manifest.jump_mean, manifest.jump_std
+        )
+        self._by_second = GeometricBrownianMotion(0, manifest.volatility, step_s=1)
         self._own_q16 = _q(math.sqrt(1 - manifest.factor_loading**2))
         day, minute = divmod(origin_ns // BLOCK_NS, DAY_MINUTES)
         before_origin = self._days[day].returns_q32[:minute].sum()
@@ -204,18 +182,16 @@ class AssetPath:
         # exp(2 * log_vol) averages to one: the manifest's volatility is the root mean square over calm and
         # wild days.
         log_vol = np.clip(log_vol - _q(len(cells) * m.clustering**2), -4 * ONE, 4 * ONE)
-        sigma = exp_q16(log_vol, self._sigma_q32)
+        diffusion = self._by_minute.diffusion
+        sigma = diffusion.deviations_q32(log_vol)
+        diffused = diffusion.returns_q32(self._normal("minute", day, DAY_MINUTES), sigma)
         jumps = stream(self._seed, "asset", self._asset, "jumps", day)
-        # At most one jump a minute: intensities are a few a day.
-        hit = jumps.chance(DAY_MINUTES, _q(min(m.jump_intensity / DAY_MINUTES, 1)))
-        size = _q(m.jump_mean, _Q32) + ((jumps.normal_q16(DAY_MINUTES) * _q(m.jump_std, _Q32)) >> 16)
-        diffusion = self._drift_q32 + ((sigma * self._normal("minute", day, DAY_MINUTES)) >> 16)
-        jump = np.where(hit, size, 0)
+        jump = self._by_minute.jumps_q32(jumps, DAY_MINUTES)
         reach = stream(self._seed, "asset", self._asset, "reach", day)
         above, below = (
-            _overshoot(diffusion + jump, sigma, reach.exponential_q16(DAY_MINUTES)) for _ in range(2)
+            _overshoot(diffused + jump, sigma, reach.exponential_q16(DAY_MINUTES)) for _ in range(2)
         )
-        return AssetDay(log_vol, diffusion, jump, jumps.below(DAY_MINUTES, 60), above, below)
+        return AssetDay(log_vol, diffused, jump, jumps.below(DAY_MINUTES, 60), above, below)
 
     def _make_seconds(self, day: int) -> Column:
         rows, minutes = self._days[day], self.minutes_q32(day)
@@ -226,9 +202,9 @@ class AssetPath:
             "cell-1s", day, DAY_SECONDS
         )
         local = exp_q16(((spells * clustering) >> 16) - _q(2 * self._manifest.clustering**2))
-        sigma = np.repeat(exp_q16(rows.log_vol_q16, self._sigma_q32 * ONE // _q(math.sqrt(60))), 60)
+        sigma = np.repeat(self._by_second.deviations_q32(rows.log_vol_q16), 60)
         walk = np.zeros((DAY_MINUTES, 61), dtype=np.int64)
-        steps = (((sigma * local) >> 16) * self._normal("second", day, DAY_SECONDS)) >> 16
+        steps = self._by_second.returns_q32(self._normal("second", day, DAY_SECONDS), (sigma * local) >> 16)
         np.cumsum(steps.reshape(DAY_MINUTES, 60), axis=1, out=walk[:, 1:])
         # The path is nailed to the minute's start, its two extremes and its end, and walks between the nails. A
         # walker covers a distance in its square of time; a jump takes the one second between the extremes.
@@ -252,10 +228,10 @@ class AssetPath:
         return np.append(path[:, :60].ravel(), minutes[-1])
 
 
-def _within(basis_q32: Column, std_bp: float) -> Column:
+def _within(basis_q32: Column, process: OrnsteinUhlenbeck) -> Column:
     """A basis that keeps to its reach, which hardly one of a billion draws would leave."""
-    reach_q32 = _q(_BASIS_REACH * std_bp * 1e-4, _Q32)
-    return np.clip(basis_q32, -reach_q32, reach_q32)
+    reach_q32 = _BASIS_REACH * process.deviation_q32
+    return np.clip(basis_q32, process.mean_q32 - reach_q32, process.mean_q32 + reach_q32)
 
 
 def _fold(paths: Column, low: Column, high: Column) -> Column:
@@ -354,6 +330,12 @@ class MarketSkeleton:
         self._minute_bases = _Days(self._make_minute_bases, keep=64)
         self._bases = _Days(self._make_seconds_basis, keep=12)
         self._bids = _Days(self._make_seconds_bid, keep=6)
+        self._slow = OrnsteinUhlenbeck(
+            manifest.basis_mean_bp * 1e-4, manifest.basis_std_bp * 1e-4, manifest.basis_halflife_s, step_s=60
+        )
+        self._fast = OrnsteinUhlenbeck(
+            0, manifest.basis_fast_std_bp * 1e-4, manifest.basis_fast_halflife_s, step_s=1
+        )
         unit = 10**instrument.price_decimals / instrument.tick_size
         self._initial_ticks = _q(manifest.initial_price * unit, 1)
         self._initial_e8 = _q(manifest.initial_price, 10**8)
@@ -500,26 +482,18 @@ class MarketSkeleton:
         return stream(self._seed, "market", self.instrument.market, kind, day)
 
     def _slow_basis(self, day: int) -> Column:
-        """An Ornstein-Uhlenbeck process on the minutes of a day. Midnights are independent draws of the
-        stationary law (the half-life is hours at most), joined by the exact bridge.
+        """The slow basis at the minutes of a day. Midnights are independent draws of the stationary law (the
+        half-life is hours at most), joined by the exact bridge.
         """
-        m = self.manifest
-        decay, spread_q32 = 0.5 ** (60 / m.basis_halflife_s), _q(m.basis_std_bp * 1e-4, _Q32)
-        noise_q32 = _q(spread_q32 * math.sqrt(1 - decay**2), 1)
-        shocks = (self._draws("basis", day).normal_q16(DAY_MINUTES) * noise_q32) >> 16
         start, end = (
-            int(self._draws("basis-midnight", d).normal_q16(1)[0]) * spread_q32 >> 16 for d in (day, day + 1)
+            self._slow.stationary_q32(self._draws("basis-midnight", d).normal_q16(1)) for d in (day, day + 1)
         )
-        free = _decaying(start, shocks, decay)
-        free += ((end - free[-1]) * _bridge_q30(decay, DAY_MINUTES)) >> 30
-        return _within(free, m.basis_std_bp) + _q(m.basis_mean_bp * 1e-4, _Q32)
+        free = self._slow.path_q32(int(start[0]), self._draws("basis", day).normal_q16(DAY_MINUTES))
+        return _within(self._slow.bridged_q32(free, int(end[0])), self._slow)
 
     def _fast_basis(self, day: int) -> Column:
         """The fast basis at the minute starts of a day: its half-life is seconds, so minutes are independent."""
-        return (
-            self._draws("fast", day).normal_q16(DAY_MINUTES)
-            * _q(self.manifest.basis_fast_std_bp * 1e-4, _Q32)
-        ) >> 16
+        return self._fast.stationary_q32(self._draws("fast", day).normal_q16(DAY_MINUTES))
 
     def _make_minute_bases(self, day: int) -> tuple[Column, Column]:
         """The slow and the fast basis at the 1,441 minute starts of a day, both midnights included."""
@@ -530,18 +504,11 @@ class MarketSkeleton:
         """The basis at the 86,401 whole seconds of a day: the slow one interpolated, plus an Ornstein-Uhlenbeck of
         seconds that passes through the minutes' fast values.
         """
-        m = self.manifest
         slow, minutes = self._minute_bases[day]
-        decay = 0.5 ** (1 / m.basis_fast_halflife_s)
-        decay_q16, noise_q32 = _q(decay), _q(m.basis_fast_std_bp * 1e-4 * math.sqrt(1 - decay**2), _Q32)
-        shocks = (self._draws("fast-seconds", day).normal_q16(DAY_SECONDS) * noise_q32) >> 16
-        fast = np.empty((61, DAY_MINUTES), dtype=np.int64)
-        fast[0] = minutes[:-1]
-        for s, shock in enumerate(shocks.reshape(60, DAY_MINUTES)):
-            fast[s + 1] = ((fast[s] * decay_q16) >> 16) + shock
-        fast += ((minutes[1:] - fast[60]) * _bridge_q30(decay, 60)[:, None]) >> 30
+        draws = self._draws("fast-seconds", day).normal_q16(DAY_SECONDS).reshape(60, DAY_MINUTES)
+        fast = self._fast.bridged_q32(self._fast.paths_q32(minutes[:-1], draws), minutes[1:])
         second = np.arange(60)[:, None]
-        grid = slow[:-1] + np.diff(slow) * second // 60 + _within(fast[:60], m.basis_fast_std_bp)
+        grid = slow[:-1] + np.diff(slow) * second // 60 + _within(fast[:60], self._fast)
         return np.append(grid.T.ravel(), slow[-1] + minutes[-1])
 
     # ------------------------------------------------------------ a day without its seconds
