@@ -151,11 +151,25 @@ class BarSeries:
             parts.append(_of_minutes(self._tape.minutes(start_ns, whole_ns)))
         else:
             parts.append(_of_minutes(self._tape.minutes(start_ns, first_day * DAY_NS)))
-            parts.extend(self._day_by_quarters(day) for day in range(first_day, last_day))
+            parts.extend(self._days_by_quarters(first_day, last_day))
             parts.append(_of_minutes(self._tape.minutes(last_day * DAY_NS, whole_ns)))
         if whole_ns < end_ns:
             parts.append(self._partial(whole_ns, np.array([end_ns])))
         return Bars.join(parts)
+
+    def prepare(self, at_ns: int, days: int) -> bool:
+        """Make the kept rows of up to so many whole days before at_ns that are missing, the newest first; whether
+        any were.
+        """
+        first, last = -(-self._tape.listed_ns // DAY_NS), at_ns // DAY_NS
+        missing = [day for day in range(first, last) if day not in self._quarters][-days:]
+        for day in reversed(missing):
+            self._day_by_quarters(day)
+        return bool(missing)
+
+    def _days_by_quarters(self, first_day: int, last_day: int) -> list[Bars]:
+        # The newest day first: what is carried from day to day grows from the origin into the past.
+        return [self._day_by_quarters(day) for day in reversed(range(first_day, last_day))][::-1]
 
     def _day_by_quarters(self, day: int) -> Bars:
         if day not in self._quarters:

@@ -33,7 +33,7 @@ class PrintedTape:
         side = np.where(rng.random(n) < 0.5, Side.BUY, Side.SELL)
         ids = 500 + np.arange(n)
         self.prints = Prints(ts, price, rng.integers(1, 100, n), side, ids, ids, ids)
-        self.windows = 0
+        self.windows = self.rows = 0
 
     def window(self, start_ns: int, end_ns: int) -> Block:
         self.windows += 1
@@ -48,6 +48,7 @@ class PrintedTape:
 
     def minutes(self, start_ns: int, end_ns: int) -> Minutes:
         starts = np.arange(-(-max(start_ns, LISTED_NS) // BLOCK_NS), end_ns // BLOCK_NS) * BLOCK_NS
+        self.rows += len(starts)
         rows = []
         for start in starts.tolist():
             bar = count(self.prints, start, start + BLOCK_NS)
@@ -172,3 +173,13 @@ def test_long_intervals_follow_the_calendar(interval: Interval, opens: list[str]
 def test_nothing_before_the_listing(tape: PrintedTape) -> None:
     """A range before the market existed has no bars."""
     assert len(BarSeries(tape).bars(HOUR, 0, LISTED_NS, LISTED_NS + DAY_NS)) == 0
+
+
+def test_prepared_days_are_not_made_again(tape: PrintedTape) -> None:
+    """Days are prepared newest first, a few at a time, until there are none; bars of them then ask for no rows."""
+    series, at_ns = BarSeries(tape), LISTED_NS + 3 * DAY_NS
+    expected = table(BarSeries(tape).bars(HOUR, 0, at_ns, at_ns))
+    assert [series.prepare(at_ns, 2) for _ in range(3)] == [True, True, False]
+    before = tape.rows
+    assert table(series.bars(HOUR, 0, at_ns, at_ns)) == expected
+    assert tape.rows == before
