@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import ipaddress
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import UTC, date, datetime
@@ -17,11 +18,13 @@ from typing import TypeVar
 
 import yaml
 
+from reactor.clock import FASTEST
 from reactor.types import BLOCK_NS, SECOND_NS, TICK_NS
 from venues.base import VenueProtocol
 
 PRESETS = Path(__file__).with_name("configs")
 SPEED_LIMIT = 10_000
+NEVER = math.inf
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 T = TypeVar("T")
@@ -82,6 +85,15 @@ def _positive(high: float) -> Kind:
     return Kind(f"a number above 0, at most {high:g}", parse)
 
 
+def _or(kind: Kind, words: Mapping[str, object]) -> Kind:
+    """Of this kind, or one of a few words that stand for a value."""
+
+    def parse(value: object) -> object:
+        return words[value] if isinstance(value, str) and value in words else kind.parse(value)
+
+    return Kind(f"{kind.allowed}, or {', '.join(words)}", parse)
+
+
 def _one_of(*words: str) -> Kind:
     def parse(value: object) -> str:
         if _text(value).lower() not in words:
@@ -118,11 +130,13 @@ def _instant(value: object) -> int | None:
 FLAG = Kind("true or false", _flag)
 HOST = Kind("a host name or address", _host)
 INSTANT = Kind("now or an ISO 8601 time from 2000 to 2199", _instant)
+DELIVERY = _one_of("realtime", "lossless")
 LEVEL = _one_of("debug", "info", "warning", "error")
+LIFETIME = _or(_whole(1, 10 * 365 * 86_400), {"venue": None, "never": NEVER})
 NAMES = Kind("a list of different names", _names)
 PORT = _whole(0, 65_500)
 SEED = _whole(0, 2**63 - 1)
-SPEED = _positive(SPEED_LIMIT)
+SPEED = _or(_positive(SPEED_LIMIT), {"max": FASTEST})
 TEXT = Kind("a text", _text)
 
 
@@ -172,8 +186,18 @@ class Config:
         INSTANT,
         "Where the tape starts, at its initial price; start, floored to the minute, when left out.",
     )
-    speed: float = _setting(1.0, SPEED, "Virtual seconds per second.")
+    speed: float = _setting(1.0, SPEED, "Virtual seconds per second; max goes as fast as clients read.")
     paused: bool = _setting(False, FLAG, "Start with the clock standing still.")
+    delivery: str = _setting(
+        "realtime",
+        DELIVERY,
+        "Towards clients that read too slowly: realtime closes them as the venue does, lossless waits.",
+    )
+    socket_lifetime: float | None = _setting(
+        None,
+        LIFETIME,
+        "Virtual seconds after which sockets end where the venue ends them; never, or as the venue has it.",
+    )
     log_level: str = _setting("info", LEVEL, "What is logged, and anything worse.")
 
 

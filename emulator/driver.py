@@ -1,25 +1,27 @@
-"""The crank: virtual time in real time, scaled or stepped; the only reader of the wall clock, the only owner of timers.
+"""The crank: virtual time in real time, scaled, stepped, or as fast as clients read; the only reader of the wall clock.
 
-Virtual time stands on boundaries of 10 ms ticks. Real and scaled time catch up with the wall clock in chunks, between
-which the event loop serves its sockets; a step goes as fast as its readers. Either way the same ticks bring the same
-frames: when the driver wakes, and how many ticks it then delivers at once, must never be visible in them.
+Virtual time stands on boundaries of 10 ms ticks. A running clock catches up with its pace in chunks, between which the
+event loop serves its sockets; a step goes as fast as its readers. Either way the same ticks bring the same frames: when
+the driver wakes, and how many ticks it then delivers at once, must never be visible in them. Channels can also be read
+without sockets, all at once or in their time: `run_batch` and `run_stream`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from email.utils import formatdate
 
 from emulator.config import SPEED_LIMIT
-from emulator.gateway.hub import Hub
+from emulator.gateway.hub import Hub, woven
+from reactor.clock import FASTEST, FOREVER_NS, Chronometer
 from reactor.types import MS_NS, SECOND_NS, TICK_NS
-from venues.base import PAGE_NS
+from venues.base import PAGE_NS, Channel, Page
 
-CHUNK_NS = SECOND_NS  # delivered at most between two turns of the event loop
 STEP_LIMIT_S = 31 * 86_400
 STALL_S = 5.0  # so long may one reader hold up a step
+DEBT_NS = SECOND_NS  # by so much may a clock at another pace than the wall's fall behind and still make it up
 
 
 class AdvanceBlocked(Exception):  # noqa: N818  # named for what happened, as StopIteration is
@@ -70,19 +72,19 @@ class Driver:
     """Turns the crank of one hub on one event loop.
 
     `on_second(now_ns, wall_ns)` is called once a second of wall time, whatever virtual time does. Wall instants are
-    monotonic, of no particular epoch: fit to measure how long something took.
+    monotonic, of no particular epoch: fit to measure how long something took. A running clock waits for slow readers
+    if it is `lossless` or goes as fast as it can, and a step always; else the venues close them.
     """
 
     def __init__(
-        self, hub: Hub, on_second: Callable[[int, int], None], start_ns: int, speed: float, paused: bool
+        self, hub: Hub, on_second: Callable[[int, int], None], clock: Chronometer, *, lossless: bool
     ) -> None:
-        self._now_ns = start_ns  # the boundary reached: what is due up to it has been delivered
+        self._clock = clock  # what is due up to where it stands has been delivered
         self._hub = hub
         self._on_second = on_second
-        self._speed = speed
-        self._paused = paused
-        self._anchor = (start_ns, 0)  # a virtual and a wall instant that belong together
+        self._lossless = lossless
         self._timers: dict[Callable[[], None], asyncio.TimerHandle] = {}
+        self._alarms: dict[Callable[[], None], int] = {}
         self._changed = asyncio.Event()
         self._stepping = asyncio.Lock()
         hub.changed = self._look_again
@@ -95,7 +97,7 @@ class Driver:
 
     def stop(self) -> None:
         """Stand still for good."""
-        self._paused = True
+        self._clock.paused = True
         for timer in self._timers.values():
             timer.cancel()
 
@@ -103,36 +105,46 @@ class Driver:
     @property
     def paused(self) -> bool:
         """Whether virtual time stands still between steps."""
-        return self._paused
+        return self._clock.paused
 
     @property
     def speed(self) -> float:
-        """Virtual seconds per second while it is not paused."""
-        return self._speed
+        """Virtual seconds per second while it is not paused; FASTEST for as fast as clients read."""
+        return self._clock.speed
 
     def stamp(self) -> tuple[int, int]:
         """When an input that has just come happens, as (virtual, wall) ns; what is due by then is delivered first."""
         self._catch_up()
-        return self._now_ns, time.monotonic_ns()
+        return self._clock.now_ns, time.monotonic_ns()
 
     def pause(self) -> None:
         """Stand still. Idempotent."""
         self._catch_up()
-        self._paused = True
+        self._clock.paused = True
 
     def resume(self) -> None:
         """Run on from here. Idempotent."""
         self._catch_up()
-        self._paused = False
+        self._clock.paused = False
         self._reanchor()
 
     def set_speed(self, speed: float) -> None:
-        """Change the pace. ValueError when it is not above 0 and at most SPEED_LIMIT."""
-        if not 0 < speed <= SPEED_LIMIT:
-            raise ValueError(f"speed: {speed} is out of range; allowed: above 0, at most {SPEED_LIMIT}")
+        """Change the pace. ValueError when it is neither above 0 and at most SPEED_LIMIT nor FASTEST."""
+        if not 0 < speed <= SPEED_LIMIT and speed != FASTEST:
+            raise ValueError(
+                f"speed: {speed} is out of range; allowed: above 0, at most {SPEED_LIMIT}, or max"
+            )
         self._catch_up()
-        self._speed = speed
-        self._reanchor()
+        self._clock.set_speed(speed, time.monotonic_ns())
+        self._look_again()
+
+    def set_alarm(self, call: Callable[[], None], at_ns: int) -> None:
+        """Have it called when virtual time reaches that boundary, once, what is due by then having been delivered."""
+        self._alarms[call] = at_ns
+
+    def cancel_alarm(self, call: Callable[[], None]) -> None:
+        """Have it not called. Idempotent."""
+        self._alarms.pop(call, None)
 
     async def advance(self, seconds: float) -> int:
         """Step, paused or not, and return the instant reached, in ns.
@@ -141,71 +153,95 @@ class Driver:
         Steps asked for at once are taken one after another. Raises ValueError as `step_ns` does, and AdvanceBlocked.
         """
         distance_ns = step_ns(seconds)
+        return await self.advance_until(lambda now_ns: now_ns + distance_ns)
+
+    async def advance_until(self, target: Callable[[int], int]) -> int:
+        """Step likewise to the first boundary not before an instant that is a function of where the step begins.
+
+        The function may raise, and then nothing has moved. ValueError beyond STEP_LIMIT_S.
+        """
         async with self._stepping:
-            target_ns = self._now_ns + distance_ns
+            now_ns = self._clock.now_ns
+            target_ns = -(-target(now_ns) // TICK_NS) * TICK_NS
+            if target_ns - now_ns > STEP_LIMIT_S * SECOND_NS:
+                raise ValueError(f"{target_ns} ns is too far away; allowed: {STEP_LIMIT_S} s")
             try:
                 await self._step(target_ns)
             finally:
                 self._reanchor()
-        return target_ns
+        return self._clock.now_ns
 
     async def _step(self, target_ns: int) -> None:
-        moved_ns = time.monotonic_ns()
-        while self._now_ns < target_ns:
+        while self._clock.now_ns < target_ns:
             self._changed.clear()
             if self._hub.held_up:
-                left_s = STALL_S - (time.monotonic_ns() - moved_ns) / SECOND_NS
-                try:
-                    await asyncio.wait_for(self._changed.wait(), left_s)
-                except TimeoutError:
-                    raise AdvanceBlocked(min(map(str, self._hub.held_up)), self._now_ns) from None
-                continue
-            if not self._hub.active:
-                self._now_ns = target_ns
-            elif self._hub.ready(self._now_ns):
-                self._deliver(target_ns)
+                await self._readers()
+            elif self._turn(target_ns):
                 await asyncio.sleep(0)
             else:
                 await self._changed.wait()
-            moved_ns = time.monotonic_ns()
+
+    async def _readers(self) -> None:
+        """Wait for those who hold a step up, for as long as they read at all."""
+        backlog, since_ns = self._hub.backlog, time.monotonic_ns()
+        while self._hub.held_up:
+            self._changed.clear()
+            left_s = STALL_S - (time.monotonic_ns() - since_ns) / SECOND_NS
+            try:
+                await asyncio.wait_for(self._changed.wait(), left_s)
+            except TimeoutError:
+                if self._hub.backlog >= backlog:
+                    raise AdvanceBlocked(min(map(str, self._hub.held_up)), self._clock.now_ns) from None
+                backlog, since_ns = self._hub.backlog, time.monotonic_ns()
 
     # ------------------------------------------------------------ the crank
-    def _deliver(self, target_ns: int) -> None:
-        """Go towards the target, by a chunk at most and not beyond the page."""
-        page_end_ns = self._now_ns - self._now_ns % PAGE_NS + PAGE_NS
-        upto_ns = min(target_ns, self._now_ns + CHUNK_NS, page_end_ns)
-        self._hub.deliver(self._now_ns, upto_ns)
-        self._now_ns = upto_ns
+    def _turn(self, target_ns: int) -> bool:
+        """Go towards the target, with subscribers by a chunk at most; False while their pages are not made."""
+        while self._clock.now_ns < target_ns:
+            now_ns, alarm_ns = self._clock.now_ns, min(self._alarms.values(), default=FOREVER_NS)
+            upto_ns = min(target_ns, max(alarm_ns, now_ns + TICK_NS))
+            active = self._hub.active
+            if active:
+                if not self._hub.ready(now_ns):
+                    return False
+                upto_ns = min(upto_ns, self._hub.chunk_end_ns(now_ns))
+                self._hub.deliver(now_ns, upto_ns)
+            self._clock.reach(upto_ns)
+            if alarm_ns <= upto_ns:
+                self._ring(upto_ns)
+            if active:
+                break
+        return True
+
+    def _ring(self, now_ns: int) -> None:
+        for call in [call for call, at_ns in self._alarms.items() if at_ns <= now_ns]:
+            del self._alarms[call]
+            call()
 
     def _catch_up(self) -> None:
-        """Deliver what is due by the wall clock, a chunk at most."""
-        if self._paused or self._stepping.locked():
+        """Deliver what is due by the pace, a chunk at most."""
+        if self._stepping.locked() or self._waits():
             return
-        virtual_ns, wall_ns = self._anchor
-        due_ns = virtual_ns + int((time.monotonic_ns() - wall_ns) * self._speed)
-        due_ns -= due_ns % TICK_NS
-        if due_ns <= self._now_ns:
-            return
-        if not self._hub.active:
-            self._now_ns = due_ns
-        elif self._hub.ready(self._now_ns):
-            self._deliver(due_ns)
+        wall_ns = time.monotonic_ns()
+        if self._turn(self._clock.due_ns(wall_ns)) and self._clock.speed != 1:
+            self._clock.forgive(int(DEBT_NS * min(self._clock.speed, SPEED_LIMIT)), wall_ns)
+
+    def _waits(self) -> bool:
+        """Whether a running clock waits for readers, there being none or one that is slow."""
+        fastest = self._clock.speed == FASTEST
+        return (fastest and not self._hub.active) or ((fastest or self._lossless) and bool(self._hub.held_up))
 
     def _wake(self) -> None:
-        """Catch up, and see to being woken for the next tick, or in 10 ms where ticks are shorter than that.
+        """Catch up, and see to being woken for the next tick.
 
         Without a subscriber nothing is due before the next input, and without a page not before the hub says so.
         """
         self._catch_up()
-        if (
-            not self._paused
-            and not self._stepping.locked()
-            and self._hub.active
-            and self._hub.ready(self._now_ns)
-        ):
-            virtual_ns, wall_ns = self._anchor
-            ahead_ns = self._now_ns - virtual_ns + TICK_NS * max(1.0, self._speed)
-            self._call_in(wall_ns + int(ahead_ns / self._speed) - time.monotonic_ns(), self._wake)
+        clock = self._clock
+        if clock.paused or self._stepping.locked() or self._waits():
+            return
+        if self._hub.active and self._hub.ready(clock.now_ns):
+            self._call_in(_until_next_ns(clock), self._wake)
 
     def _look_again(self) -> None:
         self._changed.set()
@@ -213,7 +249,7 @@ class Driver:
 
     def _reanchor(self) -> None:
         """From here on, virtual time is counted from now."""
-        self._anchor = (self._now_ns, time.monotonic_ns())
+        self._clock.anchor(time.monotonic_ns())
         self._look_again()
 
     def _second(self) -> None:
@@ -225,3 +261,46 @@ class Driver:
         if call in self._timers:
             self._timers[call].cancel()
         self._timers[call] = self._loop.call_later(max(0, -(-delay_ns // MS_NS)) / 1_000, call)
+
+
+def _until_next_ns(clock: Chronometer) -> int:
+    """How long until the next tick is due, or one 10 ms from now where ticks are shorter than that."""
+    ahead_ns = int(TICK_NS * max(1.0, min(clock.speed, SPEED_LIMIT)))
+    return clock.wall_ns(clock.now_ns + ahead_ns) - time.monotonic_ns()
+
+
+# ---------------------------------------------------------------- without sockets
+def run_batch(channels: Sequence[Channel], start_ns: int, end_ns: int) -> Iterator[bytes]:
+    """The WebSocket frames due in (start_ns, end_ns], a page at a time: what a socket gets that subscribed to them all.
+
+    Both are boundaries. Within a tick, channels come as they are listed; on a socket, in the order of `key_of`.
+    """
+    while start_ns < end_ns:
+        page_ns = start_ns - start_ns % PAGE_NS
+        upto_ns = min(page_ns + PAGE_NS, end_ns)
+        yield woven(_pages(channels, page_ns), start_ns, upto_ns)
+        start_ns = upto_ns
+
+
+async def run_stream(channels: Sequence[Channel], clock: Chronometer, end_ns: int) -> AsyncIterator[bytes]:
+    """The same frames from where the clock stands, when they are due by its pace; at FASTEST, when they are asked for.
+
+    A reader that takes longer than the pace allows gets more at once, never less. Pages are made in a worker thread.
+    """
+    clock.anchor(time.monotonic_ns())
+    pages: list[Page] = []
+    while clock.now_ns < end_ns:
+        now_ns = clock.now_ns
+        page_ns = now_ns - now_ns % PAGE_NS
+        if not pages or pages[0].start_ns != page_ns:
+            pages = await asyncio.to_thread(_pages, channels, page_ns)
+        upto_ns = min(clock.due_ns(time.monotonic_ns()), page_ns + PAGE_NS, end_ns)
+        frames = woven(pages, now_ns, upto_ns)
+        clock.reach(upto_ns)
+        if frames:
+            yield frames
+        await asyncio.sleep(max(0, TICK_NS if clock.paused else _until_next_ns(clock)) / SECOND_NS)
+
+
+def _pages(channels: Sequence[Channel], start_ns: int) -> list[Page]:
+    return [channel.page(start_ns) for channel in channels]

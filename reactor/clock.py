@@ -62,6 +62,11 @@ class Chronometer:
         """Count the pace from here and this wall instant on: what was due and not reached is forgiven."""
         self._anchor = (self._now_ns, wall_ns)
 
+    def forgive(self, debt_ns: int, wall_ns: int) -> None:
+        """Forgive what was due by this wall instant and not reached, all but so much."""
+        if debt_ns < self.due_ns(wall_ns) - self._now_ns < FOREVER_NS // 2:
+            self._anchor = (self._now_ns + debt_ns, wall_ns)
+
     def due_ns(self, wall_ns: int) -> int:
         """The boundary it should have reached at this wall instant; where it stands, when it is paused."""
         if self.paused:

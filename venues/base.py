@@ -8,13 +8,14 @@ socket, and no input a client sends makes them raise.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
 from reactor.manifest import SimulationManifest
 from reactor.single_asset import HyperSynthReactor
-from reactor.types import TICK_NS, Instrument
+from reactor.types import Instrument
 from reactor.unified_market import MarketOrchestrationCore
 from venues.limits import Usage
 
@@ -38,21 +39,30 @@ class Topic:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Page:
-    """Finished WebSocket frames due in (start_ns, start_ns + n * TICK_NS], oldest first, in one buffer.
+    """Finished WebSocket frames due in (start_ns, start_ns + PAGE_NS], oldest first, in one buffer.
 
-    `ends[i]` is where the frames due at boundary start_ns + (i + 1) * TICK_NS end in `buffer`; there is one
-    entry per tick.
+    `due_ns` are the boundaries at which any are due, ascending; `ends[i]` is where those due at the i-th end in
+    `buffer`.
     """
 
     start_ns: int
     buffer: bytes
+    due_ns: Sequence[int]
     ends: Sequence[int]
     frames: int
 
     def cut(self, after_ns: int, upto_ns: int) -> bytes:
         """The frames due in (after_ns, upto_ns], both boundaries within the page."""
-        first, last = (after_ns - self.start_ns) // TICK_NS, (upto_ns - self.start_ns) // TICK_NS
-        return self.buffer[self.ends[first - 1] if first else 0 : self.ends[last - 1] if last else 0]
+        first, stop = bisect_right(self.due_ns, after_ns), bisect_right(self.due_ns, upto_ns)
+        return self.buffer[self.ends[first - 1] if first else 0 : self.ends[stop - 1] if stop else 0]
+
+    def ticks(self, after_ns: int, upto_ns: int) -> Iterator[tuple[int, bytes]]:
+        """The same by the boundaries at which they are due."""
+        first, stop = bisect_right(self.due_ns, after_ns), bisect_right(self.due_ns, upto_ns)
+        start = self.ends[first - 1] if first else 0
+        for i in range(first, stop):
+            yield self.due_ns[i], self.buffer[start : self.ends[i]]
+            start = self.ends[i]
 
 
 class Channel(Protocol):
@@ -134,7 +144,7 @@ class Session(Protocol):
         ...
 
     def tick(self, now_ns: int, wall_ns: int) -> Sequence[Action]:
-        """Called about once a second: server pings, lifetimes, idle deadlines. A deadline counts only once it
+        """Called about once a second while time runs: server pings, idle deadlines. A deadline counts only once it
         has run out on both clocks, so that a warped or paused clock never cuts a live client.
         """
         ...
@@ -142,11 +152,13 @@ class Session(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SocketRules:
-    """Bounds of a venue's sockets and what happens at them."""
+    """Bounds of a venue's sockets and what happens at them. Where there is a `lifetime_ns`, it is of virtual time."""
 
     max_message_bytes: int
     outbox_bytes: int
     slow_consumer: Close
+    lifetime_ns: int | None = None
+    expired: Close = Close(1001)
 
 
 # ---------------------------------------------------------------- HTTP

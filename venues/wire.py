@@ -16,8 +16,8 @@ from typing import TypeAlias
 
 import numpy as np
 
-from reactor.types import TICK_NS, Column
-from venues.base import PAGE_NS, Page
+from reactor.types import Column
+from venues.base import Page
 
 BOOLEAN = ("false", "true")
 
@@ -184,6 +184,7 @@ def pack(start_ns: int, due_ns: Sequence[int] | Column, payloads: Sequence[bytes
         pieces += header, payload
         size += len(header) + len(payload)
         offsets.append(size)
-    boundaries = np.arange(start_ns + TICK_NS, start_ns + PAGE_NS + TICK_NS, TICK_NS)
-    before = np.searchsorted(np.asarray(due_ns, dtype=np.int64), boundaries, side="right")
-    return Page(start_ns, b"".join(pieces), np.array(offsets)[before].tolist(), len(payloads))
+    due = np.asarray(due_ns, dtype=np.int64)
+    last = np.flatnonzero(np.diff(due, append=due[-1:] + 1))  # payload of each boundary
+    ends = np.array(offsets)[last + 1]
+    return Page(start_ns, b"".join(pieces), due[last].tolist(), ends.tolist(), len(payloads))

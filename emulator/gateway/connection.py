@@ -54,13 +54,17 @@ library_log.setLevel(logging.ERROR)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Port:
-    """What the connections of one listener share. `rank` orders the venues; `connections` are the open ones."""
+    """What the connections of one listener share. `rank` orders the venues; `connections` are the open ones.
+
+    `lifetime_ns` is how long a socket lives, in virtual time; None without end.
+    """
 
     venue: VenueProtocol
     exchange: Exchange
     rank: int
     hub: Hub
     driver: Driver
+    lifetime_ns: int | None
     connections: set[Connection] = field(default_factory=set)
 
 
@@ -86,6 +90,10 @@ class Connection(asyncio.Protocol):
     def __str__(self) -> str:
         return self._name
 
+    @property
+    def backlog(self) -> int:
+        return self._transport.get_write_buffer_size()
+
     # ------------------------------------------------------------ what the transport says
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
@@ -107,6 +115,7 @@ class Connection(asyncio.Protocol):
         log.debug("closed", connection=self._name, error=exc)
         self._closing = True
         self._port.connections.discard(self)
+        self._port.driver.cancel_alarm(self._expire)
         self._port.hub.drop(self)
 
     def pause_writing(self) -> None:
@@ -150,6 +159,8 @@ class Connection(asyncio.Protocol):
         self._flush()  # before the session's first words
         if self._session is not None:
             log.debug("open", connection=self._name)
+            if self._port.lifetime_ns is not None:
+                self._port.driver.set_alarm(self._expire, now_ns + self._port.lifetime_ns)
             self._act(now_ns, self._session.open, now_ns, wall_ns)
 
     def _session_for(self, path: str, query: str, headers: Headers) -> Session | HttpResponse:
@@ -223,17 +234,23 @@ class Connection(asyncio.Protocol):
             self._transport.write(frames)
 
     def tick(self, now_ns: int, wall_ns: int) -> None:
-        """Once a second of wall time: the session's deadlines, or ours for a client that answers no close."""
+        """Once a second of wall time: the session's deadlines, or ours for a client that answers no close.
+
+        While time is only stepped there are none of the session's: nobody is cut for what a test takes its time for.
+        """
         if self._closing:
             self._patience -= 1
             if self._patience == 0:
                 self._transport.abort()
-        elif self._session is not None:
+        elif self._session is not None and not self._port.driver.paused:
             self._act(now_ns, self._session.tick, now_ns, wall_ns)
             self._flush()
 
     def fail(self) -> None:
         self.close(INTERNAL_ERROR)
+
+    def _expire(self) -> None:
+        self.close(self._rules.expired)
 
     def close(self, close: Close) -> None:
         """Start the closing handshake. Idempotent."""

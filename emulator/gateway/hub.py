@@ -10,15 +10,17 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import count
 from queue import PriorityQueue
 from typing import Protocol, TypeAlias
 
 from emulator.log import get_logger
-from reactor.types import TICK_NS
+from reactor.types import SECOND_NS, TICK_NS
 from venues.base import PAGE_NS, Channel, Page, Topic
 
+CHUNK_NS = SECOND_NS  # delivered at most at once, but for pages of little text: these whole
+LITTLE_BYTES = 1 << 18
 STAGGERS = 16  # instants in the first half of a page, over which asking for the next ones is spread
 
 Key: TypeAlias = tuple[int, str, str, tuple[str, ...], tuple[str, ...]]
@@ -31,6 +33,11 @@ class Subscriber(Protocol):
 
     feeds: dict[Key, Feed]
     group: Group | None
+
+    @property
+    def backlog(self) -> int:
+        """Bytes that were delivered and not yet taken."""
+        ...
 
     def deliver(self, frames: bytes) -> None:
         """Write these frames; never blocks."""
@@ -79,9 +86,18 @@ class Group:
             return busy[0].frames if busy else b""
         if upto_ns - after_ns == TICK_NS:
             return b"".join([feed.frames for feed in busy])
-        pages = [feed.page for feed in busy if feed.page is not None]
-        ticks = range(after_ns, upto_ns, TICK_NS)
-        return b"".join([page.cut(tick_ns, tick_ns + TICK_NS) for tick_ns in ticks for page in pages])
+        return woven([feed.page for feed in busy if feed.page is not None], after_ns, upto_ns)
+
+
+def woven(pages: Sequence[Page], after_ns: int, upto_ns: int) -> bytes:
+    """The frames of several pages due in (after_ns, upto_ns]: tick by tick, and within a tick page by page."""
+    pieces = [
+        (due_ns, rank, piece)
+        for rank, page in enumerate(pages)
+        for due_ns, piece in page.ticks(after_ns, upto_ns)
+    ]
+    pieces.sort()
+    return b"".join([piece for _, _, piece in pieces])
 
 
 class Hub:
@@ -98,6 +114,8 @@ class Hub:
         self._groups: dict[tuple[Feed, ...], Group] = {}
         self._moved: dict[Subscriber, None] = {}  # whose subscriptions changed since the last delivery
         self._ready_ns = -1  # every channel has turned to the page that starts then
+        self._missing: set[Feed] = set()  # whose page is waited for
+        self._chunk_ns = CHUNK_NS
         self._ahead: list[tuple[int, int, Feed]] = []  # when to ask for whose next page, the latest first
         self._numbers = count()
         self._maker = _PageMaker(self._made)
@@ -113,11 +131,16 @@ class Hub:
         """Who could not take the frames of another delivery."""
         return [subscriber for subscriber in self.full if subscriber.feeds]
 
+    @property
+    def backlog(self) -> int:
+        """Bytes that these have not yet taken."""
+        return sum(subscriber.backlog for subscriber in self.held_up)
+
     def subscribe(
         self, subscriber: Subscriber, rank: int, topic: Topic, make: Callable[[], Channel]
     ) -> Channel:
         """Deliver a topic of venue number `rank` from the next tick on, and return its channel. Idempotent."""
-        key = _key(rank, topic)
+        key = key_of(rank, topic)
         feed = self._feeds.get(key)
         if feed is None:
             feed = self._feeds[key] = Feed(key, make(), next(self._numbers))
@@ -130,7 +153,7 @@ class Hub:
 
     def unsubscribe(self, subscriber: Subscriber, rank: int, topic: Topic) -> None:
         """Stop delivering the topic. Idempotent."""
-        self._leave(subscriber, _key(rank, topic))
+        self._leave(subscriber, key_of(rank, topic))
 
     def drop(self, subscriber: Subscriber) -> None:
         """Forget a connection. Idempotent."""
@@ -166,18 +189,24 @@ class Hub:
         start_ns = at_ns - at_ns % PAGE_NS
         if start_ns == self._ready_ns:
             return True
-        missing = [feed for feed in self._feeds.values() if not feed.turn(start_ns)]
-        for feed in missing:
+        self._missing = {feed for feed in self._feeds.values() if not feed.turn(start_ns)}
+        for feed in self._missing:
             self._ask(feed, start_ns)
-        if missing:
+        if self._missing:
             return False
         self._ready_ns = start_ns
+        size = sum(len(feed.page.buffer) for feed in self._feeds.values() if feed.page)
+        self._chunk_ns = PAGE_NS if size < LITTLE_BYTES else CHUNK_NS
         slot_ns = PAGE_NS // 2 // STAGGERS
         ahead = [
             (start_ns + feed.number % STAGGERS * slot_ns, feed.number, feed) for feed in self._feeds.values()
         ]
         self._ahead = sorted(ahead, reverse=True)
         return True
+
+    def chunk_end_ns(self, after_ns: int) -> int:
+        """How far a delivery may go from there: not beyond the page, nor so far that sockets wait for it."""
+        return min(after_ns - after_ns % PAGE_NS + PAGE_NS, after_ns + self._chunk_ns)
 
     def _ask(self, feed: Feed, start_ns: int) -> None:
         if feed.asked_ns != start_ns:
@@ -189,7 +218,10 @@ class Hub:
         if page is None:
             for subscriber in list(feed.subscribers):
                 subscriber.fail()
-        self.changed()
+        if feed in self._missing:
+            self._missing.discard(feed)
+            if not self._missing:
+                self.changed()
 
     # ------------------------------------------------------------ delivery
     def deliver(self, after_ns: int, upto_ns: int) -> None:
@@ -215,7 +247,8 @@ class Hub:
         self._maker.close()
 
 
-def _key(rank: int, topic: Topic) -> Key:
+def key_of(rank: int, topic: Topic) -> Key:
+    """What a topic of venue number `rank` is known by: frames of one tick come in the order of these."""
     return rank, topic.channel, topic.symbol, topic.options, topic.dress
 
 

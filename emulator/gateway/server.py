@@ -27,11 +27,13 @@ from uvicorn._types import (
 )
 from uvicorn.server import ServerState
 
-from emulator.config import Config, chosen, resolve
+from emulator.config import NEVER, Config, chosen, resolve
 from emulator.driver import Driver, http_date, settled, utc_ns
 from emulator.gateway.connection import FAILED, Connection, Port
 from emulator.gateway.hub import Hub
 from emulator.log import get_logger
+from reactor.clock import Chronometer
+from reactor.types import SECOND_NS
 from reactor.unified_market import MarketOrchestrationCore
 from venues.base import Close, Exchange, HttpRequest, HttpResponse, VenueProtocol
 
@@ -204,6 +206,14 @@ def _tls(config: Config) -> tuple[ssl.SSLContext | None, Path | None]:
     return context(config)
 
 
+def _lifetime_ns(config: Config, venue: VenueProtocol) -> int | None:
+    """How long a venue's sockets live: as it has them, or as the settings have it where it ends them at all."""
+    own_ns, given_s = venue.socket_rules.lifetime_ns, config.socket_lifetime
+    if own_ns is None or given_s is None:
+        return own_ns
+    return None if given_s == NEVER else int(given_s) * SECOND_NS
+
+
 # ---------------------------------------------------------------- the run
 class Gateway:
     """One run: its world, its clock, its venues' ports. Making it takes the ports; nothing answers before `serve`.
@@ -224,7 +234,8 @@ class Gateway:
         self.config = config
         self.start_ns, self.origin_ns = resolve(config, utc_ns())
         self.hub = Hub()
-        self.driver = Driver(self.hub, self._on_second, self.start_ns, config.speed, config.paused)
+        clock = Chronometer(self.start_ns, config.speed, paused=config.paused)
+        self.driver = Driver(self.hub, self._on_second, clock, lossless=config.delivery == "lossless")
         self._ports = self._make_ports(venues, registry)
         self._venues: dict[str, list[Listener]] = {port.venue.id: [] for port in self._ports}
         for port in self._ports:
@@ -244,7 +255,8 @@ class Gateway:
         for rank, venue in enumerate(venues):
             instruments = [row.instrument for row in venue.listings]
             listed = {row.symbol: row.market for row in instruments if not wanted or row.market in wanted}
-            ports.append(Port(venue, Exchange(world, listed), rank, self.hub, self.driver))
+            lifetime_ns = _lifetime_ns(self.config, venue)
+            ports.append(Port(venue, Exchange(world, listed), rank, self.hub, self.driver, lifetime_ns))
         return ports
 
     @property

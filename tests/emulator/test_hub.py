@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 
 import pytest
 
+from emulator.driver import settled
 from emulator.gateway.hub import Feed, Group, Hub, Key
 from reactor.types import SECOND_NS, TICK_NS
 from tests.emulator.toy import START_NS, Counter
@@ -21,6 +22,7 @@ class Recorder:
         self.group: Group | None = None
         self.given: list[bytes] = []
         self.failed = 0
+        self.backlog = 0
 
     def deliver(self, frames: bytes) -> None:
         self.given.append(frames)
@@ -188,7 +190,7 @@ async def test_the_next_page_is_made_ahead(crank: Crank) -> None:
     crank.join(one, *(f"channel {n}" for n in range(40)))
     await crank.turn(500)
     ends = crank.now_ns + 500 * TICK_NS
-    await crank.until(lambda: all(feed.next is not None for feed in one.feeds.values()))
+    assert await settled(lambda: all(feed.next is not None for feed in one.feeds.values()), 20)
     crank.hub.deliver(crank.now_ns, ends)
     assert crank.hub.ready(ends)
 

@@ -31,7 +31,6 @@ COMBINED_TRADE = Topic("trade", "BTCUSDT", (), ("combined",))
 COMBINED_DEPTH = Topic("depth", "BTCUSDT", ("100ms",), ("combined",))
 MICRO_TRADE = Topic("trade", "BTCUSDT", (), ("microseconds",))
 COMBINED_MICRO_TRADE = Topic("trade", "BTCUSDT", (), ("combined", "microseconds"))
-DAY_NS = 86_400 * SECOND_NS
 
 
 class Client:
@@ -358,17 +357,9 @@ def test_a_ping_is_sent_every_20_s_and_must_be_answered_within_a_minute() -> Non
     assert later[-1] == (120, Close(1008, "Pong timeout"))
 
 
-def test_a_socket_lives_24_hours() -> None:
-    """https://github.com/binance/binance-spot-api-docs web-socket-streams.md, 2026-07-21: valid for 24 hours."""
-    session = connect()
-    session.open(T0, T0)
-    assert [type(action) for action in session.tick(T0 + DAY_NS - 1, T0 + DAY_NS - 1)] == [Ping]
-    assert session.tick(T0 + DAY_NS, T0 + DAY_NS) == (Close(1001, "Connection expired"),)
-
-
 @pytest.mark.parametrize(("virtual", "wall"), [(1, 0), (0, 1)])
 def test_one_clock_alone_ends_nothing(virtual: int, wall: int) -> None:
-    """While the other stands, no ping is due, no pong late and no life over."""
+    """While the other stands, no ping is due and no pong late."""
     session = connect()
     session.open(T0, T0)
     session.tick(T0 + 20 * SECOND_NS, T0 + 20 * SECOND_NS)

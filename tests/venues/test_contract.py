@@ -307,11 +307,13 @@ ticks = st.integers(0, TICKS)
 # ---------------------------------------------------------------- pages
 @every_stream
 def test_a_page_is_finished_frames_in_order(subject: Subject) -> None:
-    """One end per tick, none before the last, and the buffer is exactly its frames, each a JSON text."""
+    """Boundaries and ends ascend, and the buffer is exactly its frames, each a JSON text."""
     page = subject.page(0)
     assert page.start_ns == START_NS
-    assert len(page.ends) == TICKS
-    assert all(a <= b for a, b in pairwise(page.ends))
+    assert START_NS < page.due_ns[0] <= page.due_ns[-1] <= START_NS + PAGE_NS
+    assert all(due_ns % TICK_NS == 0 for due_ns in page.due_ns)
+    assert len(page.due_ns) == len(page.ends)
+    assert all(a < b for column in (page.due_ns, page.ends) for a, b in pairwise(column))
     assert page.ends[-1] == len(page.buffer)
     texts = list(payloads(page.buffer))
     assert len(texts) == page.frames > 0
@@ -345,7 +347,7 @@ def test_a_page_is_a_function_of_its_start(subject: Subject) -> None:
     anew = subject.venue.channel(subject.topic, worlds.exchange(subject.venue))
     for number in (3, 1, 0):
         again, first = anew.page(START_NS + number * PAGE_NS), subject.page(number)
-        assert (again.buffer, list(again.ends)) == (first.buffer, list(first.ends))
+        assert (again.buffer, again.due_ns, again.ends) == (first.buffer, first.due_ns, first.ends)
 
 
 @every_stream

@@ -130,10 +130,14 @@ def test_a_page_gives_every_frame_once_at_its_boundary(rows: list[tuple[int, int
     start_ns = 7 * PAGE_NS
     payloads = [b"%d" % i + b"." * size for i, (_, size) in enumerate(rows)]
     page = pack(start_ns, [start_ns + tick * TICK_NS for tick, _ in rows], payloads)
-    assert (page.frames, len(page.ends)) == (len(rows), PAGE_NS // TICK_NS)
+    assert page.frames == len(rows)
+    assert page.due_ns == sorted({start_ns + tick * TICK_NS for tick, _ in rows})
     assert page.buffer == b"".join(map(frame, payloads))
     edges = [0, *sorted(cuts), PAGE_NS // TICK_NS]
     for first, last in pairwise(edges):
         piece = page.cut(start_ns + first * TICK_NS, start_ns + last * TICK_NS)
         due = [text for text, (tick, _) in zip(payloads, rows, strict=True) if first < tick <= last]
         assert piece == b"".join(map(frame, due))
+        ticks = list(page.ticks(start_ns + first * TICK_NS, start_ns + last * TICK_NS))
+        assert piece == b"".join(text for _, text in ticks)
+        assert all(text == page.cut(due_ns - TICK_NS, due_ns) for due_ns, text in ticks)

@@ -11,7 +11,7 @@ from functools import partial
 from typing import TypeAlias
 
 from reactor.profiles import profile
-from reactor.types import Instrument, Kind
+from reactor.types import DAY_NS, Instrument, Kind
 from venues.base import (
     Channel,
     Close,
@@ -134,10 +134,15 @@ def _perpetual(base: str, price_decimals: int, tick_size: int, qty_decimals: int
     )
 
 
+# A connection is valid for 24 hours:
+# https://github.com/binance/binance-spot-api-docs/blob/master/web-socket-streams.md#general-wss-information,
+# 2026-07-21, and .../usds-margined-futures/websocket-market-streams, 2026-09.
 SOCKET_RULES = SocketRules(
     max_message_bytes=65_536,
     outbox_bytes=8 << 20,
     slow_consumer=Close(1008, "Slow consumer"),
+    lifetime_ns=DAY_NS,
+    expired=Close(1001, "Connection expired"),
 )
 
 BINANCE = Binance(

@@ -29,8 +29,6 @@ from venues.funding import (
 )
 from venues.wire import Scale
 
-DAY_NS = 86_400 * SECOND_NS
-
 
 # ---------------------------------------------------------------- errors
 @dataclass(frozen=True, slots=True)
@@ -123,7 +121,6 @@ class SessionRules:
     streams: int
     ping_every_ns: int
     pong_within_ns: int
-    lifetime_ns: int
 
 
 # https://github.com/binance/binance-spot-api-docs/blob/master/web-socket-streams.md#websocket-limits, 2026-07-21
@@ -132,7 +129,6 @@ SPOT_SESSION = SessionRules(
     streams=1024,
     ping_every_ns=20 * SECOND_NS,
     pong_within_ns=60 * SECOND_NS,
-    lifetime_ns=DAY_NS,
 )
 
 

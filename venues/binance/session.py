@@ -1,4 +1,4 @@
-"""The dialogue of one Binance market-data socket: paths, control messages, pings, lifetime.
+"""The dialogue of one Binance market-data socket: paths, control messages, pings.
 
 Sans-I/O: text in, actions out, and whatever a client sends, the answer is the venue's own.
 https://github.com/binance/binance-spot-api-docs/blob/master/web-socket-streams.md, 2026-07-21.
@@ -30,7 +30,6 @@ TOO_MANY_REQUESTS = Close(1008, "Too many requests")
 PONG_TIMEOUT = Close(1008, "Pong timeout")
 TOO_MANY_STREAMS = Close(1008, "Too many subscriptions")
 NOT_TEXT = Close(1003, "Binary frames are not supported")
-LIFETIME_OVER = Close(1001, "Connection expired")
 
 
 # ---------------------------------------------------------------- the handshake
@@ -108,7 +107,7 @@ class BinanceSession:
         self._rate = RollingRate(rules.messages, SECOND_NS)
         self._flooded = False
         self._pings: deque[tuple[bytes, Moment]] = deque()  # unanswered; the pong deadline bounds them
-        self._opened = self._pinged = Moment(0, 0)
+        self._pinged = Moment(0, 0)
         self._methods: Mapping[str, Callable[[Any], tuple[Any, list[Action]]]] = {
             "SUBSCRIBE": self._subscribe,
             "UNSUBSCRIBE": self._unsubscribe,
@@ -119,7 +118,7 @@ class BinanceSession:
 
     # ---- what the gateway calls
     def open(self, now_ns: int, wall_ns: int) -> Sequence[Action]:
-        self._opened = self._pinged = Moment(now_ns, wall_ns)
+        self._pinged = Moment(now_ns, wall_ns)
         actions: list[Action] = []
         for name in self._asked:
             try:
@@ -156,8 +155,6 @@ class BinanceSession:
         moment = Moment(now_ns, wall_ns)
         if self._flooded:
             return (TOO_MANY_REQUESTS,)
-        if moment.surely_since(self._opened) >= self._rules.lifetime_ns:
-            return (LIFETIME_OVER,)
         if self._pings and moment.surely_since(self._pings[0][1]) >= self._rules.pong_within_ns:
             return (PONG_TIMEOUT,)
         if moment.surely_since(self._pinged) < self._rules.ping_every_ns:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from reactor.types import SECOND_NS, Instrument
-from venues.binance.rules import DAY_NS, ERRORS, ErrorRow, RateLimit, SessionRules
+from venues.binance.rules import ERRORS, ErrorRow, RateLimit, SessionRules
 from venues.wire import Scale
 
 # ---------------------------------------------------------------- errors
@@ -31,7 +31,6 @@ USDM_SESSION = SessionRules(
     streams=1024,
     ping_every_ns=180 * SECOND_NS,
     pong_within_ns=600 * SECOND_NS,
-    lifetime_ns=DAY_NS,
 )
 
 # Since 2026-04-23 a socket belongs to a category of streams, by its path. A stream of another one is acknowledged and
