@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, is_dataclass
 from enum import StrEnum
 from typing import Any, Protocol, TypeVar
 from weakref import WeakKeyDictionary
@@ -150,18 +150,23 @@ class _Memory:
 
 
 # ---------------------------------------------------------------- the engine
-def check(model: FundingModel | Effect) -> None:
-    """ValueError on a parameter out of its range."""
-    for row in fields(model):  # type: ignore[arg-type]  # every effect is a dataclass too
-        if "range" in row.metadata:
-            low, high = row.metadata["range"]
-            if not low <= getattr(model, row.name) <= high:
-                raise ValueError(f"{row.name} has to be from {low} to {high}, in {row.metadata['unit']}")
-
-
 def parameter(default: Any, unit: str, low: int, high: int, effect: str) -> Any:
     """A parameter of a model: its default, unit, least and greatest value, and what it does."""
     return field(default=default, metadata={"unit": unit, "range": (low, high), "effect": effect})
+
+
+def parameters(model: type) -> dict[str, Mapping[str, Any]]:
+    """What is declared of a model's or an effect's parameters, wherever a default may have been replaced."""
+    rows = (row for base in model.__mro__ if is_dataclass(base) for row in fields(base))
+    return {row.name: row.metadata for row in rows if row.metadata}
+
+
+def check(model: object) -> None:
+    """ValueError on a parameter out of its range."""
+    for name, declared in parameters(type(model)).items():
+        low, high = declared["range"]
+        if not low <= getattr(model, name) <= high:
+            raise ValueError(f"{name} has to be from {low} to {high}, in {declared['unit']}")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
