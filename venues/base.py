@@ -11,6 +11,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Protocol, TypeAlias
 
 from reactor.manifest import SimulationManifest
@@ -221,6 +222,13 @@ class Exchange:
         return (self.world.market(m) for m in self.markets.values())
 
 
+class Occasion(StrEnum):
+    """What happens to a market on a schedule of its venue's."""
+
+    FUNDING = "funding"  # a settlement
+    KLINE_CLOSE = "kline_close"
+
+
 class VenueProtocol(Protocol):
     """A venue's card and the makers of its parts."""
 
@@ -248,4 +256,12 @@ class VenueProtocol(Protocol):
 
     def handle(self, request: HttpRequest, exchange: Exchange, now_ns: int) -> HttpResponse:
         """The answer to one HTTP request, the venue's own error included."""
+        ...
+
+    def next_instant(
+        self, occasion: Occasion, symbol: str, interval: str, exchange: Exchange, now_ns: int
+    ) -> int | None:
+        """When it next happens to a market after now_ns, by its native symbol and, for klines, the venue's own word for
+        their interval ("": a minute). None where it never does: no such market, no funding, no such interval.
+        """
         ...

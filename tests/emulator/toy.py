@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from reactor.types import MS_NS
+from reactor.types import MS_NS, SECOND_NS
 from venues.base import (
     PAGE_NS,
     Action,
@@ -19,6 +19,7 @@ from venues.base import (
     HttpRequest,
     HttpResponse,
     Listing,
+    Occasion,
     Page,
     Ping,
     Reply,
@@ -151,6 +152,14 @@ class ToyVenue:
             now_ns,
         )
         return HttpResponse(418, repr(said).encode(), "text/toy", (("x-toy", "yes"),))
+
+    def next_instant(
+        self, occasion: Occasion, symbol: str, interval: str, exchange: Exchange, now_ns: int
+    ) -> int | None:
+        """Funding every hour; klines of minutes and of months, which are too long for a step."""
+        lengths_s = {"": 60, "1m": 60, "1M": 40 * 86_400}
+        length_ns = (3_600 if occasion is Occasion.FUNDING else lengths_s.get(interval, 0)) * SECOND_NS
+        return now_ns // length_ns * length_ns + length_ns if length_ns else None
 
 
 def toys() -> list[ToyVenue]:

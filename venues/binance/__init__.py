@@ -19,13 +19,14 @@ from venues.base import (
     HttpRequest,
     HttpResponse,
     Listing,
+    Occasion,
     Session,
     SocketRules,
     Topic,
     VenueError,
 )
 from venues.binance.rest import JSON, SPOT_API, Api, handle
-from venues.binance.rules import FUNDING, SPOT_SESSION, SessionRules
+from venues.binance.rules import FUNDING, SPOT_SESSION, SessionRules, funding_of
 from venues.binance.session import SPOT_ENDPOINTS, USDM_ENDPOINTS, BinanceSession, Endpoint, handshake
 from venues.binance.usdm_rest import USDM_API
 from venues.binance.usdm_rules import USDM_SESSION
@@ -37,7 +38,7 @@ from venues.binance.usdm_wire import (
     MergedChannel,
     usdm_topic,
 )
-from venues.binance.wire import SPOT_STREAMS, ArrayChannel, Stream, StreamChannel, stream_topic
+from venues.binance.wire import INTERVALS, SPOT_STREAMS, ArrayChannel, Stream, StreamChannel, stream_topic
 from venues.funding import Perpetuals
 
 # The topic of a stream's name, of a card's streams and the symbols it lists, in a dress.
@@ -94,6 +95,19 @@ class Binance:
 
     def handle(self, request: HttpRequest, exchange: Exchange, now_ns: int) -> HttpResponse:
         return handle(self.api, request, exchange, now_ns)
+
+    def next_instant(
+        self, occasion: Occasion, symbol: str, interval: str, exchange: Exchange, now_ns: int
+    ) -> int | None:
+        market = exchange.market(symbol)
+        if market is None:
+            return None
+        if occasion is Occasion.FUNDING:
+            funded = market.instrument.kind is Kind.PERP
+            return funding_of(market.instrument.base).period(market, now_ns).end_ns if funded else None
+        name = interval or "1m"
+        told = name in INTERVALS and f"kline_{name}" in self.streams
+        return INTERVALS[name].next(INTERVALS[name].start(now_ns)) if told else None
 
 
 def _spot(base: str, price_decimals: int, qty_decimals: int) -> Listing:

@@ -16,13 +16,24 @@ from venues.base import (
     HttpRequest,
     HttpResponse,
     Listing,
+    Occasion,
     SocketRules,
     Topic,
     VenueError,
 )
 from venues.funding import Perpetuals
 from venues.hyperliquid import rest
-from venues.hyperliquid.rules import FUNDINGS, BookFeed, Card, Perp, Profile, Spot, price_decimals
+from venues.hyperliquid.rules import (
+    FUNDING,
+    FUNDINGS,
+    INTERVALS,
+    BookFeed,
+    Card,
+    Perp,
+    Profile,
+    Spot,
+    price_decimals,
+)
 from venues.hyperliquid.session import HyperliquidSession
 from venues.hyperliquid.wire import make_channel
 
@@ -166,6 +177,17 @@ class Hyperliquid:
 
     def handle(self, request: HttpRequest, exchange: Exchange, now_ns: int) -> HttpResponse:
         return rest.handle(self.card, exchange, request, now_ns)
+
+    def next_instant(
+        self, occasion: Occasion, symbol: str, interval: str, exchange: Exchange, now_ns: int
+    ) -> int | None:
+        market = exchange.market(symbol)
+        if market is None:
+            return None
+        if occasion is Occasion.FUNDING:
+            return FUNDING.period(market, now_ns).end_ns if market.instrument.kind is Kind.PERP else None
+        cut = INTERVALS.get(interval or "1m")
+        return cut.next(cut.start(now_ns)) if cut else None
 
 
 HYPERLIQUID = Hyperliquid(
