@@ -198,6 +198,9 @@ class Config:
         LIFETIME,
         "Virtual seconds after which sockets end where the venue ends them; never, or as the venue has it.",
     )
+    history_ahead: bool = _setting(
+        True, FLAG, "Make candles of the past ahead, while there is time, instead of when they are asked for."
+    )
     log_level: str = _setting("info", LEVEL, "What is logged, and anything worse.")
 
 
@@ -227,7 +230,7 @@ def load(layers: Iterable[Layer], registry: Sequence[VenueProtocol]) -> Config:
     for layer in layers:
         for name, raw in layer.values.items():
             if name not in SETTINGS:
-                raise ConfigError(f"{layer.place(name)}: unknown setting{_nearest(name, SETTINGS)}")
+                raise ConfigError(f"{layer.place(name)}: unknown setting{nearest(name, SETTINGS)}")
             kind, places[name] = SETTINGS[name].kind, layer.place(name)
             try:
                 values[name] = kind.parse(raw)
@@ -277,7 +280,7 @@ def presets() -> tuple[str, ...]:
 def read_preset(name: str) -> Layer:
     """A preset by its name."""
     if name not in presets():
-        raise ConfigError(f"--preset: there is no preset {name!r}{_nearest(name, presets())}")
+        raise ConfigError(f"--preset: there is no preset {name!r}{nearest(name, presets())}")
     return read_file(PRESETS / f"{name}.yaml", f"preset {name}")
 
 
@@ -307,10 +310,11 @@ def _check_tls(config: Config, places: Mapping[str, str]) -> None:
 def _check_names(names: Sequence[str], known: Sequence[str], place: str | None, noun: str) -> None:
     for name in names:
         if name not in known:
-            raise ConfigError(f"{place}: unknown {noun} {name!r}{_nearest(name, known)}")
+            raise ConfigError(f"{place}: unknown {noun} {name!r}{nearest(name, known)}")
 
 
-def _nearest(name: str, names: Iterable[str]) -> str:
+def nearest(name: str, names: Iterable[str]) -> str:
+    """What to add to an error about a name that is none of these."""
     known = list(names)
     close = difflib.get_close_matches(name, known, 1, 0.5)
     return f"; did you mean {close[0]}?" if close else f"; known: {', '.join(known[:12]) or 'none'}"
