@@ -1,4 +1,4 @@
-"""The command line: `exchange-emulator serve`. Its options are the settings; an error is one line and exit code 2."""
+"""The command line: `exchange-emulator serve` and `funding`. An error is one line and exit code 2."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from uvicorn.loops.auto import auto_loop_factory
 
 from emulator import log
 from emulator.config import SETTINGS, ConfigError, Layer, load, presets, read_file, read_preset
+from emulator.driver import utc_ns
+from emulator.funding import funding_path, show
 from emulator.gateway.server import Gateway, PortBusyError
 from venues.registry import VENUES
 
@@ -78,6 +80,24 @@ def serve(
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     with asyncio.Runner(loop_factory=auto_loop_factory()) as runner:
         runner.run(_until_interrupted(gateway))
+
+
+@app.command()
+def funding(
+    *,
+    venue: Annotated[str | None, typer.Option(help="Whose perpetual.", metavar="VENUE")] = None,
+    symbol: Annotated[str | None, typer.Option(help="Its native symbol.", metavar="SYMBOL")] = None,
+    days: Annotated[str, typer.Option(help="How many days from the start.", metavar="N")] = "30",
+    profile: Annotated[
+        str, typer.Option(help="The venue's own rules (real), or stylised ones (classic).", metavar="NAME")
+    ] = "real",
+    seed: Annotated[str | None, typer.Option(help=SETTINGS["seed"].help, metavar="VALUE")] = None,
+    start: Annotated[str | None, typer.Option(help=SETTINGS["start"].help, metavar="TIME")] = None,
+) -> None:
+    """Print and plot the funding rates that a perpetual will settle."""
+    given = {name: value for name, value in (("seed", seed), ("start", start)) if value is not None}
+    settings = load([Layer(_flag, given)], VENUES)
+    show(funding_path(venue, symbol, profile, days, settings, utc_ns()), Console(highlight=False))
 
 
 async def _until_interrupted(gateway: Gateway) -> None:
