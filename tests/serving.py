@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-PORTS = 6  # control and five venues
+PORTS = 16  # control and five venues, and ten higher these with TLS
 READY_S, STOP_S = 30, 15
 FIRST_PORT = (
     20_000 + os.getpid() % 500 * 20

@@ -6,8 +6,11 @@ import json
 import os
 import re
 import subprocess
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,28 +21,50 @@ pytestmark = [pytest.mark.client, pytest.mark.timeout(300)]
 
 CLIENTS = Path(__file__).parent / "clients"
 README = Path(__file__).parents[2] / "README.md"
+GUIDE = README.with_name("docs") / "connect-your-bot.md"
 REQUIRED = os.environ.get("CLIENTS_REQUIRED") == "1"
 RUN_S = 90
+AT_A_TIME = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """A client, the pins of its environment, the script that drives it, and the venue it believes it talks to."""
+    """A client, the pins of its environment, the script that drives it, and the venue it believes it talks to.
+
+    `fast` is for what takes minutes of the market.
+    """
 
     pins: str
     script: str
     venue: str
     arguments: tuple[str, ...] = ()
+    fast: bool = False
 
     def __str__(self) -> str:
-        return f"{self.pins}-{self.venue}"
+        return f"{self.pins}-{self.venue}-{'bars' if self.fast else 'books'}"
 
 
 TABLE = (
-    Client("ccxt", "ccxt_public.py", "binance", ("binance",)),
-    Client("ccxt", "ccxt_public.py", "hyperliquid", ("hyperliquid",)),
-    Client("python-binance", "python_binance_public.py", "binance"),
-    Client("hyperliquid-python-sdk", "hyperliquid_sdk_public.py", "hyperliquid"),
+    *(
+        Client("ccxt", "ccxt_public.py", venue, (venue, part), fast=part == "bars")
+        for venue in ("binance", "binance-usdm", "hyperliquid")
+        for part in ("books", "bars")
+    ),
+    *(
+        Client("python-binance", "python_binance_public.py", venue, (market, part), fast=part == "bars")
+        for venue, market in (("binance", "spot"), ("binance-usdm", "usdm"))
+        for part in ("books", "bars")
+    ),
+    *(
+        Client(
+            "hyperliquid-python-sdk", "hyperliquid_sdk_public.py", "hyperliquid", (part,), fast=part == "bars"
+        )
+        for part in ("books", "bars")
+    ),
+    *(
+        Client("unicorn-binance-local-depth-cache", "unicorn_public.py", venue, (exchange,))
+        for venue, exchange in (("binance", "binance.com"), ("binance-usdm", "binance.com-futures"))
+    ),
 )
 
 
@@ -60,18 +85,68 @@ def run(interpreter: Path, *command: str | Path) -> str:
     return done.stdout
 
 
+@pytest.fixture(scope="module")
+def verdicts(
+    request: pytest.FixtureRequest, served: Served, hastened: Served
+) -> Iterator[Mapping[Client, Future[str]]]:
+    """What each client that is asked for will have said: they mostly wait, so several run at a time."""
+    calls = [item.callspec.params for item in request.session.items if hasattr(item, "callspec")]
+    asked = [values["client"] for values in calls if isinstance(values.get("client"), Client)]
+
+    def verdict(client: Client) -> str:
+        urls = (hastened if client.fast else served).venues[client.venue]
+        script = CLIENTS / client.script
+        return run(interpreter(client.pins), script, *client.arguments, urls["http"], urls["ws"])
+
+    with ThreadPoolExecutor(AT_A_TIME) as pool:
+        yield {client: pool.submit(verdict, client) for client in asked}
+        pool.shutdown(cancel_futures=True)
+
+
 @pytest.mark.parametrize("client", TABLE, ids=str)
-def test_a_real_client_reads_the_venue(client: Client, served: Served) -> None:
-    """Books without a gap, trades without a hole, REST in agreement with the stream."""
-    urls = served.venues[client.venue]
-    run(python(client.pins), CLIENTS / client.script, *client.arguments, urls["http"], urls["ws"])
+def test_a_real_client_reads_the_venue(client: Client, verdicts: Mapping[Client, Future[str]]) -> None:
+    """Books without a gap, trades without a hole, candles made of them; REST in agreement with the stream."""
+    python(client.pins)
+    assert json.loads(verdicts[client].result())
+
+
+# ---------------------------------------------------------------- the examples of the documents
+def at_ports_of(served: Served, example: str) -> str:
+    """An example, as printed but for the ports."""
+    return re.sub(r"\b90(\d\d)\b", lambda port: str(served.base_port + int(port[1])), example)
 
 
 def test_the_example_in_the_readme_works(served: Served) -> None:
-    """The first Python in the README, as printed, but for the port."""
+    """The first Python in the README."""
     example = re.search(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
     assert example is not None
-    code = re.sub(r"\b900(\d)\b", lambda port: str(served.base_port + int(port[1])), example[1])
-    bids = json.loads(run(python("ccxt"), "-c", code))
+    bids = json.loads(run(python("ccxt"), "-c", at_ports_of(served, example[1])))
     assert bids == sorted(bids, reverse=True)
     assert len(bids) == 3
+
+
+def examples() -> list[Any]:
+    """The Python of docs/connect-your-bot.md; a chapter is called like the client, so like its pins."""
+    found = []
+    for chapter in GUIDE.read_text().split("\n## ")[1:]:
+        client = chapter.partition("\n")[0]
+        for section in chapter.split("\n### "):
+            for code in re.findall(r"```python\n(.*?)```", section, re.DOTALL):
+                title = section.partition("\n")[0]
+                found.append(pytest.param(client, code, id=f"{client}-{title}"))
+    return found
+
+
+@pytest.mark.parametrize(("client", "code"), examples())
+def test_the_examples_of_the_guide_work(client: str, code: str, served: Served) -> None:
+    """Each prints the best bid and the best ask, in this order."""
+    bid, ask, *_ = map(float, run(python(client), "-c", at_ports_of(served, code)).split())
+    assert 0 < bid < ask
+
+
+def test_every_client_is_in_the_guide() -> None:
+    """A client that is tested has a chapter, and each venue it is tested with a piece of code."""
+    tested = {(client.pins, client.venue) for client in TABLE}
+    chapters = {example.values[0] for example in examples()}
+    assert chapters == {pins for pins, _ in tested}
+    assert len(examples()) >= len(tested) - 1  # unicorn's futures differ by a word
