@@ -26,6 +26,20 @@ def _parameter(default: float, unit: str, low: float, high: float, effect: str) 
     return field(default=default, metadata={"unit": unit, "range": (low, high), "effect": effect})
 
 
+# What belongs to an asset rather than to a market of it: all markets of one world agree on these.
+ASSET_PARAMETERS = (
+    "initial_price",
+    "drift",
+    "volatility",
+    "jump_intensity",
+    "jump_mean",
+    "jump_std",
+    "clustering",
+    "daily_seasonality",
+    "factor_loading",
+)
+
+
 @dataclass(frozen=True, slots=True)
 class SimulationManifest:
     """The parameters of one market. Defaults: a busy BTC spot market with a one-tick spread.
@@ -78,6 +92,18 @@ class SimulationManifest:
         3_000.0, "1/s", 0, 1e6, "book update ids a second at normal activity"
     )
     base_spread_ticks: int = _parameter(1, "ticks", 1, 1_000, "spread when the book is at rest")
+    burst_probability: float = _parameter(0.0, "1", 0, 1, "share of minutes that are bursts of activity")
+    burst_intensity_factor: float = _parameter(
+        10.0, "1", 1, 100, "how many times as active a burst is, up to 100 times the normal activity"
+    )
+    # how it is told in files; on a socket the venue's own paces hold
+    book_update_interval_ms: int = _parameter(
+        100, "ms", 10, 60_000, "time over which changes of the book are gathered, in steps of 10 ms"
+    )
+    staleness_ms: float = _parameter(2.0, "ms", 0, 500, "median time from an event to its news")
+    staleness_sigma: float = _parameter(0.5, "log", 0, 2, "deviation of that time")
+    staleness_spike_share: float = _parameter(0.001, "1", 0, 0.5, "share of news that come very late")
+    staleness_spike_factor: float = _parameter(20.0, "1", 1, 1_000, "how many times as late these come")
     # order flow inside a minute
     activity_burstiness: float = _parameter(
         0.33, "log", 0, 1, "weight of each cascade level of activity inside a minute"

@@ -45,6 +45,7 @@ LISTED_DAYS = 400  # history before the origin's day; nothing exists before
 MIN_ORDERS = (
     8  # a minute has no market order or at least this many: then its bar can always be realised exactly
 )
+BURST_ACTIVITY_MAX = 100  # times the normal one; no burst goes beyond
 ORIGIN_TRADE_ID = 5_000_000_000
 ORIGIN_AGG_ID = 3_500_000_000
 ORIGIN_ORDER_ID = 40_000_000_000
@@ -530,6 +531,9 @@ class MarketSkeleton:
         activity = exp_q16(
             np.clip(asset.log_vol_q16 * _q(m.activity_vol_elasticity) // ONE + noise, -4 * ONE, 4 * ONE)
         )
+        burst = self._draws("bursts", day).chance(DAY_MINUTES, _q(m.burst_probability))
+        excited = np.minimum((activity * _q(m.burst_intensity_factor)) >> 16, BURST_ACTIVITY_MAX * ONE)
+        activity = np.where(burst, np.maximum(excited, activity), activity)
         orders = draws.poisson(DAY_MINUTES, (activity * _q(m.trade_intensity_base * 60)) >> 16)
         # Too few orders to realise a bar: none or MIN_ORDERS of them, in proportion.
         kept = draws.below(DAY_MINUTES, MIN_ORDERS) < orders
