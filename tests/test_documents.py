@@ -10,6 +10,13 @@ from pathlib import Path
 import pytest
 
 from emulator.config import SETTINGS, Setting
+from venues.base import VenueProtocol
+from venues.binance.rest import SPOT_ROUTES
+from venues.binance.usdm_rest import USDM_ROUTES
+from venues.binance.usdm_wire import USDM_STREAMS
+from venues.binance.wire import SPOT_STREAMS
+from venues.hyperliquid.rest import INFO
+from venues.hyperliquid.wire import CHANNELS
 from venues.registry import VENUES
 
 ROOT = Path(__file__).parent.parent
@@ -35,11 +42,35 @@ def default(row: Setting) -> str:
 
 
 def test_every_venue_is_in_the_readme() -> None:
-    """The README's table has a row for each venue, with its port."""
+    """The README's table has a row for each venue, with its port and its markets."""
     base = SETTINGS["base_port"].default
     assert isinstance(base, int)
     for venue in VENUES:
-        assert f"| `{venue.id}` | {base + venue.port_offset} |" in README
+        symbols = ", ".join(row.instrument.symbol for row in venue.listings)
+        assert f"| `{venue.id}` | {base + venue.port_offset} | {symbols} |" in README
+
+
+def interval(name: str) -> str:
+    """A stream's name with its interval left open, and its time zone."""
+    return re.sub(r"([kK]line_).*", r"\1<interval>", name)
+
+
+SPOKEN = {
+    "binance": {*map(interval, SPOT_STREAMS), *SPOT_ROUTES},
+    "binance-usdm": {*map(interval, USDM_STREAMS), *USDM_ROUTES},
+    "hyperliquid": {*CHANNELS, *INFO},
+}
+
+
+@pytest.mark.parametrize("venue", VENUES, ids=lambda venue: venue.id)
+def test_all_that_a_venue_says_is_listed(venue: VenueProtocol) -> None:
+    """The venue's chapter of docs/venues.md names every stream and every endpoint, and none that is not there."""
+    page = (ROOT / "docs" / "venues.md").read_text()
+    chapter = page.partition(f"\n## {venue.id}\n")[2].partition("\n## ")[0]
+    named = set(re.findall(r"`(?:<pair>_perpetual@)?([^`]+)`", chapter))
+    assert SPOKEN[venue.id] <= named
+    paths = {name for name in named if re.match("/(f|s)?api/", name)}
+    assert paths == {name for name in SPOKEN[venue.id] if name.startswith("/")}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
