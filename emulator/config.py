@@ -10,17 +10,18 @@ import difflib
 import ipaddress
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 import yaml
 
 from reactor.clock import FASTEST
+from reactor.manifest import ASSET_PARAMETERS, ManifestError, SimulationManifest
 from reactor.types import BLOCK_NS, SECOND_NS, TICK_NS
-from venues.base import VenueProtocol
+from venues.base import Listing, VenueProtocol
 
 PRESETS = Path(__file__).with_name("configs")
 SPEED_LIMIT = 10_000
@@ -28,6 +29,8 @@ NEVER = math.inf
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 T = TypeVar("T")
+# A market, and the parameters in which it differs from the manifest of its venue's card.
+Change: TypeAlias = tuple[str, tuple[tuple[str, object], ...]]
 
 
 class ConfigError(Exception):
@@ -113,6 +116,20 @@ def _names(value: object) -> tuple[str, ...]:
     return names
 
 
+def _changes(value: object) -> tuple[Change, ...]:
+    """Parameters by market; which there are and what they may be is the manifest's to say."""
+    try:
+        by_market = yaml.safe_load(value) if isinstance(value, str) else value
+    except yaml.YAMLError as error:
+        raise ValueError from error
+    if not isinstance(by_market, dict) or not all(isinstance(row, dict) for row in by_market.values()):
+        raise TypeError
+    return tuple(
+        (str(market), tuple((str(name), number) for name, number in row.items()))
+        for market, row in by_market.items()
+    )
+
+
 def _instant(value: object) -> int | None:
     """Nanoseconds since the epoch, floored to the tick; None for "now". A time without a zone is UTC."""
     if value == "now":
@@ -133,6 +150,7 @@ INSTANT = Kind("now or an ISO 8601 time from 2000 to 2199", _instant)
 DELIVERY = _one_of("realtime", "lossless")
 LEVEL = _one_of("debug", "info", "warning", "error")
 LIFETIME = _or(_whole(1, 10 * 365 * 86_400), {"venue": None, "never": NEVER})
+MANIFEST = Kind("parameters by market, as in {venue:symbol: {volatility: 0.6}}", _changes)
 NAMES = Kind("a list of different names", _names)
 PORT = _whole(0, 65_500)
 SEED = _whole(0, 2**63 - 1)
@@ -163,6 +181,9 @@ class Config:
     venues: tuple[str, ...] = _setting((), NAMES, "Venues to serve; all of them when left out.")
     markets: tuple[str, ...] = _setting(
         (), NAMES, "Markets to list, as venue:symbol; all of them when left out."
+    )
+    manifest: tuple[Change, ...] = _setting(
+        (), MANIFEST, "Parameters of markets that differ from those of the venue's card."
     )
     base_port: int = _setting(
         9000, PORT, "The control port; each venue adds its own offset. 0 takes any free ports."
@@ -223,8 +244,29 @@ class Layer:
     values: Mapping[str, object]
 
 
-def load(layers: Iterable[Layer], registry: Sequence[VenueProtocol]) -> Config:
-    """The layers merged, later ones over earlier ones, and judged against the venues there are."""
+def load(
+    layers: Iterable[Layer], registry: Sequence[VenueProtocol], listed: Mapping[str, Listing] | None = None
+) -> Config:
+    """The layers merged, later ones over earlier ones, and judged against the venues there are.
+
+    `listed` are markets by id, for an error that tells a venue that is only generated from one that nobody knows.
+    """
+    config, places = merge(layers)
+    _check_control(config, places)
+    _check_tls(config, places)
+    ids = [venue.id for venue in registry]
+    _check_served(config, ids, listed or {}, places)
+    _check_names(config.venues, ids, places.get("venues"), "venue")
+    served = [row for venue in chosen(config, registry) for row in venue.listings]
+    names = [row.instrument.market for row in served]
+    _check_names(config.markets, names, places.get("markets"), "market")
+    _check_names([market for market, _ in config.manifest], names, places.get("manifest"), "market")
+    changed(served, config.manifest, places.get("manifest", "manifest"))
+    return config
+
+
+def merge(layers: Iterable[Layer]) -> tuple[Config, Mapping[str, str]]:
+    """The layers merged, each value judged by itself, and the places where what was given stands."""
     values: dict[str, object] = {}
     places: dict[str, str] = {}
     for layer in layers:
@@ -238,14 +280,36 @@ def load(layers: Iterable[Layer], registry: Sequence[VenueProtocol]) -> Config:
                 raise ConfigError(
                     f"{places[name]}: {raw!r} is not allowed; allowed: {kind.allowed}"
                 ) from None
-    config = Config(**values)  # type: ignore[arg-type]  # each was parsed by its own kind
-    _check_control(config, places)
-    _check_tls(config, places)
-    ids = [venue.id for venue in registry]
-    _check_names(config.venues, ids, places.get("venues"), "venue")
-    listed = [row.instrument.market for venue in chosen(config, registry) for row in venue.listings]
-    _check_names(config.markets, listed, places.get("markets"), "market")
-    return config
+    return Config(**values), places  # type: ignore[arg-type]  # each was parsed by its own kind
+
+
+def changed(listings: Iterable[Listing], changes: Iterable[Change], place: str = "manifest") -> list[Listing]:
+    """The listings with these changes. What belongs to an asset changes in all its markets, or it would have two
+    prices; ConfigError where two of them ask for different values.
+    """
+    listings, by_market = list(listings), {market: dict(row) for market, row in changes}
+    by_asset: dict[str, dict[str, object]] = {}
+    for listing in listings:
+        market, of_asset = listing.instrument.market, by_asset.setdefault(listing.instrument.asset, {})
+        for name, value in by_market.setdefault(market, {}).items():
+            if name in ASSET_PARAMETERS and of_asset.setdefault(name, value) != value:
+                raise ConfigError(
+                    f"{place}: {market}: {name}: another market of the asset has {of_asset[name]}"
+                )
+    return [
+        with_values(row, by_market[row.instrument.market] | by_asset[row.instrument.asset], place)
+        for row in listings
+    ]
+
+
+def with_values(listing: Listing, values: Mapping[str, object], place: str) -> Listing:
+    """The listing with other values in its manifest; ConfigError when one is unknown or out of range."""
+    try:
+        return replace(
+            listing, manifest=SimulationManifest.from_dict(listing.manifest.to_dict() | dict(values))
+        )
+    except ManifestError as error:
+        raise ConfigError(f"{place}: {listing.instrument.market}: {error}") from None
 
 
 def chosen(config: Config, registry: Sequence[VenueProtocol]) -> list[VenueProtocol]:
@@ -305,6 +369,14 @@ def _check_tls(config: Config, places: Mapping[str, str]) -> None:
         raise ConfigError(f"{places['tls_key']}: a key takes its tls_cert")
     if config.tls_cert and not config.tls:
         raise ConfigError(f"{places['tls_cert']}: a certificate takes tls")
+
+
+def _check_served(
+    config: Config, ids: Sequence[str], listed: Mapping[str, Listing], places: Mapping[str, str]
+) -> None:
+    for name in config.venues:
+        if name not in ids and any(market.startswith(f"{name}:") for market in listed):
+            raise ConfigError(f"{places['venues']}: {name} is not served yet; `generate` makes its data")
 
 
 def _check_names(names: Sequence[str], known: Sequence[str], place: str | None, noun: str) -> None:

@@ -1,15 +1,18 @@
-"""Every venue of the product, in port order, and everything that is funded. One line per venue."""
+"""Every venue of the product, in port order, and everything that is funded, one line per venue; and every market."""
 
 from __future__ import annotations
 
-from venues.base import VenueProtocol
+from itertools import chain
+
+from venues.base import Listing, VenueProtocol
 from venues.binance import BINANCE, BINANCE_USDM
 from venues.binance import PERPETUALS as BINANCE_PERPETUALS
 from venues.bybit import PERPETUALS as BYBIT_PERPETUALS
-from venues.funding import Perpetuals
+from venues.funding import FundingModel, Perpetuals, model_of
 from venues.hyperliquid import HYPERLIQUID
 from venues.hyperliquid import PERPETUALS as HYPERLIQUID_PERPETUALS
 from venues.okx import PERPETUALS as OKX_PERPETUALS
+from venues.okx import SPOTS as OKX_SPOTS
 
 VENUES: tuple[VenueProtocol, ...] = (BINANCE, BINANCE_USDM, HYPERLIQUID)
 FUNDED: tuple[Perpetuals, ...] = (
@@ -18,3 +21,18 @@ FUNDED: tuple[Perpetuals, ...] = (
     OKX_PERPETUALS,
     BYBIT_PERPETUALS,
 )
+
+# By market id: those of venues that are served first, in port order, then those whose data can only be generated.
+LISTED: dict[str, Listing] = {
+    listing.instrument.market: listing
+    for listing in chain(*(venue.listings for venue in VENUES), OKX_SPOTS, *(row.listings for row in FUNDED))
+}
+
+
+def funding_model(market: str) -> FundingModel | None:
+    """What funds a market, None where nothing does. KeyError on an unknown id."""
+    instrument = LISTED[market].instrument
+    for row in FUNDED:
+        if any(listing.instrument == instrument for listing in row.listings):
+            return model_of(row.models, instrument.asset)
+    return None
