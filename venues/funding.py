@@ -68,6 +68,26 @@ class PremiumSource(Protocol):
         ...
 
 
+# ---------------------------------------------------------------- parameters
+def parameter(default: Any, unit: str, low: int, high: int, effect: str) -> Any:
+    """A parameter of a model: its default, unit, least and greatest value, and what it does."""
+    return field(default=default, metadata={"unit": unit, "range": (low, high), "effect": effect})
+
+
+def parameters(model: type) -> dict[str, Mapping[str, Any]]:
+    """What is declared of a model's or an effect's parameters, wherever a default may have been replaced."""
+    rows = (row for base in model.__mro__ if is_dataclass(base) for row in fields(base))
+    return {row.name: row.metadata for row in rows if row.metadata}
+
+
+def check(model: object) -> None:
+    """ValueError on a parameter out of its range."""
+    for name, declared in parameters(type(model)).items():
+        low, high = declared["range"]
+        if not low <= getattr(model, name) <= high:
+            raise ValueError(f"{name} has to be from {low} to {high}, in {declared['unit']}")
+
+
 # ---------------------------------------------------------------- what the engine tells
 @dataclass(frozen=True, slots=True)
 class Period:
@@ -111,8 +131,11 @@ class Adaptation:
 
     shorter: Mapping[int, int]
     longer_h: int | None = None
-    calm_count: int = 16
-    calm_e12: int = 5 * BP_E12 // 2
+    calm_count: int = parameter(16, "settlements", 1, 1_000, "calm ones in a row that make intervals longer")
+    calm_e12: int = parameter(5 * BP_E12 // 2, "1e-12 per interval", 0, 1_000 * BP_E12, "rates that are calm")
+
+    def __post_init__(self) -> None:
+        check(self)
 
 
 class Effect(Protocol):
@@ -150,25 +173,6 @@ class _Memory:
 
 
 # ---------------------------------------------------------------- the engine
-def parameter(default: Any, unit: str, low: int, high: int, effect: str) -> Any:
-    """A parameter of a model: its default, unit, least and greatest value, and what it does."""
-    return field(default=default, metadata={"unit": unit, "range": (low, high), "effect": effect})
-
-
-def parameters(model: type) -> dict[str, Mapping[str, Any]]:
-    """What is declared of a model's or an effect's parameters, wherever a default may have been replaced."""
-    rows = (row for base in model.__mro__ if is_dataclass(base) for row in fields(base))
-    return {row.name: row.metadata for row in rows if row.metadata}
-
-
-def check(model: object) -> None:
-    """ValueError on a parameter out of its range."""
-    for name, declared in parameters(type(model)).items():
-        low, high = declared["range"]
-        if not low <= getattr(model, name) <= high:
-            raise ValueError(f"{name} has to be from {low} to {high}, in {declared['unit']}")
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class FundingModel:
     """A venue's funding of a symbol: the parameters of the formula, and the rates they make of a market's premiums.

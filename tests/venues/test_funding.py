@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cache
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,7 +22,18 @@ from venues.binance.rules import FUNDING as BINANCE
 from venues.binance.rules import BinanceFundingModel, SoftCap
 from venues.bybit.rules import FUNDING as BYBIT
 from venues.bybit.rules import BybitFundingModel, InsuranceFund
-from venues.funding import BP_E12, HOUR_NS, OTHERS, Average, FundingModel, FundingProfile, Share, model_of
+from venues.funding import (
+    BP_E12,
+    HOUR_NS,
+    OTHERS,
+    Adaptation,
+    Average,
+    FundingModel,
+    FundingProfile,
+    Share,
+    model_of,
+    parameters,
+)
 from venues.hyperliquid.rules import FUNDINGS as HYPERLIQUID
 from venues.hyperliquid.rules import HyperLiquidFundingModel, Velocity
 from venues.okx.rules import FUNDING as OKX
@@ -426,12 +439,37 @@ def test_models_are_of_the_venues_classes() -> None:
     assert shares == [Share.RATE, Share.RATE, Share.INTEREST, Share.INTEREST]
 
 
+# ---------------------------------------------------------------- the document
+def test_the_tables_of_the_document_are_the_models() -> None:
+    """docs/funding.md tells every parameter, with its unit and range, and every model."""
+    page = (Path(__file__).parents[2] / "docs" / "funding.md").read_text()
+    parts = (FundingModel, Adaptation, SoftCap, Velocity, InsuranceFund)
+    told = [
+        f"| `{part.__name__}.{name}` | {row['unit']} | {row['range'][0]:,} to {row['range'][1]:,} | {row['effect']} |"
+        for part in parts
+        for name, row in parameters(part).items()
+    ]
+    assert re.findall(r"^\| `[A-Z]\w+\.\w+` \|.*$", page, re.MULTILINE) == told
+    told = [
+        f"| `{venue.venue}` | {profile} | {asset or 'others'} | {model.interval_h} h "
+        f"| {model.sample_ns // SECOND_NS} s | {model.average} | {model.share} "
+        f"| {model.interest_e12 / 1e10:g} % | {model.cap_e12 / 1e10:g} % "
+        f"| {' '.join(f'{a}→{b}' for a, b in model.adaptation.shorter.items()) if model.adaptation else ''} "
+        f"| {type(model.effect).__name__ if model.effect else ''} |"
+        for venue in FUNDED
+        for profile, by_asset in venue.models.items()
+        for asset, model in by_asset.items()
+    ]
+    assert re.findall(r"^\| `[a-z-]+` \| (?:real|classic) \|.*$", page, re.MULTILINE) == told
+
+
 # ---------------------------------------------------------------- thirty days on the synthetic markets
 @cache
-def market(venue: str, asset: str, seed: int = 1) -> HyperSynthReactor:
+def market(venue: str, asset: str, **life: float) -> HyperSynthReactor:
     (row,) = (row for row in FUNDED if row.venue == venue)
     (listing,) = (listing for listing in row.listings if listing.instrument.base == asset)
-    world = MarketOrchestrationCore(seed, DAY_START_NS, [(listing.instrument, listing.manifest)])
+    manifest = replace(listing.manifest, **life)  # type: ignore[arg-type]  # a few of its parameters are integers
+    world = MarketOrchestrationCore(1, DAY_START_NS, [(listing.instrument, manifest)])
     return world.market(listing.instrument.market)
 
 
@@ -460,6 +498,31 @@ def test_thirty_days(venue: str, profile: FundingProfile, asset: str) -> None:
     assert -1 < per_8h_bp.mean() < 6
     assert len(set(rows.rate_e12.tolist())) > 5
     assert len(set(pairwise(rows.rate_e12.tolist()))) > 10
+
+
+@pytest.mark.parametrize(
+    ("venue", "steps"),
+    [
+        ("binance-usdm", {(8, 1), (1, 4), (4, 1)}),
+        ("okx", {(8, 4), (4, 2), (2, 1), (4, 8), (2, 8), (1, 8)}),
+    ],
+)
+def test_thirty_days_of_capped_rates(venue: str, steps: set[tuple[int, int]]) -> None:
+    """Where the premium wanders by 0.4 %, intervals of BTC change as the venue's rules go, and only after a reason."""
+    funding, wandering = model(venue, "BTC", REAL), market(venue, "BTC", basis_std_bp=40.0)
+    rows = funding.settlements(wandering, at(24), at(24) + 30 * DAY_NS)
+    capped = np.abs(rows.rate_e12) == funding.cap_e12
+    assert np.abs(rows.rate_e12).max() == funding.cap_e12
+    hours = rows.interval_h.tolist()
+    assert {pair for pair in pairwise(hours) if pair[0] != pair[1]} <= steps
+    for i in np.flatnonzero(np.diff(rows.interval_h) < 0):
+        assert capped[i]
+    assert funding.adaptation is not None
+    for i in np.flatnonzero(np.diff(rows.interval_h) > 0):
+        assert np.abs(rows.rate_e12[max(i - 15, 0) : i + 1]).max() <= funding.adaptation.calm_e12
+    assert len(set(hours)) > 1
+    later = replace(funding).period(wandering, int(rows.ts_ns[-1]))
+    assert later == funding.period(wandering, int(rows.ts_ns[-1]))
 
 
 @pytest.mark.parametrize("venue", ["binance-usdm", "okx", "bybit"])

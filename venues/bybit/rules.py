@@ -21,11 +21,11 @@ from venues.funding import (
     parameter,
 )
 
-# At its cap an interval becomes an hour. It goes back "depending on market conditions, without prior notice": when
-# those are is not told; 16 settlements in a row within 0.025 %, and the symbol's own interval then, are an assumption.
+# At its cap an interval becomes an hour. It goes back "depending on market conditions, without prior notice". Assumed
+# are 16 settlements in a row within 0.2 %, premiums that make an hourly 0.025 % where rates are scaled.
 # https://www.prnewswire.com/in/news-releases/bybit-launches-dynamic-settlement-frequency-system-for-perpetual-contracts-302598201.html
 # (2025-10-29)
-_ADAPTATION = Adaptation(shorter={8: 1, 4: 1, 2: 1})
+_ADAPTATION = Adaptation(shorter={8: 1, 4: 1, 2: 1}, calm_e12=20 * BP_E12)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -11,8 +11,9 @@ from venues.funding import BP_E12, OTHERS, Adaptation, Average, FundingModel, Fu
 
 # At its cap an interval shortens by one step; when premiums have calmed down it is the contract's own again at once.
 # "Announcement on the upgrade of automatic funding fee settlement frequency adjustment mechanism", 2026-04-14. How calm
-# and for how long is not told there: 16 settlements in a row within 0.025 % are an assumption.
-_ADAPTATION = Adaptation(shorter={8: 4, 4: 2, 2: 1})
+# and for how long is not told there. Assumed are 16 settlements in a row within 0.2 %, premiums that make an hourly
+# 0.025 % where rates are scaled.
+_ADAPTATION = Adaptation(shorter={8: 4, 4: 2, 2: 1}, calm_e12=20 * BP_E12)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
