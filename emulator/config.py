@@ -219,8 +219,8 @@ class Config:
         LIFETIME,
         "Virtual seconds after which sockets end where the venue ends them; never, or as the venue has it.",
     )
-    history_ahead: bool = _setting(
-        True, FLAG, "Make candles of the past ahead, while there is time, instead of when they are asked for."
+    lazy_history: bool = _setting(
+        False, FLAG, "Make candles of the past when they are asked for, not ahead while there is time."
     )
     log_level: str = _setting("info", LEVEL, "What is logged, and anything worse.")
 
