@@ -6,24 +6,43 @@ in one table and a listing names its asset and style instead of repeating number
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Final, TypeAlias
 
-from reactor.manifest import SimulationManifest
+from reactor.manifest import ASSET_PARAMETERS, ManifestError, SimulationManifest
 
 # An asset's own parameters: the same wherever it is traded.
-ASSETS: Mapping[str, Mapping[str, float]] = {
+Assets: TypeAlias = Mapping[str, Mapping[str, float]]
+NAME: Final = re.compile(r"[A-Za-z0-9]{1,16}")
+PRICES: Final = (1e-5, 1e6)  # every venue has ticks for
+
+ASSETS: Final[Assets] = {
     "BTC": {"initial_price": 65_000.0, "volatility": 0.55},
     "ETH": {"initial_price": 3_200.0, "volatility": 0.72, "factor_loading": 0.85, "jump_std": 0.004},
     "SOL": {"initial_price": 150.0, "volatility": 0.95, "factor_loading": 0.75, "jump_std": 0.006},
     "HYPE": {"initial_price": 38.0, "volatility": 1.20, "factor_loading": 0.6, "jump_std": 0.008},
     "PURR": {"initial_price": 0.2, "volatility": 1.50, "factor_loading": 0.5, "jump_std": 0.010},
     "HFUN": {"initial_price": 12.5, "volatility": 1.30, "factor_loading": 0.4, "jump_std": 0.010},
+    "BNB": {"initial_price": 580.0, "volatility": 0.65, "factor_loading": 0.75, "jump_std": 0.004},
+    "XRP": {"initial_price": 0.60, "volatility": 0.90, "factor_loading": 0.65, "jump_std": 0.006},
+    "DOGE": {"initial_price": 0.16, "volatility": 1.05, "factor_loading": 0.7, "jump_std": 0.007},
+    "ADA": {"initial_price": 0.45, "volatility": 0.90, "factor_loading": 0.75, "jump_std": 0.006},
+    "TRX": {"initial_price": 0.13, "volatility": 0.55, "factor_loading": 0.45, "jump_std": 0.005},
+    "AVAX": {"initial_price": 28.0, "volatility": 1.00, "factor_loading": 0.75, "jump_std": 0.006},
+    "LINK": {"initial_price": 14.0, "volatility": 0.95, "factor_loading": 0.75, "jump_std": 0.006},
+    "LTC": {"initial_price": 75.0, "volatility": 0.80, "factor_loading": 0.75, "jump_std": 0.005},
+    "DOT": {"initial_price": 6.2, "volatility": 0.90, "factor_loading": 0.8, "jump_std": 0.006},
+    "NEAR": {"initial_price": 5.2, "volatility": 1.10, "factor_loading": 0.75, "jump_std": 0.007},
+    "SUI": {"initial_price": 1.1, "volatility": 1.20, "factor_loading": 0.65, "jump_std": 0.008},
+    "ARB": {"initial_price": 0.80, "volatility": 1.10, "factor_loading": 0.75, "jump_std": 0.007},
 }
 
 # A kind of market, at the size of its busiest symbol. Spot and perp rates and sizes were fitted by hand to
 # recordings of BTCUSDT of 2024-08-09 (trades, book tickers and depth of ten minutes); on-chain and thin ones
 # are plausible, not fitted. The slow basis of perps was fitted to recorded funding: of XRPUSDT, 2021-11, 77 % of the
-# eight-hour rates are the interest; of an on-chain BTC, 2023-05 to 07, the hourly rates have a mean of 0.0031 %, a
+# eight-hour rates are the interest; of an on-chain BTC, 2023-06 and 07, the hourly rates have a mean of 0.0031 %, a
 # deviation of 0.0025 % and an autocorrelation of 0.82, and 15 % of them are the interest.
 STYLES: Mapping[str, Mapping[str, float]] = {
     "spot": {},
@@ -108,15 +127,58 @@ STYLES: Mapping[str, Mapping[str, float]] = {
 }
 
 # How an asset's flow and sizes compare with the busiest symbol of a style.
-_FLOW = {"BTC": 1.0, "ETH": 0.7, "SOL": 0.4, "HYPE": 0.4, "PURR": 1.0, "HFUN": 0.4}
-_SIZE = {"BTC": 1.0, "ETH": 0.5, "SOL": 0.2, "HYPE": 0.15, "PURR": 1.0, "HFUN": 0.6}
+_SHARES = {
+    "BTC": (1.0, 1.0),
+    "ETH": (0.7, 0.5),
+    "SOL": (0.4, 0.2),
+    "HYPE": (0.4, 0.15),
+    "PURR": (1.0, 1.0),
+    "HFUN": (0.4, 0.6),
+    "XRP": (0.35, 0.2),
+    "DOGE": (0.35, 0.2),
+    "BNB": (0.25, 0.2),
+}
+_SHARES_OF_OTHERS = (0.15, 0.1)
 _RATES = ("trade_intensity_base", "quote_intensity", "book_update_intensity")
 _SIZES = ("mean_order_notional", "touch_notional", "level_notional")
 
 
-def profile(asset: str, style: str, **overrides: float) -> SimulationManifest:
+def with_rows(rows: Assets) -> Assets:
+    """ASSETS with these rows laid over it: of a known asset the parameters that change, of a new one its price too.
+
+    Raises ManifestError, which names the asset and the parameter.
+    """
+    assets = dict(ASSETS)
+    for asset, row in rows.items():
+        if not NAME.fullmatch(asset):
+            raise ManifestError(f"{asset!r} is no asset's name; allowed: up to 16 letters and digits")
+        for name in row:
+            if name not in ASSET_PARAMETERS:
+                near = get_close_matches(name, ASSET_PARAMETERS, 1)
+                raise ManifestError(
+                    f"{asset}: {name}: no parameter of an asset; "
+                    + (f"did you mean {near[0]}?" if near else f"known: {', '.join(ASSET_PARAMETERS)}")
+                )
+        assets[asset] = {**ASSETS.get(asset, {}), **row}
+        if "initial_price" not in assets[asset]:
+            raise ManifestError(f"{asset}: an asset that is not known takes an initial_price")
+        try:
+            price = SimulationManifest.from_dict(assets[asset]).initial_price
+        except ManifestError as error:
+            raise ManifestError(f"{asset}: {error}") from None
+        if not PRICES[0] <= price <= PRICES[1]:
+            raise ManifestError(f"{asset}: initial_price: {price} is not in [{PRICES[0]:g}, {PRICES[1]:g}]")
+    return assets
+
+
+def profile(asset: str, style: str, assets: Assets = ASSETS, **overrides: float) -> SimulationManifest:
     """The manifest of an asset in a style of market. KeyError where there is no such asset or style."""
-    values = SimulationManifest().to_dict() | dict(ASSETS[asset]) | dict(STYLES[style])
-    for names, share in ((_RATES, _FLOW[asset]), (_SIZES, _SIZE[asset])):
+    values = SimulationManifest().to_dict() | dict(assets[asset]) | dict(STYLES[style])
+    for names, share in zip((_RATES, _SIZES), _SHARES.get(asset, _SHARES_OF_OTHERS), strict=True):
         values |= {name: values[name] * share for name in names}
     return SimulationManifest.from_dict(values | overrides)
+
+
+def magnitude(price: float) -> int:
+    """The exponent of a price as scientific notation writes it: 4 of 65,000, -1 of 0.16."""
+    return int(f"{price:e}".partition("e")[2])

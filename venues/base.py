@@ -12,9 +12,10 @@ from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol, TypeAlias
+from typing import Protocol, Self, TypeAlias
 
 from reactor.manifest import SimulationManifest
+from reactor.profiles import Assets
 from reactor.single_asset import HyperSynthReactor
 from reactor.types import Instrument
 from reactor.unified_market import MarketOrchestrationCore
@@ -24,9 +25,9 @@ PAGE_NS = 10_000_000_000  # long enough to amortise, short enough to make ahead,
 
 
 # ---------------------------------------------------------------- topics, channels, pages
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class Topic:
-    """One stream of frames, byte for byte: equal topics share one channel.
+    """One stream of frames, byte for byte: equal topics share one channel. Frames of a tick come in the topics' order.
 
     `channel` and `options` are the venue's own words ("depth", ("100ms",)); `dress` is whatever else changes
     the bytes, such as Binance's combined envelope or its microsecond timestamps.
@@ -241,7 +242,15 @@ class VenueProtocol(Protocol):
         ...
 
     @property
-    def listings(self) -> Sequence[Listing]: ...
+    def listings(self) -> Sequence[Listing]:
+        """What the venue lists when no markets are asked for."""
+        ...
+
+    def with_assets(self, assets: Assets) -> Self:
+        """The card that lists all the venue would of these assets, in its own ticks and lots: those of this card
+        first, the others by name.
+        """
+        ...
 
     @property
     def socket_rules(self) -> SocketRules: ...

@@ -6,11 +6,12 @@ The family has one body; its markets differ by what stands in the fields of a ca
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TypeAlias
+from typing import Self, TypeAlias
 
-from reactor.profiles import profile
+from reactor.manifest import SimulationManifest
+from reactor.profiles import ASSETS, Assets, profile
 from reactor.types import DAY_NS, Instrument, Kind
 from venues.base import (
     Channel,
@@ -26,10 +27,10 @@ from venues.base import (
     VenueError,
 )
 from venues.binance.rest import JSON, SPOT_API, Api, handle
-from venues.binance.rules import FUNDING, SPOT_SESSION, SessionRules, funding_of
+from venues.binance.rules import BASE, FUNDING, SPOT_SESSION, SessionRules, Sizes, funding_of, spot_sizes
 from venues.binance.session import SPOT_ENDPOINTS, USDM_ENDPOINTS, BinanceSession, Endpoint, handshake
 from venues.binance.usdm_rest import USDM_API
-from venues.binance.usdm_rules import USDM_SESSION
+from venues.binance.usdm_rules import USDM_SESSION, usdm_sizes
 from venues.binance.usdm_wire import (
     ONE_BY_ONE,
     PERPETUAL,
@@ -45,6 +46,10 @@ from venues.funding import Perpetuals
 Grammar: TypeAlias = Callable[[str, Mapping[str, Stream], Container[str], tuple[str, ...]], Topic | None]
 
 
+QUOTE = "USDT"
+LISTED = ("BTC", "ETH", "SOL")  # against it, when no markets are asked for
+
+
 @dataclass(frozen=True, slots=True)
 class Binance:
     """One card of the family.
@@ -55,6 +60,7 @@ class Binance:
 
     id: str
     port_offset: int
+    listing_of: Callable[[str, Assets], Listing]
     listings: tuple[Listing, ...]
     socket_rules: SocketRules
     session_rules: SessionRules
@@ -64,6 +70,11 @@ class Binance:
     grammar: Grammar = stream_topic
     categories: Mapping[str, str] = field(default_factory=dict)
     strict_routing: bool = False
+
+    def with_assets(self, assets: Assets) -> Self:
+        own = [listing.instrument.base for listing in self.listings]
+        others = sorted(asset for asset in assets if BASE.fullmatch(asset) and asset not in own)
+        return replace(self, listings=tuple(self.listing_of(asset, assets) for asset in [*own, *others]))
 
     def session(self, request: HttpRequest, exchange: Exchange) -> Session | HttpResponse:
         try:
@@ -110,42 +121,31 @@ class Binance:
         return INTERVALS[name].next(INTERVALS[name].start(now_ns)) if told else None
 
 
-def _spot(base: str, price_decimals: int, qty_decimals: int) -> Listing:
-    symbol = f"{base}USDT"
-    return Listing(
-        Instrument(
-            market=f"binance:{symbol}",
-            symbol=symbol,
-            asset=base,
-            base=base,
-            quote="USDT",
-            kind=Kind.SPOT,
-            price_decimals=price_decimals,
-            tick_size=1,
-            qty_decimals=qty_decimals,
-            lot_size=1,
-        ),
-        profile(base, "spot"),
+def _listing(venue: str, kind: Kind, base: str, sizes: Sizes, manifest: SimulationManifest) -> Listing:
+    symbol = f"{base}{QUOTE}"
+    instrument = Instrument(
+        market=f"{venue}:{symbol}",
+        symbol=symbol,
+        asset=base,
+        base=base,
+        quote=QUOTE,
+        kind=kind,
+        price_decimals=sizes.price_decimals,
+        tick_size=sizes.tick_size,
+        qty_decimals=sizes.qty_decimals,
+        lot_size=1,
     )
+    return Listing(instrument, manifest)
 
 
-def _perpetual(base: str, price_decimals: int, tick_size: int, qty_decimals: int) -> Listing:
-    symbol = f"{base}USDT"
-    return Listing(
-        Instrument(
-            market=f"binance-usdm:{symbol}",
-            symbol=symbol,
-            asset=base,
-            base=base,
-            quote="USDT",
-            kind=Kind.PERP,
-            price_decimals=price_decimals,
-            tick_size=tick_size,
-            qty_decimals=qty_decimals,
-            lot_size=1,
-        ),
-        profile(base, "perp"),
-    )
+def _spot(base: str, assets: Assets = ASSETS) -> Listing:
+    manifest = profile(base, "spot", assets)
+    return _listing("binance", Kind.SPOT, base, spot_sizes(manifest.initial_price), manifest)
+
+
+def _perpetual(base: str, assets: Assets = ASSETS) -> Listing:
+    manifest = profile(base, "perp", assets)
+    return _listing("binance-usdm", Kind.PERP, base, usdm_sizes(base, manifest.initial_price), manifest)
 
 
 # A connection is valid for 24 hours:
@@ -162,7 +162,8 @@ SOCKET_RULES = SocketRules(
 BINANCE = Binance(
     id="binance",
     port_offset=1,
-    listings=(_spot("BTC", 2, 5), _spot("ETH", 2, 4), _spot("SOL", 2, 3)),
+    listing_of=_spot,
+    listings=tuple(map(_spot, LISTED)),
     socket_rules=SOCKET_RULES,
     session_rules=SPOT_SESSION,
     endpoints=SPOT_ENDPOINTS,
@@ -170,12 +171,11 @@ BINANCE = Binance(
     api=SPOT_API,
 )
 
-# Sizes of ticks and lots as in answers of /fapi/v1/exchangeInfo of 2026-09-15 (BTCUSDT) and 2025; a price has more
-# decimals than its tick needs.
 BINANCE_USDM = Binance(
     id="binance-usdm",
     port_offset=2,
-    listings=(_perpetual("BTC", 2, 10, 3), _perpetual("ETH", 2, 1, 3), _perpetual("SOL", 4, 100, 2)),
+    listing_of=_perpetual,
+    listings=tuple(map(_perpetual, LISTED)),
     socket_rules=SOCKET_RULES,
     session_rules=USDM_SESSION,
     endpoints=USDM_ENDPOINTS,

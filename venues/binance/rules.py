@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import orjson
 
+from reactor.profiles import magnitude
 from reactor.types import SECOND_NS, Column, Instrument
 from venues.base import VenueError
 from venues.funding import (
@@ -163,6 +164,27 @@ SPOT_RATE_LIMITS = (
 
 
 # ---------------------------------------------------------------- symbols
+BASE = re.compile(r"[A-Z0-9]+")  # what an asset's name may be made of
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """Of ticks and lots, in the terms of an `Instrument`; a lot is one of its decimals."""
+
+    price_decimals: int
+    tick_size: int
+    qty_decimals: int
+
+
+def spot_sizes(price: float) -> Sizes:
+    """A tick of 1e-5 to 1e-4 of the price, but a cent at most, and a lot worth 0.1 to 1 quote units.
+
+    No published rule: so BTC, ETH, SOL, BNB and DOGE are listed at the prices they have here.
+    """
+    exponent = magnitude(price)
+    return Sizes(min(max(2, 4 - exponent), 8), 1, max(0, exponent + 1))
+
+
 SPOT_STATUSES = ("TRADING", "END_OF_DAY", "HALT", "BREAK", "CANCEL_ONLY")
 SPOT_PERMISSIONS = ("SPOT", "MARGIN")
 KNOWN_PERMISSION = re.compile(r"SPOT|MARGIN|LEVERAGED|TRD_GRP_\d{3}")
@@ -179,12 +201,21 @@ SPOT_ORDER_TYPES = (
 
 # The highest price, quantity and quantity of a market order. The first two of BTCUSDT and ETHUSDT are as recorded in
 # https://github.com/bmoscon/cryptofeed (sample_data/BINANCE.0, 2021-10-12), those of SOLUSDT as symbols of its price
-# have them. The third follows trading on the venue, so it is only of the right size.
-SPOT_MAXIMA: Mapping[str, tuple[str, str, str]] = {
-    "BTCUSDT": ("1000000.00000000", "9000.00000000", "100.00000000"),
-    "ETHUSDT": ("1000000.00000000", "9000.00000000", "2500.00000000"),
-    "SOLUSDT": ("10000.00000000", "90000.00000000", "25000.00000000"),
+# have them. The third follows trading on the venue, so it is only of the right size. They hold with the decimals of
+# lots named here, which tell how large the price is.
+SPOT_MAXIMA: Mapping[tuple[str, int], tuple[str, str, str]] = {
+    ("BTCUSDT", 5): ("1000000.00000000", "9000.00000000", "100.00000000"),
+    ("ETHUSDT", 4): ("1000000.00000000", "9000.00000000", "2500.00000000"),
+    ("SOLUSDT", 3): ("10000.00000000", "90000.00000000", "25000.00000000"),
 }
+
+
+def _spot_maxima(instrument: Instrument) -> tuple[str, str, str]:
+    """Those of the table; of other symbols, ten million ticks, ninety million lots, and a quarter of these."""
+    known = SPOT_MAXIMA.get((instrument.symbol, instrument.qty_decimals))
+    price = Scale(instrument.price_decimals, 8, instrument.tick_size)
+    qty = Scale(instrument.qty_decimals, 8, instrument.lot_size)
+    return known or (price.text(10_000_000), qty.text(90_000_000), qty.text(22_500_000))
 
 
 def spot_filters(instrument: Instrument) -> list[dict[str, Any]]:
@@ -194,7 +225,7 @@ def spot_filters(instrument: Instrument) -> list[dict[str, Any]]:
     """
     tick = Scale(instrument.price_decimals, 8, instrument.tick_size).text(1)
     lot = Scale(instrument.qty_decimals, 8, instrument.lot_size).text(1)
-    max_price, max_qty, max_market_qty = SPOT_MAXIMA[instrument.symbol]
+    max_price, max_qty, max_market_qty = _spot_maxima(instrument)
     return [
         {"filterType": "PRICE_FILTER", "minPrice": tick, "maxPrice": max_price, "tickSize": tick},
         {"filterType": "LOT_SIZE", "minQty": lot, "maxQty": max_qty, "stepSize": lot},

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from reactor.profiles import magnitude
 from reactor.types import SECOND_NS, Instrument
-from venues.binance.rules import ERRORS, ErrorRow, RateLimit, SessionRules
+from venues.binance.rules import ERRORS, ErrorRow, RateLimit, SessionRules, Sizes
 from venues.wire import Scale
 
 # ---------------------------------------------------------------- errors
@@ -51,8 +52,9 @@ USDM_RATE_LIMITS = (
 # ---------------------------------------------------------------- symbols
 @dataclass(frozen=True, slots=True)
 class Contract:
-    """What exchangeInfo says of a perpetual beyond its instrument; quantities and prices as the venue writes them."""
+    """What exchangeInfo says of a perpetual; quantities and prices as the venue writes them."""
 
+    sizes: Sizes
     onboard_ms: int
     min_price: str
     max_price: str
@@ -64,9 +66,10 @@ class Contract:
 
 
 # BTCUSDT as answered by /fapi/v1/exchangeInfo on 2026-09-15, and ETHUSDT's least notional on 2026-09-30; the bounds of
-# the other two are of earlier answers (2021-07, 2023-09).
+# the other two are of earlier answers (2021-07, 2023-09). A price may have more decimals than its tick needs.
 CONTRACTS: Mapping[str, Contract] = {
     "BTC": Contract(
+        sizes=Sizes(2, 10, 3),
         onboard_ms=1_567_965_300_000,
         min_price="556.80",
         max_price="4529764",
@@ -77,6 +80,7 @@ CONTRACTS: Mapping[str, Contract] = {
         underlying=("PoW", "Crypto"),
     ),
     "ETH": Contract(
+        sizes=Sizes(2, 1, 3),
         onboard_ms=1_574_840_700_000,
         min_price="39.86",
         max_price="306177",
@@ -87,6 +91,7 @@ CONTRACTS: Mapping[str, Contract] = {
         underlying=("Layer-1",),
     ),
     "SOL": Contract(
+        sizes=Sizes(4, 100, 2),
         onboard_ms=1_600_066_800_000,
         min_price="0.4200",
         max_price="6857.0000",
@@ -97,6 +102,41 @@ CONTRACTS: Mapping[str, Contract] = {
         underlying=("Layer-1",),
     ),
 }
+ONBOARD_MS = 1_569_398_400_000  # of most perpetuals, in answers of 2021
+
+
+def usdm_sizes(base: str, price: float) -> Sizes:
+    """Those of the contract at a price well within its bounds; otherwise a tick of 1e-5 to 1e-4 of the price, but a
+    dime at most, and a lot worth 1 to 10 quote units. No published rule.
+    """
+    contract = CONTRACTS.get(base)
+    if contract and 10 * float(contract.min_price) < price < float(contract.max_price) / 10:
+        return contract.sizes
+    exponent = magnitude(price)
+    return Sizes(min(max(1, 4 - exponent), 8), 1, min(max(0, exponent), 3))
+
+
+def contract_of(instrument: Instrument) -> Contract:
+    """The contract of the table with these sizes, or one with bounds as are usual for them."""
+    sizes = Sizes(instrument.price_decimals, instrument.tick_size, instrument.qty_decimals)
+    known = CONTRACTS.get(instrument.base)
+    if known and known.sizes == sizes:
+        return known
+    price = Scale(instrument.price_decimals, instrument.price_decimals, instrument.tick_size)
+    quantity = 10**7 // 10**instrument.qty_decimals
+    return Contract(
+        sizes=sizes,
+        onboard_ms=ONBOARD_MS,
+        min_price=price.text(1),
+        max_price=price.text(10**7),
+        max_qty=str(quantity),
+        max_market_qty=str(quantity // 10),
+        min_notional="5",
+        liquidation_fee="0.015000",
+        underlying=(),
+    )
+
+
 CONTRACT_TYPES = ("PERPETUAL", "CURRENT_QUARTER", "NEXT_QUARTER", "TRADIFI_PERPETUAL")
 NEVER_MS = 4_133_404_800_000  # the delivery date of what is never delivered
 
@@ -128,7 +168,7 @@ def usdm_filters(instrument: Instrument) -> list[dict[str, Any]]:
 
     The venue writes the keys of a filter in no fixed order; this one is of the recording of 2021-07.
     """
-    contract = CONTRACTS[instrument.base]
+    contract = contract_of(instrument)
     tick = Scale(instrument.price_decimals, instrument.price_decimals, instrument.tick_size).text(1)
     lot = Scale(instrument.qty_decimals, instrument.qty_decimals, instrument.lot_size).text(1)
     lots = {"stepSize": lot, "filterType": "LOT_SIZE", "maxQty": contract.max_qty, "minQty": lot}
@@ -155,7 +195,7 @@ def usdm_filters(instrument: Instrument) -> list[dict[str, Any]]:
 
 def usdm_symbol(instrument: Instrument) -> dict[str, Any]:
     """A symbol's row of exchangeInfo, keys in wire order: as answered on 2026-09-15."""
-    contract = CONTRACTS[instrument.base]
+    contract = contract_of(instrument)
     return {
         "symbol": instrument.symbol,
         "pair": instrument.symbol,

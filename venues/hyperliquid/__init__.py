@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
-from typing import Any, Final
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Self
 
-from reactor.profiles import profile
+from reactor.manifest import SimulationManifest
+from reactor.profiles import ASSETS, Assets, profile
 from reactor.types import SECOND_NS, Instrument, Kind
 from venues.base import (
     Channel,
@@ -33,6 +33,7 @@ from venues.hyperliquid.rules import (
     Profile,
     Spot,
     price_decimals,
+    size_decimals,
 )
 from venues.hyperliquid.session import HyperliquidSession
 from venues.hyperliquid.wire import make_channel
@@ -61,9 +62,8 @@ PROFILES: Final[Mapping[str, Profile]] = {
 }
 
 
-def _listing(kind: Kind, symbol: str, base: str, qty_decimals: int, style: str, **life: float) -> Listing:
+def _listing(kind: Kind, symbol: str, base: str, qty_decimals: int, manifest: SimulationManifest) -> Listing:
     """A market against USDC; its tick follows from its initial price."""
-    manifest = profile(base, style, **life)
     instrument = Instrument(
         market=f"hyperliquid:{symbol}",
         symbol=symbol,
@@ -79,17 +79,40 @@ def _listing(kind: Kind, symbol: str, base: str, qty_decimals: int, style: str, 
     return Listing(instrument, manifest)
 
 
-_perp = partial(_listing, Kind.PERP, style="onchain perp")
-_spot = partial(_listing, Kind.SPOT, style="thin spot")
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What the venue sets for a perpetual: the decimals of sizes at most, leverage and margin; and how it trades."""
+
+    qty_decimals: int
+    max_leverage: int
+    margin_table: int
+    life: Mapping[str, float] = field(default_factory=dict)
+
 
 # Contracts and margin tables as in a capture of `meta` of 2026-09-25, in the venue's order. An asset's id is its place
 # in the universe, which differs from network to network (SOL: 5 on the main one, 0 on the test one), so a client reads
 # it there. BTC's flow: 10 prints a second, 3e9 a day (candles and context captured that day).
-PERPS: Final = (
-    Perp(_perp("BTC", "BTC", 5, trade_intensity_base=4.0, mean_order_notional=9_000.0), 40, 56),
-    Perp(_perp("ETH", "ETH", 4), 25, 55),
-    Perp(_perp("SOL", "SOL", 2), 20, 54),
-)
+TERMS: Final[Mapping[str, Terms]] = {
+    "BTC": Terms(5, 40, 56, {"trade_intensity_base": 4.0, "mean_order_notional": 9_000.0}),
+    "ETH": Terms(4, 25, 55),
+    "SOL": Terms(2, 20, 54),
+}
+TERMS_OF_OTHERS: Final = Terms(5, 10, 10)  # a table below 50 is not listed: its number is the leverage
+
+
+def _perp(coin: str, assets: Assets = ASSETS) -> Perp:
+    terms = TERMS.get(coin, TERMS_OF_OTHERS)
+    manifest = profile(coin, "onchain perp", assets, **terms.life)
+    qty_decimals = min(terms.qty_decimals, size_decimals(manifest.initial_price))
+    listing = _listing(Kind.PERP, coin, coin, qty_decimals, manifest)
+    return Perp(listing, terms.max_leverage, terms.margin_table)
+
+
+def _spot(symbol: str, base: str, qty_decimals: int, assets: Assets = ASSETS) -> Listing:
+    return _listing(Kind.SPOT, symbol, base, qty_decimals, profile(base, "thin spot", assets))
+
+
+PERPS: Final = tuple(map(_perp, TERMS))
 
 
 def _tiers(description: str, *tiers: tuple[str, int]) -> Mapping[str, Any]:
@@ -166,6 +189,16 @@ class Hyperliquid:
     @property
     def listings(self) -> Sequence[Listing]:
         return [row.listing for row in self.card.rows]
+
+    def with_assets(self, assets: Assets) -> Self:
+        own = [perp.instrument.base for perp in self.card.perps]
+        perps = tuple(_perp(coin, assets) for coin in [*own, *sorted(set(assets) - set(own))])
+        pairs = [(spot, spot.instrument) for spot in self.card.spots]
+        spots = tuple(
+            replace(spot, listing=_spot(pair.symbol, pair.base, pair.qty_decimals, assets))
+            for spot, pair in pairs
+        )
+        return replace(self, card=replace(self.card, perps=perps, spots=spots))
 
     def session(self, request: HttpRequest, exchange: Exchange) -> HyperliquidSession | HttpResponse:
         if request.path != WS_PATH:

@@ -16,6 +16,7 @@ import numpy as np
 import orjson
 
 from reactor.bars import Interval
+from reactor.profiles import magnitude
 from reactor.types import DAY_NS, MS_NS, SECOND_NS, Column, Instrument, Kind
 from venues.base import Exchange, Listing, VenueError
 from venues.funding import (
@@ -286,8 +287,12 @@ def price_decimals(kind: Kind, qty_decimals: int, price: float) -> int:
 
     The venue's tick follows the price through powers of ten. A market here keeps the tick of its initial price.
     """
-    exponent = int(f"{price:e}".partition("e")[2])
-    return max(0, min(SIGNIFICANT_FIGURES - 1 - exponent, MAX_DECIMALS[kind] - qty_decimals))
+    return max(0, min(SIGNIFICANT_FIGURES - 1 - magnitude(price), MAX_DECIMALS[kind] - qty_decimals))
+
+
+def size_decimals(price: float) -> int:
+    """The decimals of sizes with which the least is worth 0.1 to 1 quote units; no published rule."""
+    return min(max(0, magnitude(price) + 1), MAX_DECIMALS[Kind.PERP] - 1)
 
 
 def nearest(value: int, step: int) -> int:
