@@ -20,6 +20,7 @@ import yaml
 
 from reactor.clock import FASTEST
 from reactor.manifest import ASSET_PARAMETERS, ManifestError, SimulationManifest
+from reactor.profiles import known_with
 from reactor.types import BLOCK_NS, SECOND_NS, TICK_NS
 from venues.base import Listing, VenueProtocol
 
@@ -29,7 +30,7 @@ NEVER = math.inf
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 T = TypeVar("T")
-# A market, and the parameters in which it differs from the manifest of its venue's card.
+# A market, and the parameters in which it differs from the manifest of its venue's card; or likewise an asset.
 Change: TypeAlias = tuple[str, tuple[tuple[str, object], ...]]
 
 
@@ -47,6 +48,16 @@ class Kind:
 
     allowed: str
     parse: Callable[[object], object]
+
+
+def judge(place: str, kind: Kind, raw: object) -> object:
+    """The value of what was written; ConfigError, by its place, when it is not allowed."""
+    try:
+        return kind.parse(raw)
+    except ManifestError as error:
+        raise ConfigError(f"{place}: {error}") from None
+    except (TypeError, ValueError, OverflowError):
+        raise ConfigError(f"{place}: {raw!r} is not allowed; allowed: {kind.allowed}") from None
 
 
 def _text(value: object) -> str:
@@ -68,7 +79,9 @@ def _flag(value: object) -> bool:
     return value
 
 
-def _whole(low: int, high: int) -> Kind:
+def whole(low: int, high: int) -> Kind:
+    """Whole numbers in a range."""
+
     def parse(value: object) -> int:
         number = int(value if type(value) is int else _text(value))
         if not low <= number <= high:
@@ -117,17 +130,31 @@ def _names(value: object) -> tuple[str, ...]:
 
 
 def _changes(value: object) -> tuple[Change, ...]:
-    """Parameters by market; which there are and what they may be is the manifest's to say."""
+    """Parameters by market or asset; which there are and what they may be is the manifest's to say."""
     try:
-        by_market = yaml.safe_load(value) if isinstance(value, str) else value
-    except yaml.YAMLError as error:
+        by_name = yaml.safe_load(value) if isinstance(value, str) else value
+    except (yaml.YAMLError, RecursionError) as error:
         raise ValueError from error
-    if not isinstance(by_market, dict) or not all(isinstance(row, dict) for row in by_market.values()):
+    if not isinstance(by_name, dict) or not all(isinstance(row, dict) for row in by_name.values()):
         raise TypeError
     return tuple(
-        (str(market), tuple((str(name), number) for name, number in row.items()))
-        for market, row in by_market.items()
+        (str(name), tuple((str(parameter), _number(number)) for parameter, number in row.items()))
+        for name, row in by_name.items()
     )
+
+
+def _number(value: object) -> object:
+    """The number of a text, which is what YAML makes of 1e-4; anything else stays what it is."""
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
+
+
+def _assets(value: object) -> tuple[Change, ...]:
+    rows = _changes(value)
+    known_with(rows)
+    return rows
 
 
 def _instant(value: object) -> int | None:
@@ -147,13 +174,14 @@ def _instant(value: object) -> int | None:
 FLAG = Kind("true or false", _flag)
 HOST = Kind("a host name or address", _host)
 INSTANT = Kind("now or an ISO 8601 time from 2000 to 2199", _instant)
+ASSETS = Kind("parameters by asset, as in {DOGE: {initial_price: 0.2}}", _assets)
 DELIVERY = _one_of("realtime", "lossless")
 LEVEL = _one_of("debug", "info", "warning", "error")
-LIFETIME = _or(_whole(1, 10 * 365 * 86_400), {"venue": None, "never": NEVER})
+LIFETIME = _or(whole(1, 10 * 365 * 86_400), {"venue": None, "never": NEVER})
 MANIFEST = Kind("parameters by market, as in {venue:symbol: {volatility: 0.6}}", _changes)
 NAMES = Kind("a list of different names", _names)
-PORT = _whole(0, 65_500)
-SEED = _whole(0, 2**63 - 1)
+PORT = whole(0, 65_500)
+SEED = whole(0, 2**63 - 1)
 SPEED = _or(_positive(SPEED_LIMIT), {"max": FASTEST})
 TEXT = Kind("a text", _text)
 
@@ -180,7 +208,10 @@ class Config:
 
     venues: tuple[str, ...] = _setting((), NAMES, "Venues to serve; all of them when left out.")
     markets: tuple[str, ...] = _setting(
-        (), NAMES, "Markets to list, as venue:symbol; all of them when left out."
+        (), NAMES, "Markets to list, as venue:symbol, of any asset there is; the usual ones when left out."
+    )
+    assets: tuple[Change, ...] = _setting(
+        (), ASSETS, "Assets of your own, by name, or other prices and volatilities of known ones."
     )
     manifest: tuple[Change, ...] = _setting(
         (), MANIFEST, "Parameters of markets that differ from those of the venue's card."
@@ -257,7 +288,7 @@ def load(
     ids = [venue.id for venue in registry]
     _check_served(config, ids, listed or {}, places)
     _check_names(config.venues, ids, places.get("venues"), "venue")
-    served = [row for venue in chosen(config, registry) for row in venue.listings]
+    served = [row for venue in chosen(config, stocked(config, registry)) for row in venue.listings]
     names = [row.instrument.market for row in served]
     _check_names(config.markets, names, places.get("markets"), "market")
     _check_names([market for market, _ in config.manifest], names, places.get("manifest"), "market")
@@ -274,12 +305,7 @@ def merge(layers: Iterable[Layer]) -> tuple[Config, Mapping[str, str]]:
             if name not in SETTINGS:
                 raise ConfigError(f"{layer.place(name)}: unknown setting{nearest(name, SETTINGS)}")
             kind, places[name] = SETTINGS[name].kind, layer.place(name)
-            try:
-                values[name] = kind.parse(raw)
-            except (TypeError, ValueError, OverflowError):
-                raise ConfigError(
-                    f"{places[name]}: {raw!r} is not allowed; allowed: {kind.allowed}"
-                ) from None
+            values[name] = judge(places[name], kind, raw)
     return Config(**values), places  # type: ignore[arg-type]  # each was parsed by its own kind
 
 
@@ -315,6 +341,12 @@ def with_values(listing: Listing, values: Mapping[str, object], place: str) -> L
 def chosen(config: Config, registry: Sequence[VenueProtocol]) -> list[VenueProtocol]:
     """The venues this run serves, in port order."""
     return [venue for venue in registry if not config.venues or venue.id in config.venues]
+
+
+def stocked(config: Config, registry: Sequence[VenueProtocol]) -> list[VenueProtocol]:
+    """The same venues, each listing every market that may be asked for."""
+    assets = known_with(config.assets)
+    return [venue.with_assets(assets) for venue in registry]
 
 
 def read_file(path: Path, shown: str | None = None) -> Layer:

@@ -7,9 +7,9 @@ in one table and a listing names its asset and style instead of repeating number
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from reactor.manifest import ASSET_PARAMETERS, ManifestError, SimulationManifest
 
@@ -143,31 +143,30 @@ _RATES = ("trade_intensity_base", "quote_intensity", "book_update_intensity")
 _SIZES = ("mean_order_notional", "touch_notional", "level_notional")
 
 
-def with_rows(rows: Assets) -> Assets:
-    """ASSETS with these rows laid over it: of a known asset the parameters that change, of a new one its price too.
+def known_with(rows: Iterable[tuple[str, Iterable[tuple[str, object]]]]) -> Assets:
+    """ASSETS with these laid over it: of a known asset the parameters that change, of a new one its price at least.
 
     Raises ManifestError, which names the asset and the parameter.
     """
     assets = dict(ASSETS)
-    for asset, row in rows.items():
+    for asset, row in rows:
         if not NAME.fullmatch(asset):
             raise ManifestError(f"{asset!r} is no asset's name; allowed: up to 16 letters and digits")
-        for name in row:
+        values: dict[str, Any] = {**ASSETS.get(asset, {}), **dict(row)}
+        for name in values:
             if name not in ASSET_PARAMETERS:
                 near = get_close_matches(name, ASSET_PARAMETERS, 1)
-                raise ManifestError(
-                    f"{asset}: {name}: no parameter of an asset; "
-                    + (f"did you mean {near[0]}?" if near else f"known: {', '.join(ASSET_PARAMETERS)}")
-                )
-        assets[asset] = {**ASSETS.get(asset, {}), **row}
-        if "initial_price" not in assets[asset]:
-            raise ManifestError(f"{asset}: an asset that is not known takes an initial_price")
+                hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(ASSET_PARAMETERS)}"
+                raise ManifestError(f"{asset}: {name}: no parameter of an asset; {hint}")
+        if "initial_price" not in values:
+            raise ManifestError(f"{asset}: no asset is known by this name; it takes an initial_price")
         try:
-            price = SimulationManifest.from_dict(assets[asset]).initial_price
+            price = SimulationManifest.from_dict(values).initial_price
         except ManifestError as error:
             raise ManifestError(f"{asset}: {error}") from None
         if not PRICES[0] <= price <= PRICES[1]:
             raise ManifestError(f"{asset}: initial_price: {price} is not in [{PRICES[0]:g}, {PRICES[1]:g}]")
+        assets[asset] = values
     return assets
 
 

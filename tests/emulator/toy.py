@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from reactor.profiles import Assets
 from reactor.types import MS_NS, SECOND_NS
 from venues.base import (
     PAGE_NS,
@@ -125,6 +126,9 @@ class ToyVenue:
     listings: Sequence[Listing] = ()
     socket_rules: SocketRules = RULES
     messages: list[str | bytes] = field(default_factory=list)
+
+    def with_assets(self, assets: Assets) -> ToyVenue:
+        return self
 
     def session(self, request: HttpRequest, exchange: Exchange) -> Session | HttpResponse:
         if request.path == "/nowhere":
