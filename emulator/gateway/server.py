@@ -27,7 +27,7 @@ from uvicorn._types import (
 )
 from uvicorn.server import ServerState
 
-from emulator.config import NEVER, Config, chosen, resolve
+from emulator.config import NEVER, Config, chosen, resolve, stocked
 from emulator.driver import Driver, http_date, settled, utc_ns
 from emulator.gateway.connection import FAILED, Connection, Port
 from emulator.gateway.hub import Hub
@@ -236,7 +236,7 @@ class Gateway:
         self.hub = Hub()
         clock = Chronometer(self.start_ns, config.speed, paused=config.paused)
         self.driver = Driver(self.hub, self._on_second, clock, lossless=config.delivery == "lossless")
-        self._ports = self._make_ports(venues, registry)
+        self._ports = self._make_ports(registry)
         self._venues: dict[str, list[Listener]] = {port.venue.id: [] for port in self._ports}
         for port in self._ports:
             app, upgrade = venue_app(port), partial(Connection, port)
@@ -246,15 +246,16 @@ class Gateway:
         self._control = Listener(sockets[CONTROL, False], self._control_app, None)
         self._control_api: asyncio.Future[ASGI3Application] | None = None
 
-    def _make_ports(self, venues: Sequence[VenueProtocol], registry: Sequence[VenueProtocol]) -> list[Port]:
+    def _make_ports(self, registry: Sequence[VenueProtocol]) -> list[Port]:
         # The world holds what is not served too: it costs nothing, and what is served cannot depend on it.
-        markets = [(row.instrument, row.manifest) for venue in registry for row in venue.listings]
+        every = stocked(self.config, registry)
+        markets = [(row.instrument, row.manifest) for venue in every for row in venue.listings]
         world = MarketOrchestrationCore(seed=self.config.seed, origin_ns=self.origin_ns, markets=markets)
-        wanted = self.config.markets
+        wanted = self.config.markets or [row.instrument.market for venue in registry for row in venue.listings]
         ports = []
-        for rank, venue in enumerate(venues):
+        for rank, venue in enumerate(chosen(self.config, every)):
             instruments = [row.instrument for row in venue.listings]
-            listed = {row.symbol: row.market for row in instruments if not wanted or row.market in wanted}
+            listed = {row.symbol: row.market for row in instruments if row.market in wanted}
             lifetime_ns = _lifetime_ns(self.config, venue)
             ports.append(Port(venue, Exchange(world, listed), rank, self.hub, self.driver, lifetime_ns))
         return ports
