@@ -148,7 +148,7 @@ class Effect(Protocol):
 
     def __call__(self, rates_e12: Column, average_e12: Column, earlier_e12: Column, /) -> Column:
         """Rates before the caps, from the formula's, the average premiums behind them, and the averages of so many
-        intervals before, the newest last; fewer after the listing.
+        intervals before, the newest first; fewer after the listing.
         """
         ...
 
@@ -168,6 +168,7 @@ class _Memory:
     """What is known of a market: pure values, so that whoever comes second computes the same again at worst."""
 
     walk: _Walk
+    may_cap: bool  # whether any premium of it can make a capped rate
     averages_e12: dict[int, int] = field(default_factory=dict)  # of whole intervals, by their ends
     tracks: tuple[tuple[int, Column], ...] = ()  # (end, rate after each sample) of the intervals used last
 
@@ -223,15 +224,14 @@ class FundingModel:
         """From when on intervals have how many hours, as of the settlements up to an instant."""
         memory = self._memory(market)
         walk = memory.walk
-        if self.adaptation is None or not self._may_cap(market):
-            return walk.changes
-        while True:
+        while self.adaptation and memory.may_cap:
             hours = walk.changes[-1][1]
             end_ns = (walk.settled_ns // (hours * HOUR_NS) + 1) * hours * HOUR_NS
             if end_ns > until_ns:
-                return walk.changes
+                break
             rate_e12, _ = self._settle(market, Period(walk.settled_ns, end_ns, hours))
             walk = memory.walk = self._next(self.adaptation, walk, end_ns, rate_e12)
+        return walk.changes
 
     def _next(self, rules: Adaptation, walk: _Walk, at_ns: int, rate_e12: int) -> _Walk:
         """The walk after a settlement."""
@@ -242,9 +242,8 @@ class FundingModel:
             following = rules.shorter.get(hours, hours)
         elif calm >= rules.calm_count and hours < self.interval_h:
             following = min(rules.longer_h or self.interval_h, self.interval_h)
-        if following == hours:
-            return _Walk(walk.changes, at_ns, calm)
-        return _Walk((*walk.changes, (at_ns, following)), at_ns)
+        changes = walk.changes if following == hours else (*walk.changes, (at_ns, following))
+        return _Walk(changes, at_ns, calm)
 
     def _may_cap(self, market: PremiumSource) -> bool:
         """Whether any premium can make a capped rate: the formula rises with the premium, and with the interval."""
@@ -336,7 +335,7 @@ class FundingModel:
         while len(averages) < wanted and period.start_ns > market.listed_ns:
             period = self.period(market, period.start_ns - 1)
             averages.append(self._average(market, period))
-        return np.array(averages[::-1], dtype=np.int64)
+        return np.array(averages, dtype=np.int64)
 
     def _track(self, market: PremiumSource, period: Period) -> Column:
         """The rate as of each sample of an interval."""
@@ -352,7 +351,7 @@ class FundingModel:
         memory = self._memories.get(market)
         if memory is None:
             walk = _Walk(((market.listed_ns, self.interval_h),), self._first_ns(market))
-            memory = self._memories.setdefault(market, _Memory(walk))
+            memory = self._memories.setdefault(market, _Memory(walk, self._may_cap(market)))
         return memory
 
 

@@ -360,6 +360,28 @@ def test_calm_is_a_quarter_of_a_tenth_of_a_percent(premium_e8: int, calm: bool) 
     assert hours == ([*range(8, 25), 28, 32, 36, 40, 44, 48] if calm else [*range(8, 49)])
 
 
+def test_nothing_is_followed_where_no_rate_can_be_capped() -> None:
+    """A limit of 0.3499 % leaves BTC's 0.3 % out of reach: the interval is known without a single premium."""
+
+    def untold(hour: int) -> int:
+        raise AssertionError(f"nobody needs the premium of hour {hour}")
+
+    out_of_reach = Premiums(untold, premium_limit_e8=349_999)
+    assert EIGHT_HOURS.period(out_of_reach, at(24 * 365)).hours == 8
+    with pytest.raises(AssertionError, match="of hour 0"):
+        EIGHT_HOURS.period(Premiums(untold, premium_limit_e8=350_000), at(24 * 365))
+
+
+def test_an_interval_is_averaged_once() -> None:
+    """Pages of forecasts of one interval, and a look back at the one before, ask the market for nothing new."""
+    asked: list[int] = []
+    listener = Premiums(lambda hour: asked.append(hour) or 0, premium_limit_e8=0)  # type: ignore[func-returns-value]
+    pages = [np.arange(at(8), at(9), SECOND_NS), np.arange(at(15), at(16), SECOND_NS)]
+    for page in [*pages, np.array([at(7)]), *pages]:
+        EIGHT_HOURS.forecast(listener, page)
+    assert asked == [*range(8, 16), *range(8)]
+
+
 def test_calm_has_to_be_in_a_row() -> None:
     """An hour that was not calm starts the count anew."""
     hours = settled_at(EIGHT_HOURS, lambda hour: 3_000_000 if hour < 8 or hour == 20 else 0, 48)
