@@ -21,7 +21,7 @@ from venues.base import PAGE_NS, Channel, Page
 
 STEP_LIMIT_S = 31 * 86_400
 STALL_S = 5.0  # so long may one reader hold up a step
-DEBT_NS = SECOND_NS  # by so much may a clock at another pace than the wall's fall behind and still make it up
+DEBT_NS = 2 * SECOND_NS  # of wall time that a clock makes up for at another pace than the wall's own
 
 
 class AdvanceBlocked(Exception):  # noqa: N818  # named for what happened, as StopIteration is
@@ -223,8 +223,9 @@ class Driver:
         if self._stepping.locked() or self._waits():
             return
         wall_ns = time.monotonic_ns()
-        if self._turn(self._clock.due_ns(wall_ns)) and self._clock.speed != 1:
+        if self._clock.speed != 1:
             self._clock.forgive(int(DEBT_NS * min(self._clock.speed, SPEED_LIMIT)), wall_ns)
+        self._turn(self._clock.due_ns(wall_ns))
 
     def _waits(self) -> bool:
         """Whether a running clock waits for readers, there being none or one that is slow."""
@@ -273,7 +274,7 @@ def _until_next_ns(clock: Chronometer) -> int:
 def run_batch(channels: Sequence[Channel], start_ns: int, end_ns: int) -> Iterator[bytes]:
     """The WebSocket frames due in (start_ns, end_ns], a page at a time: what a socket gets that subscribed to them all.
 
-    Both are boundaries. Within a tick, channels come as they are listed; on a socket, in the order of `key_of`.
+    Both are boundaries. Within a tick, channels come as they are listed; on a socket, in the order of their topics.
     """
     while start_ns < end_ns:
         page_ns = start_ns - start_ns % PAGE_NS

@@ -1,7 +1,8 @@
 """The emulator inside a Python program: `with Emulator() as exchange:` runs it in a thread of its own.
 
-By default it is as a test wants it: every venue, on free ports, the clock standing at 2026-01-01 00:00 UTC, a fixed
-seed. Settings are named and judged as in a file. Nothing here may be called from the emulator's own thread.
+By default it is as a test wants it: every venue, on free ports, the clock standing at 2026-01-01 00:00 UTC, a
+fixed seed, nothing made ahead. Settings are named and judged as in a file. Nothing here may be called from the
+emulator's own thread.
 """
 
 from __future__ import annotations
@@ -16,12 +17,16 @@ from typing import Self, TypeVar
 from uvicorn.loops.auto import auto_loop_factory
 
 from emulator.config import Layer, load
-from emulator.driver import Driver
 from emulator.gateway.server import Gateway
 from venues.base import VenueProtocol
 from venues.registry import VENUES
 
-DEFAULTS: Mapping[str, object] = {"base_port": 0, "start": "2026-01-01T00:00:00Z", "paused": True}
+DEFAULTS: Mapping[str, object] = {
+    "base_port": 0,
+    "start": "2026-01-01T00:00:00Z",
+    "paused": True,
+    "lazy_history": True,  # a test is over before it is made
+}
 
 T = TypeVar("T")
 
@@ -29,8 +34,9 @@ T = TypeVar("T")
 class Clock:
     """The virtual clock of a running emulator. ValueError when asked the impossible; AdvanceBlocked from a step."""
 
-    def __init__(self, driver: Driver, loop: asyncio.AbstractEventLoop) -> None:
-        self._driver = driver
+    def __init__(self, gateway: Gateway, loop: asyncio.AbstractEventLoop) -> None:
+        self._gateway = gateway
+        self._driver = gateway.driver
         self._loop = loop
 
     @property
@@ -45,7 +51,7 @@ class Clock:
 
     @property
     def speed(self) -> float:
-        """Virtual seconds per second while it is not paused."""
+        """Virtual seconds per second while it is not paused; `math.inf` goes as fast as clients read."""
         return self._driver.speed
 
     @speed.setter
@@ -65,11 +71,31 @@ class Clock:
 
         Blocks the caller: whoever reads the sockets in the same event loop awaits `advance_async` instead.
         """
-        return self._submit(lambda: self._driver.advance(seconds)).result()
+        return self._advance(seconds).result()
 
     async def advance_async(self, seconds: float) -> int:
         """The same for callers in an event loop, whose readers go on meanwhile."""
-        return await asyncio.wrap_future(self._submit(lambda: self._driver.advance(seconds)))
+        return await asyncio.wrap_future(self._advance(seconds))
+
+    def advance_until(self, event: str, venue: str = "", symbol: str = "", interval: str = "") -> int:
+        """Step likewise to the next "funding" or "kline_close" of a market, or to the end of the "day" in UTC.
+
+        Symbol and interval are the venue's own words; an interval left out is a minute.
+        """
+        return self._advance_until(event, venue, symbol, interval).result()
+
+    async def advance_until_async(
+        self, event: str, venue: str = "", symbol: str = "", interval: str = ""
+    ) -> int:
+        """The same for callers in an event loop."""
+        return await asyncio.wrap_future(self._advance_until(event, venue, symbol, interval))
+
+    def _advance(self, seconds: float) -> Future[int]:
+        return self._submit(lambda: self._driver.advance(seconds))
+
+    def _advance_until(self, event: str, venue: str, symbol: str, interval: str) -> Future[int]:
+        target = lambda now_ns: self._gateway.next_instant(event, venue, symbol, interval, now_ns)
+        return self._submit(lambda: self._driver.advance_until(target))
 
     def _call(self, act: Callable[[], T]) -> T:
         async def there() -> T:
@@ -124,7 +150,7 @@ class Emulator:
         self._urls = gateway.urls
         self.control_url = gateway.control_url
         self.ca = gateway.ca
-        self.clock = Clock(gateway.driver, self._loop)
+        self.clock = Clock(gateway, self._loop)
 
     def stop(self) -> None:
         """Close every socket and end the thread. Idempotent."""

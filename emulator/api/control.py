@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hmac
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, HTTPException, Request
 from fastapi.security import APIKeyHeader
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
 
-from emulator.config import SPEED_LIMIT
+from emulator.config import SPEED, SPEED_LIMIT
 from emulator.driver import step_ns
 from emulator.gateway.server import Gateway
+from reactor.clock import FASTEST
 from reactor.types import SECOND_NS
 
 health = APIRouter(tags=["health"])
@@ -54,7 +55,7 @@ class Clock(BaseModel):
     now_ns: int
     now: str
     paused: bool
-    speed: float
+    speed: float | Literal["max"]
     start_ns: int
     origin_ns: int
 
@@ -74,13 +75,37 @@ class Advance(_Body):
     seconds: Annotated[float, AfterValidator(_whole_ticks)]
 
 
-class Speed(_Body):
-    """Virtual seconds per second."""
+class Until(_Body):
+    """An event of a market, or the end of the day in UTC. `interval` is the venue's own word; a minute if left out."""
 
-    speed: float = Field(gt=0, le=SPEED_LIMIT)
+    event: Literal["funding", "kline_close", "day"]
+    venue: str = ""
+    symbol: str = ""
+    interval: str = ""
+
+
+def _pace(speed: object) -> object:
+    try:
+        return SPEED.parse(speed)
+    except (TypeError, OverflowError, ValueError):
+        raise ValueError(f"{speed!r} is not allowed; allowed: {SPEED.allowed}") from None
+
+
+_PACE = {"anyOf": [{"type": "number", "exclusiveMinimum": 0, "maximum": SPEED_LIMIT}, {"const": "max"}]}
+
+
+class Speed(_Body):
+    """Virtual seconds per second; "max" goes as fast as clients read."""
+
+    speed: Annotated[float, BeforeValidator(_pace), WithJsonSchema(_PACE)]
 
 
 # ---------------------------------------------------------------- routes
+BLOCKED: dict[int | str, dict[str, Any]] = {
+    409: {"description": "A reader with a full outbox held the step up."}
+}
+
+
 @health.get("/health", response_model_exclude_none=True)
 async def read_health(run: Run) -> Health:
     """Whether it runs, and where."""
@@ -100,7 +125,7 @@ async def read_clock(run: Run) -> Clock:
         now_ns=now_ns,
         now=now,
         paused=driver.paused,
-        speed=driver.speed,
+        speed="max" if driver.speed == FASTEST else driver.speed,
         start_ns=run.start_ns,
         origin_ns=run.origin_ns,
     )
@@ -120,10 +145,21 @@ async def resume(run: Run) -> Clock:
     return await read_clock(run)
 
 
-@clock.post("/advance", responses={409: {"description": "A reader with a full outbox held the step up."}})
+@clock.post("/advance", responses=BLOCKED)
 async def advance(run: Run, step: Advance) -> Clock:
     """Step, paused or not; answered when every frame was accepted by its socket or outbox."""
     await run.driver.advance(step.seconds)
+    return await read_clock(run)
+
+
+@clock.post("/advance_until", responses=BLOCKED)
+async def advance_until(run: Run, until: Until) -> Clock:
+    """Step likewise to the next such event, past what is sent at its very instant."""
+    asked = until.event, until.venue, until.symbol, until.interval
+    try:
+        await run.driver.advance_until(lambda now_ns: run.next_instant(*asked, now_ns))
+    except ValueError as error:
+        raise HTTPException(422, str(error)) from None
     return await read_clock(run)
 
 

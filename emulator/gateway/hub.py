@@ -23,7 +23,7 @@ CHUNK_NS = SECOND_NS  # delivered at most at once, but for pages of little text:
 LITTLE_BYTES = 1 << 18
 STAGGERS = 16  # instants in the first half of a page, over which asking for the next ones is spread
 
-Key: TypeAlias = tuple[int, str, str, tuple[str, ...], tuple[str, ...]]
+Key: TypeAlias = tuple[int, Topic]  # the rank of its venue, and the topic
 
 log = get_logger("hub")
 
@@ -140,7 +140,7 @@ class Hub:
         self, subscriber: Subscriber, rank: int, topic: Topic, make: Callable[[], Channel]
     ) -> Channel:
         """Deliver a topic of venue number `rank` from the next tick on, and return its channel. Idempotent."""
-        key = key_of(rank, topic)
+        key = (rank, topic)
         feed = self._feeds.get(key)
         if feed is None:
             feed = self._feeds[key] = Feed(key, make(), next(self._numbers))
@@ -153,7 +153,7 @@ class Hub:
 
     def unsubscribe(self, subscriber: Subscriber, rank: int, topic: Topic) -> None:
         """Stop delivering the topic. Idempotent."""
-        self._leave(subscriber, key_of(rank, topic))
+        self._leave(subscriber, (rank, topic))
 
     def drop(self, subscriber: Subscriber) -> None:
         """Forget a connection. Idempotent."""
@@ -245,11 +245,6 @@ class Hub:
     def close(self) -> None:
         """End the worker thread."""
         self._maker.close()
-
-
-def key_of(rank: int, topic: Topic) -> Key:
-    """What a topic of venue number `rank` is known by: frames of one tick come in the order of these."""
-    return rank, topic.channel, topic.symbol, topic.options, topic.dress
 
 
 class _PageMaker:

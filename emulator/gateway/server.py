@@ -27,20 +27,22 @@ from uvicorn._types import (
 )
 from uvicorn.server import ServerState
 
-from emulator.config import NEVER, Config, chosen, resolve, stocked
+from emulator.config import NEVER, Config, chosen, nearest, resolve
 from emulator.driver import Driver, http_date, settled, utc_ns
 from emulator.gateway.connection import FAILED, Connection, Port
+from emulator.gateway.history import HistoryMaker
 from emulator.gateway.hub import Hub
 from emulator.log import get_logger
+from emulator.run import exchanges
 from reactor.clock import Chronometer
-from reactor.types import SECOND_NS
-from reactor.unified_market import MarketOrchestrationCore
-from venues.base import Close, Exchange, HttpRequest, HttpResponse, VenueProtocol
+from reactor.types import DAY_NS, SECOND_NS
+from venues.base import Close, HttpRequest, HttpResponse, Occasion, VenueProtocol
 
 BODY_BYTES_MAX = 1 << 20
 TOO_LARGE = HttpResponse(413, b"Content Too Large", "text/plain")
 
 CONTROL = "control"
+DAY = "day"  # what can be waited for without a venue
 TLS_PORT_OFFSET = 10  # above a venue's plain port
 GOING_AWAY = Close(1001)
 GOODBYE_S = 1.0  # so long clients may take to answer it
@@ -237,6 +239,7 @@ class Gateway:
         clock = Chronometer(self.start_ns, config.speed, paused=config.paused)
         self.driver = Driver(self.hub, self._on_second, clock, lossless=config.delivery == "lossless")
         self._ports = self._make_ports(registry)
+        self._history = HistoryMaker([port.exchange for port in self._ports], self.start_ns)
         self._venues: dict[str, list[Listener]] = {port.venue.id: [] for port in self._ports}
         for port in self._ports:
             app, upgrade = venue_app(port), partial(Connection, port)
@@ -247,18 +250,11 @@ class Gateway:
         self._control_api: asyncio.Future[ASGI3Application] | None = None
 
     def _make_ports(self, registry: Sequence[VenueProtocol]) -> list[Port]:
-        # The world holds what is not served too: it costs nothing, and what is served cannot depend on it.
-        every = stocked(self.config, registry)
-        markets = [(row.instrument, row.manifest) for venue in every for row in venue.listings]
-        world = MarketOrchestrationCore(seed=self.config.seed, origin_ns=self.origin_ns, markets=markets)
-        wanted = self.config.markets or [row.instrument.market for venue in registry for row in venue.listings]
-        ports = []
-        for rank, venue in enumerate(chosen(self.config, every)):
-            instruments = [row.instrument for row in venue.listings]
-            listed = {row.symbol: row.market for row in instruments if row.market in wanted}
-            lifetime_ns = _lifetime_ns(self.config, venue)
-            ports.append(Port(venue, Exchange(world, listed), rank, self.hub, self.driver, lifetime_ns))
-        return ports
+        views = exchanges(self.config, registry, self.origin_ns)
+        return [
+            Port(venue, exchange, rank, self.hub, self.driver, _lifetime_ns(self.config, venue))
+            for rank, (venue, exchange) in enumerate(views)
+        ]
 
     @property
     def control_url(self) -> str:
@@ -278,6 +274,8 @@ class Gateway:
         for listener in self._listeners():
             await listener.open()
         self.driver.start()
+        if not self.config.lazy_history:
+            self._history.start()
         ready()
         await stop.wait()
         await self._leave()
@@ -285,6 +283,7 @@ class Gateway:
     async def _leave(self) -> None:
         """Say goodbye, wait a little for the answers, and cut what is left."""
         self.driver.stop()
+        self._history.stop()
         for listener in self._listeners():
             listener.close()
         for connection in self._connections():
@@ -309,6 +308,27 @@ class Gateway:
             listener.date(http_date())
         for connection in self._connections():
             connection.tick(now_ns, wall_ns)
+
+    def next_instant(self, event: str, venue: str, symbol: str, interval: str, now_ns: int) -> int:
+        """When an event next happens after now_ns: one of a market (`Occasion`), or the "day"'s end, UTC.
+
+        ValueError, of one line, where it never does.
+        """
+        if event == DAY:
+            return now_ns - now_ns % DAY_NS + DAY_NS
+        if event not in set(Occasion):
+            raise ValueError(f"event: {event!r} is none{nearest(event, (*Occasion, DAY))}")
+        ports = {port.venue.id: port for port in self._ports}
+        if venue not in ports:
+            raise ValueError(f"venue: {venue!r} is not served{nearest(venue, ports)}")
+        port = ports[venue]
+        if symbol not in port.exchange.markets:
+            raise ValueError(f"symbol: {symbol!r} is not listed{nearest(symbol, port.exchange.markets)}")
+        found_ns = port.venue.next_instant(Occasion(event), symbol, interval, port.exchange, now_ns)
+        if found_ns is None:
+            of = f" of interval {interval!r}" if interval else ""
+            raise ValueError(f"event: {symbol} of {venue} has no {event}{of}")
+        return found_ns
 
     # ------------------------------------------------------------ control
     async def _control_app(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:

@@ -85,7 +85,7 @@ def test_text_and_yaml_mean_the_same(name: str, text: str, value: object, parsed
         ("venues: [toi]", "venues: unknown venue 'toi'; did you mean toy?"),
         ("venues: [toy, toy]", "venues: ['toy', 'toy'] is not allowed; allowed: a list of different names"),
         ("venues: {toy: 1}", "venues: {'toy': 1} is not allowed; allowed: a list of different names"),
-        ("markets: [toy:X]", "markets: unknown market 'toy:X'; known: none"),
+        ("markets: [toy:X]", "markets: unknown market 'toy:X'; did you mean toy:COIN?"),
         ("control_host: 0.0.0.0", "control_host: 0.0.0.0 is no loopback address; that takes an api_key"),
         ("- seed", "expected one setting a line"),
         ("seed: [", "this is not YAML"),

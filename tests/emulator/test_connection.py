@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import socket
 from collections.abc import Callable
 from contextlib import closing, suppress
@@ -10,10 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import connect
 
 from emulator.sdk import Emulator
+from reactor.types import SECOND_NS
 from tests.emulator.conftest import HANDSHAKE, Client, RawClient, messages
-from tests.emulator.toy import RULES, START_NS
+from tests.emulator.toy import RULES, START_NS, toys
 
 Dial = Callable[..., Client]
 Raw = Callable[..., RawClient]
@@ -159,10 +162,11 @@ def test_an_oversized_message_is_1009(dial: Dial) -> None:
     client.socket.send("x" * (RULES.max_message_bytes + 1))
     assert client.closed()[0] == 1_009
     client = dial()
-    client.socket.send(["x" * RULES.max_message_bytes, "x"])
+    with suppress(ConnectionClosed):  # the close may come before all is sent
+        client.socket.send(["x" * RULES.max_message_bytes, "x"])
     assert client.closed()[0] == 1_009
     client = dial()
-    with suppress(ConnectionClosed):  # the close may come before all is sent
+    with suppress(ConnectionClosed):
         client.socket.send("x" * 3_000_000)
     assert client.closed()[0] == 1_009
 
@@ -226,6 +230,98 @@ def test_shutdown_is_1001(dial: Dial, toy: Emulator) -> None:
     clients = [dial(), dial(venue="other")]
     toy.stop()
     assert [client.closed()[0] for client in clients] == [1_001, 1_001]
+
+
+# ---------------------------------------------------------------- life
+HOUR = 3_600
+
+
+@pytest.mark.parametrize("speed", [0, 10_000, math.inf])
+def test_a_socket_lives_as_long_as_its_venue_says(speed: float) -> None:
+    """To the very tick of virtual time, stepped or running, whatever the others do; the last frames come before."""
+    with (
+        Emulator({}, registry=toys()[:1]) as toy,
+        connect(toy.ws_url("toy"), max_queue=None) as first,
+        connect(toy.ws_url("toy"), max_queue=None) as second,
+    ):
+        client, other = Client(first), Client(second)
+        client.tell("sub a 1000")
+        toy.clock.advance(0.01)
+        other.tell("sub c 60000")
+        if speed:
+            toy.clock.speed = speed
+            toy.clock.resume()
+        else:
+            toy.clock.advance(HOUR / 2)
+            toy.clock.advance(HOUR)
+        frames = [client.recv() for _ in range(HOUR)]
+        assert frames == [f"a {START_NS // SECOND_NS + n + 1}" for n in range(HOUR)]
+        assert client.closed() == (4_010, "an hour is over")
+        assert len([other.recv() for _ in range(60)]) == 60
+        assert other.closed() == (4_010, "an hour is over")
+
+
+@pytest.mark.parametrize(
+    ("lifetime", "venue", "lives"),
+    [("venue", "toy", HOUR), (60, "toy", 60), ("never", "toy", 0), (60, "other", 0), ("venue", "other", 0)],
+)
+def test_lifetimes_can_be_set(lifetime: int | str, venue: str, lives: int) -> None:
+    """Shorter, or without end; a venue that ends no socket never does."""
+    with (
+        Emulator({"socket_lifetime": lifetime}, registry=toys()) as toy,
+        connect(toy.ws_url(venue), max_queue=None) as socket,
+    ):
+        client = Client(socket)
+        client.socket.send("now")
+        assert client.recv() == str(START_NS)
+        toy.clock.advance(max(0.01, lives - 0.01))
+        client.socket.send("now")
+        assert client.recv()
+        toy.clock.advance(0.01 if lives else 100 * HOUR)
+        if lives:
+            assert client.closed()[0] == 4_010
+        else:
+            client.socket.send("now")
+            assert client.recv()
+
+
+def idle_for(seconds: float, client: Client) -> bool:
+    """Whether the socket is open after so much time in which the client says nothing."""
+    try:
+        client.socket.recv(timeout=seconds)
+    except TimeoutError:
+        return True
+    except ConnectionClosed:
+        return False
+    raise AssertionError("nothing was asked for")
+
+
+def test_steps_cut_nobody(toy: Emulator, dial: Dial) -> None:
+    """Days of virtual time and seconds of wall time, as long as the clock does not run."""
+    client = dial("/strict")
+    for _ in range(5):
+        toy.clock.advance(600)
+        assert idle_for(0.5, client)
+
+
+@pytest.mark.parametrize(("speed", "alive"), [(0.01, True), (1, False), (1_000, False)])
+def test_a_deadline_counts_when_it_has_run_out_on_both_clocks(
+    toy: Emulator, dial: Dial, speed: float, alive: bool
+) -> None:
+    """In slow motion it is virtual time that a client has left; else, and warped, it is wall time."""
+    client = dial("/strict")
+    toy.clock.speed = speed
+    toy.clock.resume()
+    assert idle_for(2.5, client) is alive
+
+
+def test_a_warp_cuts_nobody_who_is_quick_enough(toy: Emulator, dial: Dial) -> None:
+    """An hour less a minute in a moment, while the clock runs, is a moment to the client."""
+    client = dial("/strict")
+    toy.clock.resume()
+    toy.clock.advance(HOUR - 60)
+    client.socket.send("now")
+    assert client.recv()
 
 
 # ---------------------------------------------------------------- bounds

@@ -63,6 +63,21 @@ def test_the_clock_over_http(toy: Emulator, dial: Callable[..., Client]) -> None
     assert ask(clock + "/advance", b'{"seconds": 0}')[1]["now_ns"] == toy.clock.now_ns
 
 
+def test_a_step_to_an_event_over_http(toy: Emulator, dial: Callable[..., Client]) -> None:
+    """Answered with the clock, which stands at the event; max is a speed like others."""
+    client = dial()
+    client.tell("sub a 1000")
+    clock = toy.control_url + "/clock"
+    until = {"event": "kline_close", "venue": "toy", "symbol": "COIN", "interval": "1m"}
+    status, said = ask(clock + "/advance_until", json.dumps(until).encode())
+    assert (status, said["now"]) == (200, "2026-01-01T00:01:00.000Z")
+    assert len(client.frames()) == 60
+    assert ask(clock + "/advance_until", b'{"event": "day"}')[1]["now"] == "2026-01-02T00:00:00.000Z"
+    assert ask(clock + "/speed", b'{"speed": "max"}')[1]["speed"] == "max"
+    assert ask(clock + "/resume", b"")[1]["paused"] is False
+    assert ask(clock + "/speed", b'{"speed": 0.5}')[1]["speed"] == 0.5
+
+
 @pytest.mark.parametrize(
     ("path", "body", "status", "said"),
     [
@@ -80,6 +95,12 @@ def test_the_clock_over_http(toy: Emulator, dial: Callable[..., Client]) -> None
         ("/speed", b'{"speed": 0}', 422, "speed: "),
         ("/speed", b'{"speed": 10001}', 422, "speed: "),
         ("/speed", b'{"speed": Infinity}', 422, "speed: "),
+        ("/speed", b'{"speed": "fast"}', 422, "at most 10000, or max"),
+        ("/speed", b'{"speed": true}', 422, "speed: "),
+        ("/advance_until", b'{"event": "funding", "venue": "toy"}', 422, "symbol: "),
+        ("/advance_until", b'{"event": "funding"}', 422, "venue: '' is not served; known: toy, other"),
+        ("/advance_until", b'{"event": "lunch"}', 422, "event: "),
+        ("/advance_until", b'{"event": "day", "hour": 3}', 422, "hour: "),
         ("/nothing", b"", 404, "Not Found"),
         ("", b"", 405, "Method Not Allowed"),
     ],
@@ -122,8 +143,8 @@ def test_a_blocked_step_is_a_409(
 def test_the_api_describes_itself(toy: Emulator) -> None:
     """OpenAPI lists every route there is."""
     _, description = ask(toy.control_url + "/openapi.json")
-    clock = {"/clock", "/clock/pause", "/clock/resume", "/clock/advance", "/clock/speed"}
-    assert set(description["paths"]) == {"/health", *clock}  # type: ignore[call-overload]
+    commands = {f"/clock/{name}" for name in ("pause", "resume", "advance", "advance_until", "speed")}
+    assert set(description["paths"]) == {"/health", "/clock", *commands}  # type: ignore[call-overload]
 
 
 def test_with_a_key_only_who_knows_it_rules() -> None:

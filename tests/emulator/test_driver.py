@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import math
+import re
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import pytest
 import websockets.asyncio.client
@@ -55,8 +58,10 @@ def run(settings: dict[str, object], order: str, steps: Sequence[float]) -> list
         ({"speed": 10_000}, "abcd", []),
         ({"speed": 37.3}, "bdca", []),
         ({"speed": 10, "seed": 2}, "abcd", []),
+        ({"speed": "max"}, "abcd", []),
+        ({"speed": 5_000, "delivery": "lossless"}, "bcda", []),
     ],
-    ids=["one step", "other order", "ticks", "odd steps", "as fast as can be", "odd pace", "calmly"],
+    ids=["one step", "other order", "ticks", "odd steps", "fast", "odd pace", "calmly", "max", "lossless"],
 )
 def test_pace_and_order_change_no_byte(settings: dict[str, object], order: str, steps: list[float]) -> None:
     """However the clock is driven and in whatever order it was subscribed, a connection is sent the same."""
@@ -142,6 +147,111 @@ def test_steps_asked_for_at_once_add_up(toy: Emulator, dial: Dial) -> None:
     assert len(client.frames()) == 400
 
 
+def test_the_fastest_clock_goes_with_its_readers(toy: Emulator, dial: Dial) -> None:
+    """It stands while nobody listens, and leaves a pace of any number far behind once somebody does."""
+    toy.clock.speed = math.inf
+    toy.clock.resume()
+    time.sleep(0.2)
+    assert toy.clock.now_ns == START_NS
+    client = dial()
+    client.tell("sub a 1000")
+    first = START_NS // SECOND_NS + 1
+    assert [client.recv() for _ in range(3_000)] == [f"a {first + n}" for n in range(3_000)]
+    toy.clock.speed = 2
+    assert toy.clock.speed == 2
+    toy.clock.pause()
+
+
+def test_a_clock_that_fell_behind_does_not_leap(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the pace asked for while it waited for a reader is not made up for once he is gone."""
+    monkeypatch.setattr(emulator.driver, "DEBT_NS", SECOND_NS // 10)
+    settings = {"speed": 10_000, "delivery": "lossless", "paused": False}
+    with Emulator(settings, registry=toys()[:1]) as toy, closing(RawClient(toy.url("toy"))) as slow:
+        slow.upgrade()
+        slow.send("sub b 10 20000")
+        slow.frame()
+        time.sleep(1.5)
+        held_ns = toy.clock.now_ns
+        slow.close()
+        toy.clock.pause()
+        assert held_ns <= toy.clock.now_ns < held_ns + 7_000 * SECOND_NS
+
+
+# ---------------------------------------------------------------- slow readers of a running clock
+@pytest.mark.parametrize("settings", [{"speed": "max"}, {"speed": 50, "delivery": "lossless"}], ids=str)
+def test_a_running_clock_may_wait(settings: dict[str, object]) -> None:
+    """Without loss: whoever reads slowly holds the others up, is not cut, and misses nothing."""
+    with (
+        Emulator(settings, registry=toys()[:1]) as toy,
+        websockets.sync.client.connect(toy.ws_url("toy"), max_queue=None) as socket,
+        closing(RawClient(toy.url("toy"))) as slow,
+    ):
+        fast = Client(socket)
+        fast.tell("sub a 10")
+        slow.upgrade()
+        slow.send("sub b 10 20000")
+        assert slow.frame()[1] == b"ok sub b 10 20000"
+        toy.clock.resume()
+        time.sleep(1)  # more than fits between them is due by now
+        held_ns = toy.clock.now_ns
+        time.sleep(0.2)
+        assert toy.clock.now_ns == held_ns < START_NS + 12 * SECOND_NS
+        read = [slow.frame()[1].rstrip(b"x") for _ in range(1_200)]
+        assert read == [b"b %d" % (START_NS // TICK_NS + n + 1) for n in range(1_200)]
+        assert [fast.recv() for _ in range(1_200)] == [
+            f"a {START_NS // TICK_NS + n + 1}" for n in range(1_200)
+        ]
+
+
+def test_a_step_can_end_with_an_event(toy: Emulator, dial: Dial) -> None:
+    """What is sent at the event's instant has been sent, and nothing after it; each time the next event is meant."""
+    client = dial()
+    client.tell("sub a 1000")
+    minute_ns = 60 * SECOND_NS
+    toy.clock.advance(0.5)
+    for n in (1, 2):
+        assert toy.clock.advance_until("kline_close", "toy", "COIN", "1m") == START_NS + n * minute_ns
+        assert len(client.frames()) == 60
+    assert toy.clock.advance_until("kline_close", "toy", "COIN") == START_NS + 3 * minute_ns
+    client.socket.close()
+    for hour in (1, 2):
+        assert toy.clock.advance_until("funding", "toy", "COIN") == START_NS + 60 * hour * minute_ns
+    for day in (1, 2):
+        assert toy.clock.advance_until("day") == START_NS + day * 86_400 * SECOND_NS
+        assert toy.clock.now_ns == START_NS + day * 86_400 * SECOND_NS
+
+
+async def test_a_step_to_an_event_can_be_awaited(toy: Emulator) -> None:
+    """Reader and stepper share an event loop."""
+    async with websockets.asyncio.client.connect(toy.ws_url("toy")) as socket:
+        await socket.send("sub b 10 20000")
+        assert await socket.recv() == "ok sub b 10 20000"
+        step = asyncio.create_task(toy.clock.advance_until_async("kline_close", "toy", "COIN"))
+        for _ in range(6_000):
+            await socket.recv()
+        assert await step == START_NS + 60 * SECOND_NS
+
+
+@pytest.mark.parametrize(
+    ("event", "said"),
+    [
+        (("lunch",), "event: 'lunch' is none; known: funding, kline_close, day"),
+        (("funding",), "venue: '' is not served; known: toy, other"),
+        (("funding", "toi"), "venue: 'toi' is not served; did you mean toy?"),
+        (("funding", "toy", "COINS"), "symbol: 'COINS' is not listed; did you mean COIN?"),
+        (("funding", "other", "COIN"), "symbol: 'COIN' is not listed; known: none"),
+        (("kline_close", "toy", "COIN", "7m"), "event: COIN of toy has no kline_close of interval '7m'"),
+        (("kline_close", "toy", "COIN", "1M"), "too far away; allowed: 2678400 s"),
+    ],
+    ids=str,
+)
+def test_an_event_that_never_comes_is_refused(toy: Emulator, event: tuple[str, ...], said: str) -> None:
+    """In one line that says what there is; and the clock has not moved."""
+    with pytest.raises(ValueError, match=re.escape(said)):
+        toy.clock.advance_until(*event)
+    assert toy.clock.now_ns == START_NS
+
+
 @given(st.integers(0, STEP_LIMIT_S * 100))
 def test_a_step_is_exact(ticks: int) -> None:
     """Whatever floating point makes of hundredths, the step is that many ticks."""
@@ -198,6 +308,23 @@ def test_a_step_gives_up_on_a_reader_that_never_reads(
     slow.close()
     toy.clock.advance(1)
     assert len(fast.frames()) == 100
+
+
+def test_a_step_has_patience_with_a_reader_that_reads(
+    toy: Emulator, raw: Raw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However slowly, and though its outbox never has room: what it took is progress."""
+    monkeypatch.setattr(emulator.driver, "STALL_S", 0.5)
+    slow = raw()
+    slow.upgrade()
+    slow.send("sub b 10 60000")
+    assert slow.frame()[1] == b"ok sub b 10 60000"
+    with ThreadPoolExecutor(1) as thread:
+        step = thread.submit(toy.clock.advance, 3)
+        for n in range(300):
+            assert slow.frame()[1].rstrip(b"x") == b"b %d" % (START_NS // TICK_NS + n + 1)
+            time.sleep(0.008)
+        assert step.result() == START_NS + 3 * SECOND_NS
 
 
 def test_a_step_waits_for_nobody_without_frames_to_take(toy: Emulator, raw: Raw) -> None:

@@ -1,16 +1,18 @@
 """A venue small enough to know by heart: counters that tick in virtual time, and a session that does as it is told.
 
 A socket understands "sub NAME MS [SIZE]", "snap NAME MS" (with a snapshot), "unsub NAME MS", "say SIZE", "now", "ping",
-"heard", "quit CODE" and "boom", which raises. The counter NAME says "NAME n" every MS milliseconds, padded to SIZE.
+"heard", "quit CODE" and "boom", which raises. The counter NAME says "NAME n" every MS milliseconds, padded to SIZE. On
+/strict, who has said nothing for half a second by both clocks is closed. Sockets of the venue live for an hour.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from reactor.manifest import SimulationManifest
 from reactor.profiles import Assets
-from reactor.types import MS_NS, SECOND_NS
+from reactor.types import MS_NS, SECOND_NS, Instrument, Kind
 from venues.base import (
     PAGE_NS,
     Action,
@@ -30,6 +32,7 @@ from venues.base import (
     Topic,
     Unsubscribe,
 )
+from venues.limits import Moment
 from venues.wire import pack
 
 START_NS = 1_767_225_600_000_000_000  # 2026-01-01T00:00:00Z
@@ -66,15 +69,18 @@ class Dialogue:
     path: str
     messages: list[str | bytes]
     heard: list[str] = field(default_factory=list)
+    last: Moment = field(init=False)
 
     def open(self, now_ns: int, wall_ns: int) -> Sequence[Action]:
         assert wall_ns > 0
+        self.last = Moment(now_ns, wall_ns)
         if self.path == "/hello":
             return [Reply(b"hello"), Subscribe(Topic("fast", "10"), snapshot=False)]
         return []
 
     def receive(self, data: str | bytes, now_ns: int, wall_ns: int) -> Sequence[Action]:
         self.messages.append(data)
+        self.last = Moment(now_ns, wall_ns)
         if isinstance(data, bytes):
             return [Reply(b"binary %d" % len(data))]
         match data.split():
@@ -106,6 +112,8 @@ class Dialogue:
         return []
 
     def tick(self, now_ns: int, wall_ns: int) -> Sequence[Action]:
+        if self.path == "/strict" and Moment(now_ns, wall_ns).surely_since(self.last) > SECOND_NS // 2:
+            return [Close(4_009, "idle")]
         return [Reply(b"tock")] if self.path == "/ticking" else []
 
 
@@ -114,7 +122,14 @@ def _topic(words: Sequence[str]) -> Topic:
     return Topic(name, every_ms, tuple(size))
 
 
-RULES = SocketRules(max_message_bytes=4_096, outbox_bytes=262_144, slow_consumer=Close(4_008, "too slow"))
+RULES = SocketRules(
+    max_message_bytes=4_096,
+    outbox_bytes=262_144,
+    slow_consumer=Close(4_008, "too slow"),
+    lifetime_ns=3_600 * SECOND_NS,
+    expired=Close(4_010, "an hour is over"),
+)
+COIN = Instrument("toy:COIN", "COIN", "COIN", "COIN", "USD", Kind.PERP, 2, 1, 3, 1)
 
 
 @dataclass(frozen=True)
@@ -123,7 +138,7 @@ class ToyVenue:
 
     id: str = "toy"
     port_offset: int = 1
-    listings: Sequence[Listing] = ()
+    listings: Sequence[Listing] = (Listing(COIN, SimulationManifest()),)
     socket_rules: SocketRules = RULES
     messages: list[str | bytes] = field(default_factory=list)
 
@@ -161,11 +176,11 @@ class ToyVenue:
         self, occasion: Occasion, symbol: str, interval: str, exchange: Exchange, now_ns: int
     ) -> int | None:
         """Funding every hour; klines of minutes and of months, which are too long for a step."""
-        lengths_s = {"": 60, "1m": 60, "1M": 40 * 86_400}
+        lengths_s = {"": 60, "1m": 60, "1M": 4_000 * 86_400}
         length_ns = (3_600 if occasion is Occasion.FUNDING else lengths_s.get(interval, 0)) * SECOND_NS
         return now_ns // length_ns * length_ns + length_ns if length_ns else None
 
 
 def toys() -> list[ToyVenue]:
     """Two venues, in port order."""
-    return [ToyVenue(), ToyVenue("other", 2)]
+    return [ToyVenue(), ToyVenue("other", 2, listings=(), socket_rules=replace(RULES, lifetime_ns=None))]
