@@ -419,6 +419,8 @@ def _check_names(names: Sequence[str], known: Sequence[str], place: str | None, 
 
 def nearest(name: str, names: Iterable[str]) -> str:
     """What to add to an error about a name that is none of these."""
-    known = list(names)
-    close = difflib.get_close_matches(name, known, 1, 0.5)
-    return f"; did you mean {close[0]}?" if close else f"; known: {', '.join(known[:12]) or 'none'}"
+    known = {each.lower(): each for each in names}
+    close = difflib.get_close_matches(name.lower(), known, 1, 0.5)
+    if close:
+        return f"; did you mean {known[close[0]]}?"
+    return f"; known: {', '.join(list(known.values())[:12]) or 'none'}"

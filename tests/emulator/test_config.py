@@ -86,6 +86,33 @@ def test_text_and_yaml_mean_the_same(name: str, text: str, value: object, parsed
         ("venues: [toy, toy]", "venues: ['toy', 'toy'] is not allowed; allowed: a list of different names"),
         ("venues: {toy: 1}", "venues: {'toy': 1} is not allowed; allowed: a list of different names"),
         ("markets: [toy:X]", "markets: unknown market 'toy:X'; did you mean toy:COIN?"),
+        (
+            "assets: {X: {volatility: 1}}",
+            "assets: X: no asset is known by this name; it takes an initial_price",
+        ),
+        (
+            "assets: {DOGE: {volatlity: 1}}",
+            "DOGE: volatlity: no parameter of an asset; did you mean volatility?",
+        ),
+        (
+            "assets: {DOGE: {lag_ms: 1}}",
+            "assets: DOGE: lag_ms: no parameter of an asset; known: initial_price, ",
+        ),
+        ("assets: {DOGE: {volatility: high}}", "assets: DOGE: volatility: 'high' is not a number"),
+        ("assets: {DOGE: {volatility: true}}", "assets: DOGE: volatility: True is not a number"),
+        (
+            "assets: {DOGE: {volatility: 11}}",
+            "assets: DOGE: volatility: 11 is not in [0.01, 10] 1/sqrt(year)",
+        ),
+        ("assets: {DOGE: {initial_price: 1e-6}}", "DOGE: initial_price: 1e-06 is not in [1e-05, 1e+06]"),
+        (
+            "assets: {DO/GE: {initial_price: 1}}",
+            "assets: 'DO/GE' is no asset's name; allowed: up to 16 letters",
+        ),
+        (
+            "assets: {DOGE: 0.2}",
+            "assets: {'DOGE': 0.2} is not allowed; allowed: parameters by asset, as in {DOGE:",
+        ),
         ("control_host: 0.0.0.0", "control_host: 0.0.0.0 is no loopback address; that takes an api_key"),
         ("- seed", "expected one setting a line"),
         ("seed: [", "this is not YAML"),
@@ -123,6 +150,36 @@ def test_an_unreadable_file_is_one_line(tmp_path: Path, content: bytes | None) -
         path.write_bytes(content)
     with pytest.raises(ConfigError, match=r"mine\.yaml"):
         read_file(path)
+
+
+@pytest.mark.parametrize(
+    ("market", "said"),
+    [
+        ("binance:DOGEUSD", "did you mean binance:DOGEUSDT?"),
+        ("binance:dogeusdt", "did you mean binance:DOGEUSDT?"),
+        ("binance-usdm:DOGE", "did you mean binance-usdm:DOGEUSDT?"),
+        ("hyperliquid:DOGEUSDT", "did you mean hyperliquid:DOGE?"),
+        ("hyperliquid:PURR/USD", "did you mean hyperliquid:PURR/USDC?"),
+        ("binance:SHIBUSDT", "did you mean binance:SUIUSDT?"),
+    ],
+)
+def test_an_unknown_market_names_the_nearest(market: str, said: str) -> None:
+    """Of all that the venues would list, which is more than they usually do; an asset may have to be defined."""
+    with pytest.raises(ConfigError) as error:
+        load([Layer(str, {"markets": [market]})], VENUES)
+    assert str(error.value) == f"markets: unknown market {market!r}; {said}"
+
+
+def test_markets_of_known_and_defined_assets_may_be_listed() -> None:
+    """On every venue that has a symbol for them; an asset is written alike in YAML and as a flag's text."""
+    markets = ("binance:DOGEUSDT", "binance-usdm:SHIBUSDT", "hyperliquid:SHIB")
+    text = load(
+        [Layer(str, {"markets": ", ".join(markets), "assets": "{SHIB: {initial_price: 2e-5}}"})], VENUES
+    )
+    assert text.markets == markets
+    assert text == load(
+        [Layer(str, {"markets": markets, "assets": {"SHIB": {"initial_price": 0.00002}}})], VENUES
+    )
 
 
 def test_an_unknown_preset_names_the_nearest() -> None:

@@ -211,11 +211,11 @@ SPOT_MAXIMA: Mapping[tuple[str, int], tuple[str, str, str]] = {
 
 
 def _spot_maxima(instrument: Instrument) -> tuple[str, str, str]:
-    """Those of the table; of other symbols, ten million ticks, ninety million lots, and a quarter of these."""
+    """Those of the table; of other symbols, a billion ticks, ninety million lots, and a quarter of these."""
     known = SPOT_MAXIMA.get((instrument.symbol, instrument.qty_decimals))
     price = Scale(instrument.price_decimals, 8, instrument.tick_size)
     qty = Scale(instrument.qty_decimals, 8, instrument.lot_size)
-    return known or (price.text(10_000_000), qty.text(90_000_000), qty.text(22_500_000))
+    return known or (price.text(10**9), qty.text(90_000_000), qty.text(22_500_000))
 
 
 def spot_filters(instrument: Instrument) -> list[dict[str, Any]]:

@@ -113,7 +113,7 @@ def usdm_sizes(base: str, price: float) -> Sizes:
     if contract and 10 * float(contract.min_price) < price < float(contract.max_price) / 10:
         return contract.sizes
     exponent = magnitude(price)
-    return Sizes(min(max(1, 4 - exponent), 8), 1, min(max(0, exponent), 3))
+    return Sizes(min(max(1, 4 - exponent), 8), 1, max(0, exponent))
 
 
 def contract_of(instrument: Instrument) -> Contract:
@@ -128,7 +128,7 @@ def contract_of(instrument: Instrument) -> Contract:
         sizes=sizes,
         onboard_ms=ONBOARD_MS,
         min_price=price.text(1),
-        max_price=price.text(10**7),
+        max_price=price.text(10**8),
         max_qty=str(quantity),
         max_market_qty=str(quantity // 10),
         min_notional="5",
