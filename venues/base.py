@@ -166,7 +166,10 @@ class SocketRules:
 # ---------------------------------------------------------------- HTTP
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """One HTTP request as received: `path` percent-decoded, `query` raw, header names lower-case."""
+    """One HTTP request as received: `path` percent-decoded, `query` raw, header names lower-case.
+
+    `wall_ns` is when it came by the wall clock, of no particular epoch.
+    """
 
     method: str
     path: str
@@ -174,6 +177,7 @@ class HttpRequest:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
     client: str = "127.0.0.1"
+    wall_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,17 +46,18 @@ class RollingRate:
 class Usage:
     """What each client has used of windows aligned to virtual time (a minute starts at :00), by pool.
 
-    Clients of a finished window are forgotten with it, so it holds one window's clients per pool.
+    A window is over, too, when its length has passed on the wall clock, for virtual time may stand. Clients of a
+    finished window are forgotten with it, so it holds one window's clients per pool.
     """
 
-    _pools: dict[str, tuple[int, dict[str, int]]] = field(default_factory=dict)
+    _pools: dict[str, tuple[Moment, dict[str, int]]] = field(default_factory=dict)
 
-    def charge(self, pool: str, window_ns: int, client: str, cost: int, now_ns: int) -> int:
-        """Add a cost and return what the client has used of the pool in the window of now_ns."""
-        index = now_ns // window_ns
-        open_index, used = self._pools.get(pool, (index, {}))
-        if open_index != index:
-            used = {}
+    def charge(self, pool: str, window_ns: int, client: str, cost: int, at: Moment) -> int:
+        """Add a cost and return what the client has used of the pool in the window of this moment."""
+        start = Moment(at.now_ns - at.now_ns % window_ns, at.wall_ns)
+        opened, used = self._pools.get(pool, (start, {}))
+        if start.possibly_since(opened) >= window_ns:
+            opened, used = start, {}
         used[client] = used.get(client, 0) + cost
-        self._pools[pool] = index, used
+        self._pools[pool] = opened, used
         return used[client]

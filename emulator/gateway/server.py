@@ -92,8 +92,8 @@ def _answer(port: Port, scope: HTTPScope, body: bytes) -> HttpResponse:
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
     method, path, query = scope["method"], scope["path"], scope["query_string"].decode("latin-1")
     client = scope["client"] or ("", 0)
-    now_ns, _ = port.driver.stamp()
-    request = HttpRequest(method, path, query, headers, body, client[0])
+    now_ns, wall_ns = port.driver.stamp()
+    request = HttpRequest(method, path, query, headers, body, client[0], wall_ns)
     try:
         return port.venue.handle(request, port.exchange, now_ns)
     except Exception:

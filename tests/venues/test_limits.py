@@ -36,9 +36,18 @@ def test_a_rate_is_exceeded_exactly_when_a_window_holds_too_many(
 def test_usage_is_counted_by_client_pool_and_aligned_window() -> None:
     """A minute starts at :00, wherever the first request fell; clients and pools do not share."""
     usage, minute = Usage(), 60 * SECOND_NS
-    assert usage.charge("weight", minute, "a", 5, 59 * SECOND_NS) == 5
-    assert usage.charge("weight", minute, "a", 20, minute - 1) == 25
-    assert usage.charge("weight", minute, "b", 1, minute - 1) == 1
-    assert usage.charge("orders", minute, "a", 1, minute - 1) == 1
-    assert usage.charge("weight", minute, "a", 2, minute) == 2
-    assert usage.charge("weight", minute, "a", 0, minute) == 2
+    late, over = Moment(minute - 1, SECOND_NS), Moment(minute, SECOND_NS)
+    assert usage.charge("weight", minute, "a", 5, Moment(59 * SECOND_NS, 0)) == 5
+    assert usage.charge("weight", minute, "a", 20, late) == 25
+    assert usage.charge("weight", minute, "b", 1, late) == 1
+    assert usage.charge("orders", minute, "a", 1, late) == 1
+    assert usage.charge("weight", minute, "a", 2, over) == 2
+    assert usage.charge("weight", minute, "a", 0, over) == 2
+
+
+def test_usage_is_forgotten_while_virtual_time_stands() -> None:
+    """A window ends after its length of wall time, from its first request on, and the next one does likewise."""
+    usage, minute = Usage(), 60 * SECOND_NS
+    for start_ns in (7, 7 + minute):
+        assert usage.charge("weight", minute, "a", 5, Moment(3, start_ns)) == 5
+        assert usage.charge("weight", minute, "a", 1, Moment(3, start_ns + minute - 1)) == 6

@@ -48,6 +48,7 @@ from venues.binance.wire import (
     time_unit,
     trade_columns,
 )
+from venues.limits import Moment
 from venues.wire import Ragged, Values, encode
 
 JSON = "application/json;charset=UTF-8"
@@ -183,7 +184,8 @@ def handle(api: Api, request: HttpRequest, exchange: Exchange, now_ns: int) -> H
         status, body, content_type = 410, GONE_BODY, "text/html"
     else:
         status = 404
-    used = str(exchange.usage.charge("weight", WEIGHT_WINDOW_NS, request.client, weight, now_ns))
+    at = Moment(now_ns, request.wall_ns)
+    used = str(exchange.usage.charge("weight", WEIGHT_WINDOW_NS, request.client, weight, at))
     return HttpResponse(
         status, body, content_type, (("x-mbx-used-weight", used), ("x-mbx-used-weight-1m", used))
     )
