@@ -20,7 +20,8 @@ from emulator.config import SETTINGS, ConfigError, Layer, load, presets, read_fi
 from emulator.driver import utc_ns
 from emulator.funding import funding_path, show
 from emulator.gateway.server import Gateway, PortBusyError
-from venues.registry import VENUES
+from emulator.presets import get_preset, shown
+from venues.registry import LISTED, VENUES
 
 SWITCH_INTERVAL_S = 0.0005  # a tenth of Python's; so soon the page maker's thread lets the loop run
 
@@ -74,7 +75,7 @@ def serve(
     files = [read_preset(preset)] if preset else []
     files += [read_file(config)] if config else []
     given = Layer(_flag, {name: value for name, value in flags.items() if value is not None})
-    settings = load([*files, given], VENUES)
+    settings = load([*files, given], VENUES, LISTED)
     gateway = Gateway(settings, VENUES)
     log.configure(settings.log_level)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
@@ -98,6 +99,72 @@ def funding(
     given = {name: value for name, value in (("seed", seed), ("start", start)) if value is not None}
     settings = load([Layer(_flag, given)], VENUES)
     show(funding_path(venue, symbol, profile, days, settings, utc_ns()), Console(highlight=False))
+
+
+@app.command()
+def generate(
+    *,
+    preset: Annotated[
+        str | None, typer.Option(help=f"Whose market: {', '.join(presets())}.", metavar="NAME")
+    ] = None,
+    manifest: Annotated[
+        Path | None, typer.Option(help="Parameters of the market, in YAML or JSON.", metavar="FILE")
+    ] = None,
+    market: Annotated[
+        str | None, typer.Option(help="Which market, as venue:symbol.", metavar="MARKET")
+    ] = None,
+    seed: Annotated[str | None, typer.Option(help=SETTINGS["seed"].help, metavar="VALUE")] = None,
+    start: Annotated[str | None, typer.Option(help="First minute of the tape.", metavar="TIME")] = None,
+    minutes: Annotated[str, typer.Option(help="How many.", metavar="N")],
+    out: Annotated[Path, typer.Option(help="Where to.", metavar="DIR")],
+    workers: Annotated[str, typer.Option(help="How many processes.", metavar="N")] = "1",
+) -> None:
+    """Write a market's tape as Parquet; what is there already of the same run is kept."""
+    from emulator.generate import job, run  # noqa: PLC0415  # only now: Parquet takes its time to load
+
+    given = {name: value for name, value in (("seed", seed), ("start", start)) if value is not None}
+    asked = job(preset, manifest, market, Layer(_flag, given), minutes, out)
+    run(asked, workers, Console(highlight=False))
+
+
+@app.command("presets")
+def show_presets(
+    name: Annotated[str | None, typer.Argument(help="One of them.", metavar="NAME")] = None,
+) -> None:
+    """List the presets, or print what one of them is made of, as YAML."""
+    console = Console(highlight=False, soft_wrap=True)
+    if name:
+        console.print("\n".join(shown(get_preset(name))), markup=False)
+        return
+    table = Table("preset", "what it is")
+    for known in presets():
+        table.add_row(known, get_preset(known).about)
+    console.print(table)
+
+
+@app.command()
+def realism(
+    directory: Annotated[
+        Path | None, typer.Argument(help="What `generate` wrote, in place of a preset.", metavar="DIR")
+    ] = None,
+    *,
+    preset: Annotated[
+        str | None, typer.Option(help=f"Whose market: {', '.join(presets())}.", metavar="NAME")
+    ] = None,
+    minutes: Annotated[str, typer.Option(help="Length of a window of tape.", metavar="N")] = "31",
+    windows: Annotated[str, typer.Option(help="How many windows.", metavar="N")] = "4",
+    seed: Annotated[str | None, typer.Option(help=SETTINGS["seed"].help, metavar="VALUE")] = None,
+    html: Annotated[Path | None, typer.Option(help="Write a page with plots, too.", metavar="FILE")] = None,
+    strict: Annotated[bool, typer.Option(help="Exit with 1 when a fact is out of range.")] = False,
+) -> None:
+    """Set a market's statistics beside those of real markets."""
+    from emulator.realism.command import examine, passes, tell  # noqa: PLC0415  # only now: whoever serves needs none
+
+    flags = Layer(_flag, {} if seed is None else {"seed": seed})
+    made = examine(directory, preset, flags, minutes, windows)
+    tell(made, Console(highlight=False), html)
+    if strict and not passes(made):
+        raise typer.Exit(1)
 
 
 async def _until_interrupted(gateway: Gateway) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import chain
 
+from reactor.types import Instrument, Kind
 from venues.base import Listing, VenueProtocol
 from venues.binance import BINANCE, BINANCE_USDM
 from venues.binance import PERPETUALS as BINANCE_PERPETUALS
@@ -29,10 +30,10 @@ LISTED: dict[str, Listing] = {
 }
 
 
-def funding_model(market: str) -> FundingModel | None:
-    """What funds a market, None where nothing does. KeyError on an unknown id."""
-    instrument = LISTED[market].instrument
+def funding_model(instrument: Instrument) -> FundingModel | None:
+    """What funds a market, None where nothing does."""
+    venue = instrument.market.partition(":")[0]
     for row in FUNDED:
-        if any(listing.instrument == instrument for listing in row.listings):
+        if row.venue == venue and instrument.kind is Kind.PERP:
             return model_of(row.models, instrument.asset)
     return None

@@ -13,7 +13,6 @@ from emulator.config import (
     Layer,
     is_loopback,
     load,
-    presets,
     read_file,
     read_preset,
     resolve,
@@ -32,12 +31,6 @@ def given(**values: object) -> Config:
 def test_nothing_given_is_the_default_preset() -> None:
     """configs/default.yaml says what happens without it."""
     assert load([read_preset("default")], VENUES) == load([], VENUES) == Config()
-
-
-@pytest.mark.parametrize("name", presets())
-def test_every_preset_is_valid(name: str) -> None:
-    """For the venues there are."""
-    load([read_preset(name)], VENUES)
 
 
 def test_later_layers_win() -> None:
