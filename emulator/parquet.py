@@ -27,7 +27,7 @@ import pyarrow.parquet as pq
 from emulator.config import ConfigError
 from reactor.runner import TABLES as TAPE_TABLES
 from reactor.runner import Run, Runner, Table
-from reactor.types import BLOCK_NS, SECOND_NS, Column
+from reactor.types import BLOCK_NS, SECOND_NS, Column, Instrument
 from venues.registry import funding_model
 
 PART_MINUTES: Final = 10
@@ -43,6 +43,7 @@ TABLES: Final[Mapping[str, Mapping[str, str]]] = {
         "interval_h": "length of the interval, hours",
     },
 }
+_STYLE: Final[Mapping[str, Any]] = {"compression": "zstd", "compression_level": 1, "use_dictionary": False}
 _TYPES = {"side": pa.int8(), "interval_h": pa.int8(), "level": pa.int32()}
 _SCHEMAS = {
     name: pa.schema([pa.field(column, _TYPES.get(column, pa.int64()), nullable=False) for column in columns])
@@ -146,12 +147,11 @@ def _write(job: Job, first: int) -> tuple[int, Part]:
     targets = {name: job.path(name, first) for name in TABLES}
     drafts = {name: path.with_name(f".{path.name}.tmp") for name, path in targets.items()}
     try:
-        with ExitStack() as open_files:
+        with ExitStack() as files:
+            meaning = _contract(job.run.instrument)
             writers = {
-                name: open_files.enter_context(
-                    pq.ParquetWriter(
-                        drafts[name], schema, compression="zstd", compression_level=1, use_dictionary=False
-                    )
+                name: files.enter_context(
+                    pq.ParquetWriter(drafts[name], schema.with_metadata(meaning), **_STYLE)
                 )
                 for name, schema in _SCHEMAS.items()
             }
@@ -193,21 +193,15 @@ def _funding(runner: Runner, k: int) -> Table:
     return {column: getattr(settled, column) for column in TABLES["funding"]}
 
 
+def _contract(instrument: Instrument) -> dict[str, str]:
+    """What the numbers of a file mean."""
+    names = ("market", "base", "quote", "price_decimals", "tick_size", "qty_decimals", "lot_size")
+    return {name: str(getattr(instrument, name)) for name in names}
+
+
 def _footer(job: Job, part: Part, name: str) -> dict[str, str]:
-    """What a file says of itself: what its numbers mean, and what it is part of."""
-    instrument = job.run.instrument
-    return {
-        "market": instrument.market,
-        "base": instrument.base,
-        "quote": instrument.quote,
-        "price_decimals": str(instrument.price_decimals),
-        "tick_size": str(instrument.tick_size),
-        "qty_decimals": str(instrument.qty_decimals),
-        "lot_size": str(instrument.lot_size),
-        "run": job.id,
-        "minutes": str(part.minutes),
-        "content_hash": part.digests[name],
-    }
+    """What a file is part of, and the digest of what it says."""
+    return {"run": job.id, "minutes": str(part.minutes), "content_hash": part.digests[name]}
 
 
 def _found(job: Job, first: int) -> Part | None:
