@@ -172,4 +172,5 @@ def test_the_wheel_carries_code_and_presets(tmp_path: Path) -> None:
     modules = {str(path.relative_to(ROOT)) for path in tracked() if path.suffix == ".py"}
     expected = {name for name in modules if name.partition("/")[0] in PACKAGES}
     expected |= {f"emulator/configs/{path.name}" for path in tracked() if path.parent == ROOT / "configs"}
+    expected |= {f"emulator/realism/{name}" for name in ("page.css", "targets.json")}
     assert shipped == expected

@@ -32,6 +32,12 @@ def mean(values: ArrayLike) -> float:
     return float(x.mean()) if x.size else math.nan
 
 
+def deviation(values: ArrayLike) -> float:
+    """The standard deviation; NaN of nothing."""
+    x = np.asarray(values, np.float64)
+    return float(x.std()) if x.size else math.nan
+
+
 def quantile(values: ArrayLike, share: float) -> float:
     """The value below which this share lies; NaN of nothing."""
     x = np.asarray(values, np.float64)

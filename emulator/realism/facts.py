@@ -151,7 +151,7 @@ def _prices(tape: Tape) -> Measured:
         at_ns = est.grid(start_ns + offset_ns, end_ns, step_ns)
         return np.diff(est.last_at(quotes.ts_ns, log_mid, at_ns)) if len(at_ns) else np.zeros(0)
 
-    second = returns(SECOND_NS)
+    tenth, second = returns(SECOND_NS // 10), returns(SECOND_NS)
     ten = np.concatenate([returns(10 * SECOND_NS, k * SECOND_NS) for k in range(10)])
     size_acf = est.autocorrelation(np.abs(second), 60)
     # The variation of each second is what its five parts add up to.
@@ -160,7 +160,7 @@ def _prices(tape: Tape) -> Measured:
     volume = est.summed(prints.ts_ns, prints.qty_lots, est.grid(start_ns, end_ns, SECOND_NS))[: len(realised)]
     return Measured(
         {
-            "returns.deviation_1s_bp": float(second.std() * 1e4) if len(second) else math.nan,
+            "returns.deviation_1s_bp": est.deviation(second) * 1e4,
             "returns.acf_1s": float(est.autocorrelation(second, 1)[1]),
             "returns.acf_orders": float(est.autocorrelation(np.diff(_orders(tape).price), 1)[1]),
             "returns.kurtosis_1s": est.excess_kurtosis(second),
@@ -168,9 +168,7 @@ def _prices(tape: Tape) -> Measured:
             "returns.size_acf_1s_1_10": float(size_acf[1:11].mean()),
             "returns.size_acf_1s_11_60": float(size_acf[11:61].mean()),
             "returns.hill_1s": est.hill(second, 0.1),
-            "returns.signature": est.ratio(returns(SECOND_NS // 10).var() * 100, ten.var())
-            if len(ten)
-            else math.nan,
+            "returns.signature": 100 * est.ratio(est.deviation(tenth), est.deviation(ten)) ** 2,
             "returns.volume_volatility_1s": _log_correlation(volume, realised),
         },
         {"returns_1s": _density(second)},
@@ -291,10 +289,10 @@ def _flow(tape: Tape) -> Measured:
             "impact.adverse_1s": est.ratio(est.mean((a_second_on - mids[later]) * side[later]), half),
         },
         {
-            "response": (lags.astype(np.float64), responses / max(float(moves.std()), 1e-9)),
+            "response": (lags.astype(np.float64), responses / (est.deviation(moves) or math.nan)),
             "impact": (
                 volume / est.mean(np.abs(pair_flow)),
-                impact / max(est.mean(np.abs(pair_moves)), 1e-9),
+                impact / (est.mean(np.abs(pair_moves)) or math.nan),
             ),
         },
     )

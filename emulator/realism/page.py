@@ -49,7 +49,8 @@ def _document(made: Report) -> Iterator[str]:
     yield from _table(made.rows)
     yield "<h2>Where the ranges come from</h2><p>"
     yield "A range is what real markets have, widened for what short samples do by chance: a value inside says that "
-    yield "nobody would wonder, not that it is the truth. Recordings cover minutes of one night, bars a month.</p><dl>"
+    yield "nobody would wonder, not that it is the truth. The recordings are of two assets in busy markets, minutes of "
+    yield "one night; a market of another kind may leave a range and be true to its own.</p><dl>"
     for key, text in sources().items():
         yield f'<dt id="{key}">{key}</dt><dd>{escape(text)}</dd>'
     yield "</dl></main></body></html>\n"
@@ -129,7 +130,7 @@ def _returns(made: Report) -> Iterator[str]:
             (Look.GUIDE, "normal"),
         ),
     )
-    yield from _figure(chart, "Fat tails and a high peak.", note)
+    yield from _figure(chart, "Real tails are fat, and the peak is high.", note)
 
 
 def _size_acf(made: Report) -> Iterator[str]:
@@ -156,7 +157,9 @@ def _depth(made: Report) -> Iterator[str]:
             real,
             _MEAN,
         )
-        yield from _figure(chart, "The touch is a wall; what stands behind it is thin.", note)
+        yield from _figure(
+            chart, "The touch of a real large-tick book is a wall; what stands behind it is thin.", note
+        )
 
 
 def _tail(name: str, title: str, x: Axis, low: float, said: str) -> Callable[[Report], Iterator[str]]:
@@ -210,9 +213,9 @@ def _impact(made: Report) -> Iterator[str]:
     if curves := made.curves.get("impact"):
         real, note = band("impact")
         x = np.geomspace(0.01, 10, 30)
-        middle = float(
-            np.exp(np.mean([np.log(y[y > 0] / np.sqrt(v[y > 0])).mean() for v, y in curves if (y > 0).any()]))
-        )
+        # The square root through the middle of the points.
+        ratios = np.concatenate([y[y > 0] / np.sqrt(v[y > 0]) for v, y in curves])
+        middle = float(np.median(ratios)) if len(ratios) else math.nan
         chart = Chart(
             "Impact",
             Axis("|net volume| of 2 s, of its mean", log=True, low=0.01, high=10),
@@ -221,7 +224,9 @@ def _impact(made: Report) -> Iterator[str]:
             real,
             ((Look.WINDOW, "a window"), (Look.GUIDE, "square root")),
         )
-        yield from _figure(chart, "Twice the volume moves the price less than twice as far.", note)
+        yield from _figure(
+            chart, "In real markets twice the volume moves the price less than twice as far.", note
+        )
 
 
 _PLOTS: Sequence[Callable[[Report], Iterator[str]]] = (
@@ -232,7 +237,7 @@ _PLOTS: Sequence[Callable[[Report], Iterator[str]]] = (
         "Spread",
         Axis("spread, ticks", log=True, low=1, high=1_000),
         Axis("share of time", log=True, low=1e-6, high=1),
-        "Mostly at rest on one tick; open for moments while the price moves.",
+        "Real books of these markets rest at one tick, and open for moments while the price moves.",
     ),
     _depth,
     _tail(
@@ -240,14 +245,14 @@ _PLOTS: Sequence[Callable[[Report], Iterator[str]]] = (
         "Sizes of market orders",
         Axis("size, of the median", log=True, low=1e-2, high=1e3),
         1e-4,
-        "A power law: a few orders carry most of the volume.",
+        "Real sizes follow a power law: a few orders carry most of the volume.",
     ),
     _tail(
         "durations",
         "Durations between market orders",
         Axis("duration, of the mean", log=True, low=1e-3, high=50),
         1e-4,
-        "Orders come in clusters: more short and more long gaps than chance would make.",
+        "Real orders come in clusters: more short and more long gaps than chance would make.",
     ),
     _hours,
     _impact,
@@ -263,13 +268,13 @@ _PLOTS: Sequence[Callable[[Report], Iterator[str]]] = (
         "Memory of order signs",
         Axis("lag, orders", log=True, low=1, high=400),
         Axis("autocorrelation", log=True, low=1e-3, high=1),
-        "Large orders are worked in pieces, so buys follow buys for long.",
+        "Real traders work large orders in pieces, so buys follow buys for long.",
     ),
     _line(
         "imbalance",
         "Queues foretell the next move",
         Axis("share of the best bid in the touch", low=0, high=1),
         Axis("P(next move is up)", low=0, high=1),
-        "The side with the shorter queue gives way.",
+        "In real books the side with the shorter queue tends to give way.",
     ),
 )
