@@ -9,7 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.table import Table
 from rich.text import Text
 
-from emulator.config import ConfigError, Layer, judge, read_file, read_preset, whole
+from emulator.config import ConfigError, Kind, Layer, judge, read_file, read_preset, whole
 from emulator.parquet import TABLES, Job, Part, generate
 from emulator.presets import market
 from reactor.runner import Run
@@ -38,12 +38,12 @@ def job(
     if config.origin not in (None, config.start):
         raise ConfigError("origin: files begin where the tape does; leave it out")
     run = Run(config.seed, config.start, listing.instrument, listing.manifest)
-    return Job(run, int(str(judge("--minutes", MINUTES, minutes))), out)
+    return Job(run, _count("--minutes", MINUTES, minutes), out)
 
 
 def run(asked: Job, workers: str, console: Console) -> None:
     """Do it, with a bar of minutes, and print what was written."""
-    processes = int(str(judge("--workers", WORKERS, workers)))
+    processes = _count("--workers", WORKERS, workers)
     columns = (
         BarColumn(),
         MofNCompleteColumn(),
@@ -65,3 +65,9 @@ def run(asked: Job, workers: str, console: Console) -> None:
         table.add_row(name, f"{made['tables'][name]['rows']:,}", made["tables"][name]["content_hash"])
     table.add_row("all", f"{made['rows']:,}", made["content_hash"])
     console.print(table)
+
+
+def _count(flag: str, kind: Kind, text: str) -> int:
+    value = judge(flag, kind, text)
+    assert isinstance(value, int)
+    return value

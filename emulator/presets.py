@@ -88,9 +88,9 @@ def market(layers: Sequence[Layer], name: str | None, parameters: Layer | None) 
         raise ConfigError(
             f"{places['markets']}: one at a time; choose with --market from {', '.join(config.markets)}"
         )
-    return config, with_values(
-        found[0], parameters.values, parameters.place("parameters")
-    ) if parameters else found[0]
+    if parameters:
+        return config, with_values(found[0], parameters.values, parameters.place("parameters"))
+    return config, found[0]
 
 
 def shown(preset: Preset) -> Iterator[str]:

@@ -7,13 +7,17 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from emulator.config import Config, ConfigError, Layer, load, merge, presets, read_file, read_preset
 from emulator.presets import get_preset, listings
-from reactor.types import Kind
+from emulator.run import exchanges
+from reactor.runner import Run, Runner
+from reactor.types import BLOCK_NS, SECOND_NS, Kind
 from venues.registry import LISTED, VENUES, funding_model
 
+ORIGIN_NS = 1_767_225_600 * SECOND_NS  # 2026-01-01T00:00Z
 SEVEN = (
     "binance_futures_btc",
     "binance_spot_btc",
@@ -127,6 +131,27 @@ def test_a_preset_changes_nothing_but_what_it_says() -> None:
     assert default.listings == tuple(LISTED.values())
     with pytest.raises(ValueError, match="markets"):
         _ = default.manifest
+
+
+def test_what_is_served_is_what_is_generated() -> None:
+    """A preset's market lives by the preset's manifest on a socket too, minute for minute."""
+    preset = get_preset("hyperliquid_perp_sol")
+    config = load(
+        [read_preset(preset.name), Layer(str, {"manifest": {"hyperliquid:SOL": {"drift": 2.0}}})], VENUES
+    )
+    ((_, exchange),) = exchanges(config, VENUES, ORIGIN_NS)
+    served = exchange.market("SOL")
+    assert served is not None
+    (listing,) = listings(config, {})
+    assert listing.manifest.drift == 2.0
+    made = Runner(Run(config.seed, ORIGIN_NS, listing.instrument, listing.manifest)).market
+    span = ORIGIN_NS, ORIGIN_NS + 2 * BLOCK_NS
+    ours, theirs = made.window(*span), served.window(*span)
+    for table in ("quotes", "prints", "levels"):
+        for column in getattr(ours, table).__dataclass_fields__:
+            assert np.array_equal(
+                getattr(getattr(ours, table), column), getattr(getattr(theirs, table), column)
+            )
 
 
 # ---------------------------------------------------------------- commands
