@@ -46,7 +46,7 @@ def _document(made: Report) -> Iterator[str]:
     for draw in _PLOTS:
         yield from draw(made)
     yield "</div>\n<h2>Facts</h2>"
-    yield '<p class="soft">Light: the range. Dark: what was recorded of real markets. The dot: the median of the windows.</p>'
+    yield '<p class="soft">Light: the range. Dark: what was recorded of real markets. The dot: the median.</p>'
     yield from _table(made.rows)
     yield "<h2>Where the ranges come from</h2><p>"
     yield "A range is what real markets have, widened for what short samples do by chance: a value inside says that "
