@@ -7,17 +7,17 @@ a minute and nothing reads a book. Prices are integers in 1e-8 quote units, rate
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from reactor.bars import Interval
+from reactor.bars import QUARTER_NS, Interval
 from reactor.single_asset import HyperSynthReactor
 from reactor.types import BLOCK_NS, DAY_NS, SECOND_NS, Column, Columns, Instrument
 from venues.binance.rules import funding_of
-from venues.funding import nearest
+from venues.funding import HOUR_NS, nearest
 
 BASIS_SECONDS = 30
 SETTLE_SECONDS = 3_600
@@ -132,12 +132,55 @@ class Samples(Columns):
     close_e8: Column
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Sampling:
-    """How a price is known by its seconds, and how by whole minutes, without its seconds."""
+    """How a price is known by its seconds, and how by whole minutes, without its seconds.
+
+    What was worked through once is kept: hours of seconds as minutes, days of minutes as quarters of an hour.
+    """
 
     seconds: Callable[[HyperSynthReactor, int, int], Samples]
     minutes: Callable[[HyperSynthReactor, int, int], Samples]
+    _kept: WeakKeyDictionary[HyperSynthReactor, dict[tuple[int, int], Samples]] = field(
+        default_factory=WeakKeyDictionary, repr=False
+    )
+
+    def by_minutes(self, market: HyperSynthReactor, start_ns: int, end_ns: int) -> Samples:
+        """Whole minutes [start_ns, end_ns), of their seconds, in pieces of which none crosses a minute."""
+        return self._pieces(market, start_ns, end_ns, self.seconds, HOUR_NS, BLOCK_NS)
+
+    def by_quarters(self, market: HyperSynthReactor, start_ns: int, end_ns: int) -> Samples:
+        """Whole minutes [start_ns, end_ns), without their seconds, in pieces of which none crosses a quarter."""
+        return self._pieces(market, start_ns, end_ns, self.minutes, DAY_NS, QUARTER_NS)
+
+    def _pieces(
+        self,
+        market: HyperSynthReactor,
+        start_ns: int,
+        end_ns: int,
+        source: Callable[[HyperSynthReactor, int, int], Samples],
+        span_ns: int,
+        piece_ns: int,
+    ) -> Samples:
+        """Whole spans in kept pieces, what is left at both ends as it comes."""
+        kept = self._kept.setdefault(market, {})
+
+        def whole(span: int) -> Samples:
+            if (span_ns, span) not in kept:
+                edges = np.arange(span * span_ns, (span + 1) * span_ns + 1, piece_ns)
+                pieces = _merge(source(market, span * span_ns, (span + 1) * span_ns), edges)
+                if len(kept) == SPANS_KEPT:
+                    del kept[next(iter(kept))]
+                kept[span_ns, span] = pieces
+            return kept[span_ns, span]
+
+        first, last = -(-start_ns // span_ns), end_ns // span_ns
+        if first >= last:
+            return source(market, start_ns, end_ns)
+        # The newest first: what a tape carries from day to day grows from the origin into the past.
+        spans = [whole(span) for span in reversed(range(first, last))][::-1]
+        head, tail = source(market, start_ns, first * span_ns), source(market, last * span_ns, end_ns)
+        return Samples.join([head, *spans, tail])
 
 
 def candles(
@@ -152,20 +195,32 @@ def candles(
         return Candles(*[np.zeros(0, np.int64)] * 7)
     edges = np.array([*starts, interval.next(starts[-1])])
     end_ns = min(int(edges[-1]), now_ns + 1)
-    short = 0 < interval.length_ns < SHORT_NS
-    fine_ns = starts[0] if short else end_ns // BLOCK_NS * BLOCK_NS
-    rows = Samples.join(
-        [sampling.minutes(market, starts[0], fine_ns), sampling.seconds(market, fine_ns, end_ns)]
-    )
-    first = np.searchsorted(rows.ts_ns, edges)
+    minute_ns = end_ns // BLOCK_NS * BLOCK_NS
+    pieces = sampling.by_minutes if 0 < interval.length_ns < QUARTER_NS else sampling.by_quarters
+    rows = [pieces(market, starts[0], minute_ns), sampling.seconds(market, minute_ns, end_ns)]
+    bars = _merge(Samples.join(rows), edges)
     return Candles(
         open_ns=edges[:-1],
         close_ns=edges[1:],
-        open_e8=rows.open_e8[first[:-1]],
-        high_e8=np.maximum.reduceat(rows.high_e8, first[:-1]),
-        low_e8=np.minimum.reduceat(rows.low_e8, first[:-1]),
-        close_e8=rows.close_e8[first[1:] - 1],
+        open_e8=bars.open_e8,
+        high_e8=bars.high_e8,
+        low_e8=bars.low_e8,
+        close_e8=bars.close_e8,
         seconds=-((edges[:-1] - np.minimum(edges[1:], end_ns)) // SECOND_NS),
+    )
+
+
+def _merge(rows: Samples, edges: Column) -> Samples:
+    """Rows in time order as bars [edges[i], edges[i + 1]), of those there are any of."""
+    bounds = np.searchsorted(rows.ts_ns, edges)
+    some = np.flatnonzero(np.diff(bounds))
+    first, last = bounds[some], bounds[some + 1] - 1
+    return Samples(
+        ts_ns=edges[some],
+        open_e8=rows.open_e8[first],
+        high_e8=np.maximum.reduceat(rows.high_e8, first),
+        low_e8=np.minimum.reduceat(rows.low_e8, first),
+        close_e8=rows.close_e8[last],
     )
 
 
@@ -209,8 +264,8 @@ def _premium_samples(step_ns: int, market: HyperSynthReactor, start_ns: int, end
     return _flat(np.arange(start_ns, end_ns, step_ns), market.premiums_e8(start_ns, end_ns, step_ns))
 
 
-SHORT_NS = 15 * BLOCK_NS
 BASIS_MINUTES = 3
+SPANS_KEPT = 1_024  # of a price and a market
 INDEX = Sampling(_index_seconds, _index_minutes)
 MARK = Sampling(_mark_seconds, _mark_minutes)
 PREMIUM = Sampling(partial(_premium_samples, 5 * SECOND_NS), partial(_premium_samples, BLOCK_NS))

@@ -14,7 +14,7 @@ import numpy as np
 import orjson
 
 from reactor.single_asset import HyperSynthReactor
-from reactor.types import BLOCK_NS, SECOND_NS
+from reactor.types import BLOCK_NS, DAY_NS, SECOND_NS
 from venues.base import VenueError
 from venues.binance.mark import (
     INDEX,
@@ -173,8 +173,11 @@ def candles_of(sampling: Sampling, market_of_call: Callable[[Call], HyperSynthRe
     if interval is None or call.params["interval"] == "1s":
         raise VenueError("BAD_INTERVAL")
     start_ns, end_ns = span(call, interval.start(market.listed_ns))
-    starts = interval.starts(max(start_ns, market.listed_ns), end_ns)
-    starts = starts[:limit] if "startTime" in call.params else starts[-limit:]
+    start_ns, span_ns = max(start_ns, market.listed_ns), limit * (interval.length_ns or 31 * DAY_NS)
+    if "startTime" in call.params:
+        starts = interval.starts(start_ns, min(end_ns, start_ns + span_ns))[:limit]
+    else:
+        starts = interval.starts(max(start_ns, end_ns - span_ns), end_ns)[-limit:]
     bars = candles(sampling, market, interval, starts, call.now_ns)
     columns = {
         "t": bars.open_ns,
