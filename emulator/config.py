@@ -18,7 +18,7 @@ from typing import TypeAlias, TypeVar
 
 import yaml
 
-from reactor.clock import FASTEST
+from reactor.clock import FASTEST, LATENCY_FORMS, LatencyModel
 from reactor.manifest import ASSET_PARAMETERS, ManifestError, SimulationManifest
 from reactor.profiles import known_with
 from reactor.types import BLOCK_NS, SECOND_NS, TICK_NS
@@ -27,6 +27,7 @@ from venues.base import Listing, VenueProtocol
 PRESETS = Path(__file__).with_name("configs")
 SPEED_LIMIT = 10_000
 NEVER = math.inf
+AT_ONCE, OF_MARKET = "none", "market"  # latencies without a model, and with that of each market
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 T = TypeVar("T")
@@ -171,11 +172,19 @@ def _instant(value: object) -> int | None:
     return since_ns - since_ns % TICK_NS
 
 
+def _latency(value: object) -> str:
+    text = _text(value)
+    if text not in (AT_ONCE, OF_MARKET):
+        LatencyModel.parse(text)
+    return text
+
+
 FLAG = Kind("true or false", _flag)
 HOST = Kind("a host name or address", _host)
 INSTANT = Kind("now or an ISO 8601 time from 2000 to 2199", _instant)
 ASSETS = Kind("parameters by asset, as in {DOGE: {initial_price: 0.2}}", _assets)
 DELIVERY = _one_of("realtime", "lossless")
+LATENCY = Kind(f"{AT_ONCE}, {OF_MARKET}, or {LATENCY_FORMS}", _latency)
 LEVEL = _one_of("debug", "info", "warning", "error")
 LIFETIME = _or(whole(1, 10 * 365 * 86_400), {"venue": None, "never": NEVER})
 MANIFEST = Kind("parameters by market, as in {venue:symbol: {volatility: 0.6}}", _changes)
@@ -244,6 +253,11 @@ class Config:
         "realtime",
         DELIVERY,
         "Towards clients that read too slowly: realtime closes them as the venue does, lossless waits.",
+    )
+    latency: str = _setting(
+        AT_ONCE,
+        LATENCY,
+        "How much later than it happens a stream tells of it; market is each market's own staleness.",
     )
     socket_lifetime: float | None = _setting(
         None,

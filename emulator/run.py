@@ -5,9 +5,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 
-from emulator.config import Config, changed, chosen, stocked
+from emulator.config import AT_ONCE, OF_MARKET, Config, changed, chosen, stocked
+from reactor.clock import LatencyModel
+from reactor.runner import staleness
+from reactor.single_asset import HyperSynthReactor
 from reactor.types import SECOND_NS
 from reactor.unified_market import MarketOrchestrationCore
 from venues.base import (
@@ -32,12 +36,22 @@ def exchanges(
     markets = [(row.instrument, row.manifest) for row in listings]
     world = MarketOrchestrationCore(seed=config.seed, origin_ns=origin_ns, markets=markets)
     wanted = config.markets or [row.instrument.market for venue in registry for row in venue.listings]
+    lateness = _lateness(config)
     views = []
     for venue in chosen(config, every):
         instruments = [row.instrument for row in venue.listings]
         listed = {row.symbol: row.market for row in instruments if row.market in wanted}
-        views.append((venue, Exchange(world, listed)))
+        views.append((venue, Exchange(world, listed, lateness=lateness)))
     return views
+
+
+def _lateness(config: Config) -> Callable[[HyperSynthReactor], LatencyModel] | None:
+    if config.latency == AT_ONCE:
+        return None
+    if config.latency == OF_MARKET:
+        return cache(lambda market: staleness(market.skeleton.manifest))
+    model = LatencyModel.parse(config.latency)
+    return lambda _: model
 
 
 def channels(

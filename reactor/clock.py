@@ -15,12 +15,13 @@ import numpy as np
 
 from reactor.fixed import NORMAL_Q16, ONE, exp_q16
 from reactor.rng import stream
-from reactor.types import TICK_NS, Column
+from reactor.types import MS_NS, TICK_NS, Column
 
 FASTEST: Final = math.inf  # the pace of a clock that never waits
 FOREVER_NS: Final = 1 << 63  # later than any instant
 DELAY_MAX_NS: Final = (1 << 31) - 1  # about 2.1 s
 SIGMA_MAX: Final = 4.0
+LATENCY_FORMS: Final = "fixed DELAY, jittery LEAST JITTER, log-normal MEDIAN SIGMA MOST, all but sigma in ms"
 _IDS = 4_096  # drawn at a time
 
 
@@ -103,7 +104,7 @@ class LatencyModel:
     def jittery(cls, least_ns: int, jitter_ns: int) -> Self:
         """Uniform on [least_ns, least_ns + jitter_ns]."""
         _check(least_ns, jitter_ns, least_ns + jitter_ns)
-        return cls(least_ns + (np.arange(ONE, dtype=np.int64) * (jitter_ns + 1) >> 16))
+        return cls(least_ns + (np.arange(ONE, dtype=np.int64) * jitter_ns // (ONE - 1)))
 
     @classmethod
     def log_normal(cls, median_ns: int, sigma: float, bound_ns: int) -> Self:
@@ -114,6 +115,21 @@ class LatencyModel:
         exponents = NORMAL_Q16 * round(sigma * ONE) >> 16
         return cls(np.minimum(exp_q16(exponents, median_ns), bound_ns))
 
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """A model as one writes it: "fixed 5" ms, "jittery 2 3" (2 to 5 ms), "log-normal 20 0.7 400" (at most 400 ms).
+
+        ValueError on anything else.
+        """
+        match text.split():
+            case ["fixed", delay]:
+                return cls.fixed(_ns(delay))
+            case ["jittery", least, jitter]:
+                return cls.jittery(_ns(least), _ns(jitter))
+            case ["log-normal", median, sigma, bound]:
+                return cls.log_normal(_ns(median), float(sigma), _ns(bound))
+        raise ValueError(f"{text!r} is no latency; allowed: {LATENCY_FORMS}")
+
     @property
     def bound_ns(self) -> int:
         """No delay is longer."""
@@ -122,6 +138,10 @@ class LatencyModel:
     def of(self, seed: int, *path: str) -> Latency:
         """The latency of one thing, a channel of a market say: what is drawn depends on (seed, path) and an id."""
         return Latency(self, seed, path)
+
+
+def _ns(ms: str) -> int:
+    return round(float(ms) * MS_NS)
 
 
 def _check(*delays_ns: int) -> None:

@@ -9,11 +9,12 @@ socket, and no input a client sends makes them raise.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol, Self, TypeAlias
 
+from reactor.clock import Latency, LatencyModel
 from reactor.manifest import SimulationManifest
 from reactor.profiles import Assets
 from reactor.single_asset import HyperSynthReactor
@@ -210,13 +211,14 @@ class Listing:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Exchange:
-    """A venue's view of one run: its own markets by native symbol (they come to life on first use), and what
-    its clients have used of their limits.
+    """A venue's view of one run: its own markets by native symbol (they come to life on first use), what its
+    clients have used of their limits, and how late a market's news are, where they are.
     """
 
     world: MarketOrchestrationCore
     markets: Mapping[str, str]  # native symbol -> market id, in the venue's order of listing
     usage: Usage = field(default_factory=Usage)
+    lateness: Callable[[HyperSynthReactor], LatencyModel] | None = None
 
     def market(self, symbol: str) -> HyperSynthReactor | None:
         """The market of this native symbol, None if the venue does not list it."""
@@ -225,6 +227,12 @@ class Exchange:
 
     def __iter__(self) -> Iterator[HyperSynthReactor]:
         return (self.world.market(m) for m in self.markets.values())
+
+    def latency(self, market: HyperSynthReactor, *channel: str) -> Latency | None:
+        """When a channel of a market, by its own words, tells its news; None where at once."""
+        if self.lateness is None:
+            return None
+        return self.lateness(market).of(self.world.seed, market.instrument.market, *channel)
 
 
 class Occasion(StrEnum):

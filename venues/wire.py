@@ -98,6 +98,18 @@ class Ragged:
 Values: TypeAlias = Column | Sequence[str] | Ragged
 
 
+def cut(columns: Mapping[str, Values], start: int, stop: int) -> dict[str, Values]:
+    """Of all these columns, the rows [start, stop)."""
+    return {name: _cut(values, start, stop) for name, values in columns.items()}
+
+
+def _cut(values: Values, start: int, stop: int) -> Values:
+    if not isinstance(values, Ragged):
+        return values[start:stop]
+    first, last = np.append(0, values.ends)[[start, stop]].tolist()
+    return Ragged(values.ends[start:stop] - first, cut(values.columns, first, last))
+
+
 def declare(text: str, kinds: Mapping[str, Callable[[str], Part]]) -> tuple[Part, ...]:
     """A message as its own text, with `<name:kind>` where a column goes, or `<name>` for a plain integer.
 

@@ -162,6 +162,24 @@ def test_pages_tell_every_event_once_and_in_order(name: str, times: list[int], c
     assert seen == list(zip(ids.tolist(), whole_ns.tolist(), strict=True))
 
 
+def test_latencies_as_one_writes_them() -> None:
+    """In ms."""
+    assert set(LatencyModel.parse("fixed 2.5").delays_ns.tolist()) == {2_500_000}
+    jittery = LatencyModel.parse("jittery 2 3").delays_ns
+    assert (jittery[0], jittery[-1]) == (2 * MS_NS, 5 * MS_NS)
+    told = LatencyModel.parse("log-normal 20 0.7 400").delays_ns
+    assert told.tolist() == MODELS["log-normal"].delays_ns.tolist()
+
+
+@pytest.mark.parametrize(
+    "text", ["", "5", "fixed", "fixed five", "fixed 1 2", "jittery 2", "fixed -1", "fixed nan"]
+)
+def test_what_is_no_latency_is_refused(text: str) -> None:
+    """With what one could have written, or what is out of range."""
+    with pytest.raises(ValueError):
+        LatencyModel.parse(text)
+
+
 @pytest.mark.parametrize(
     "make",
     [

@@ -102,7 +102,8 @@ class Binance:
             return channel(topic, stream, exchange, self.api.decimals)
         market = exchange.market(topic.symbol.removesuffix(PERPETUAL))
         assert market is not None, topic
-        return StreamChannel(topic, stream, market, self.api.decimals)
+        latency = exchange.latency(market, topic.channel, *topic.options)
+        return StreamChannel(topic, stream, market, self.api.decimals, latency)
 
     def handle(self, request: HttpRequest, exchange: Exchange, now_ns: int) -> HttpResponse:
         return handle(self.api, request, exchange, now_ns)

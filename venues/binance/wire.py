@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 from itertools import pairwise
 from math import gcd
 from typing import Protocol, TypeAlias
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from reactor.bars import Bars, Interval
 from reactor.book import Ladder
+from reactor.clock import Latency
 from reactor.single_asset import HyperSynthReactor
 from reactor.types import (
     BLOCK_NS,
@@ -34,7 +35,7 @@ from reactor.types import (
     Side,
 )
 from venues.base import PAGE_NS, Page, Topic, VenueError
-from venues.wire import Choice, Decimal, Each, Int, Part, Ragged, Scale, Values, declare, encode, pack
+from venues.wire import Choice, Decimal, Each, Int, Part, Ragged, Scale, Values, cut, declare, encode, pack
 
 US_NS = 1_000
 HOUR_NS = 3_600 * SECOND_NS
@@ -506,19 +507,59 @@ def stream_topic(
     return Topic(channel, symbol.upper(), (option,) if option else (), dress)
 
 
-class StreamChannel:
-    """The frames of one market's stream. A subscriber gets no snapshot: on this venue it asks for one over REST."""
+def late(before: Rows, rows: Rows, latency: Latency, start_ns: int) -> list[Rows]:
+    """What of two pages' rows is told in the second, which starts at start_ns: each row later by its latency.
 
-    def __init__(self, topic: Topic, stream: Stream, market: HyperSynthReactor, decimals: int) -> None:
+    A row is ready at the time "T" it tells of, if that lies in the last tick before it was due, else when it was due.
+    It is told, at its new event time "E", so much later, and due at the end of that tick.
+    """
+    ready_ns = np.concatenate([_ready_ns(*page) for page in (before, rows)])
+    run, told_ns = latency.told(ready_ns, ready_ns // TICK_NS, start_ns, start_ns + PAGE_NS)
+    parts: list[Rows] = []
+    first = 0
+    for due, columns in (before, rows):
+        start, stop = (min(max(edge - first, 0), len(due)) for edge in (run.start, run.stop))
+        told = told_ns[first + start - run.start : first + stop - run.start]
+        dated: dict[str, Values] = {"E": told + 1} if "E" in columns else {}
+        parts.append((boundary(told, TICK_NS), {**cut(columns, start, stop), **dated}))
+        first += len(due)
+    return parts
+
+
+def _ready_ns(due: Column, columns: Mapping[str, Values]) -> Column:
+    """Just before a boundary, where something is due there without a time of its own."""
+    happened_ns = np.asarray(columns.get("T", due))
+    return np.where((due - TICK_NS <= happened_ns) & (happened_ns < due), happened_ns, due - 1)
+
+
+class StreamChannel:
+    """The frames of one market's stream, told at once or late.
+
+    A subscriber gets no snapshot: on this venue it asks for one over REST.
+    """
+
+    def __init__(
+        self,
+        topic: Topic,
+        stream: Stream,
+        market: HyperSynthReactor,
+        decimals: int,
+        latency: Latency | None = None,
+    ) -> None:
         unit_ns = US_NS if MICROSECONDS in topic.dress else MS_NS
         head, tail = envelope(topic)
         self._parts = (head, *parts_of(stream.text, market.instrument, decimals, unit_ns), tail)
-        self._rows = partial(stream.rows, market, cadence_ns=stream.cadences_ns["".join(topic.options)])
+        rows = partial(stream.rows, market, cadence_ns=stream.cadences_ns["".join(topic.options)])
+        self._rows = lru_cache(2)(rows) if latency else rows
+        self._latency = latency
 
     def messages(self, start_ns: int) -> tuple[Column, list[bytes]]:
         """When each message of a page is due, and its text."""
-        due_ns, columns = self._rows(start_ns=start_ns)
-        return due_ns, encode(self._parts, columns)
+        parts = [self._rows(start_ns=start_ns)]
+        if self._latency:
+            parts = late(self._rows(start_ns=start_ns - PAGE_NS), parts[0], self._latency, start_ns)
+        texts = [text for _, columns in parts for text in encode(self._parts, columns)]
+        return np.concatenate([due_ns for due_ns, _ in parts]), texts
 
     def page(self, start_ns: int) -> Page:
         return pack(start_ns, *self.messages(start_ns))
