@@ -1,0 +1,272 @@
+"""What is measured. A measure yields rows; it reads the clock and starts processes, and changes nothing."""
+
+from __future__ import annotations
+
+import selectors
+import socket
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import numpy as np
+import orjson
+
+from benchmarks.references import CLIENTS, random_walk, transport_writes
+from emulator.sdk import Emulator
+from reactor.types import MS_NS, SECOND_NS
+from reactor.unified_market import MarketOrchestrationCore
+from venues.base import Exchange, HttpRequest, VenueProtocol
+from venues.registry import VENUES
+
+ORIGIN_NS = 1_767_225_600 * SECOND_NS  # 2026-01-01 00:00 UTC
+SEED = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A figure, and the same of a reference from the same run where there is one."""
+
+    measure: str
+    subject: str
+    value: float
+    unit: str
+    reference: float | None = None
+
+    @property
+    def ratio(self) -> float | None:
+        """Ours by the reference's."""
+        return None if self.reference is None else self.value / self.reference
+
+
+def exchange(venue: VenueProtocol) -> Exchange:
+    """The venue's view of a world made anew."""
+    markets = [(row.instrument, row.manifest) for row in venue.listings]
+    world = MarketOrchestrationCore(seed=SEED, origin_ns=ORIGIN_NS, markets=markets)
+    return Exchange(world, {row.instrument.symbol: row.instrument.market for row in venue.listings})
+
+
+# ---------------------------------------------------------------- generate
+ROUNDS, BLOCKS = 5, 6
+
+
+def generate() -> Iterator[Row]:
+    """Events (prints, quotes, changes of levels) of each venue's busiest market, by one core's CPU time."""
+    walk = np.random.default_rng(SEED)
+    for venue in VENUES:
+        market = next(iter(exchange(venue)))
+        market.block(0)
+        ours, walked, k = [], [], 0
+        for _ in range(ROUNDS):
+            events, cpu_s = 0, time.process_time()
+            for _ in range(BLOCKS):
+                k += 1
+                block = market.block(k)
+                events += len(block.prints) + len(block.quotes) + len(block.levels)
+            ours.append(events / (time.process_time() - cpu_s))
+            cpu_s = time.process_time()
+            for _ in range(BLOCKS):
+                random_walk(walk, events // BLOCKS)
+            walked.append(events / (time.process_time() - cpu_s))
+        yield Row(
+            "generate",
+            market.instrument.market,
+            statistics.median(ours),
+            "events/s",
+            statistics.median(walked),
+        )
+
+
+# ---------------------------------------------------------------- klines
+INTERVALS = ("1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "8h", "12h", "1d", "3d", "1w", "1M")
+UNITS_MS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 7 * 86_400_000, "M": 30 * 86_400_000}
+REPEATS = 15
+NOW_NS = ORIGIN_NS + 30 * SECOND_NS
+
+
+def _get(path: str, query: str) -> Callable[[str], HttpRequest]:
+    return lambda interval: HttpRequest("GET", path, f"{query}&interval={interval}&limit=1000")
+
+
+def _candles(interval: str) -> HttpRequest:
+    start_ms = max(0, NOW_NS // MS_NS - 999 * int(interval[:-1]) * UNITS_MS[interval[-1]])
+    asked = {"coin": "BTC", "interval": interval, "startTime": start_ms}
+    body = orjson.dumps({"type": "candleSnapshot", "req": asked})
+    return HttpRequest("POST", "/info", headers={"content-type": "application/json"}, body=body)
+
+
+BARS: Mapping[tuple[str, str], Callable[[str], HttpRequest]] = {
+    ("binance", "klines"): _get("/api/v3/klines", "symbol=BTCUSDT"),
+    ("binance-usdm", "klines"): _get("/fapi/v1/klines", "symbol=BTCUSDT"),
+    ("binance-usdm", "markPriceKlines"): _get("/fapi/v1/markPriceKlines", "symbol=BTCUSDT"),
+    ("binance-usdm", "indexPriceKlines"): _get("/fapi/v1/indexPriceKlines", "pair=BTCUSDT"),
+    ("hyperliquid", "candleSnapshot"): _candles,
+}
+
+
+def klines() -> Iterator[Row]:
+    """A request for the newest 1,000 bars, or all since the listing, by the wall clock: the slowest interval.
+
+    The median of many, of a market whose past has been asked for before; and days, of one that nobody has asked for.
+    """
+    venues = {venue.id: venue for venue in VENUES}
+    for (venue_id, endpoint), request in BARS.items():
+        venue, history = venues[venue_id], exchange(venues[venue_id])
+        first_ms = _answer_ms(venue, request("1d"), history)
+        took_ms = {}
+        for interval in INTERVALS:
+            _answer_ms(venue, request(interval), history)
+            times = [_answer_ms(venue, request(interval), history) for _ in range(REPEATS)]
+            took_ms[interval] = statistics.median(times)
+        slowest = max(took_ms, key=lambda interval: took_ms[interval])
+        yield Row("klines", f"{venue_id} {endpoint} {slowest}", took_ms[slowest], "ms")
+        yield Row("klines, first", f"{venue_id} {endpoint} 1d", first_ms, "ms")
+
+
+def _answer_ms(venue: VenueProtocol, request: HttpRequest, history: Exchange) -> float:
+    start_s = time.perf_counter()
+    answer = venue.handle(request, history, NOW_NS)
+    took_s = time.perf_counter() - start_s
+    assert answer.status == 200, answer.body
+    return took_s * 1_000
+
+
+# ---------------------------------------------------------------- fanout
+SETTLE_S, LISTEN_S = 2.0, 10.0
+STREAMS = "/stream?streams=btcusdt@trade/btcusdt@bookTicker/btcusdt@depth@100ms"
+HANDSHAKE = (
+    "GET {} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+)
+
+
+def fanout() -> Iterator[Row]:
+    """The server's CPU time for a frame delivered to one of many clients, in real time, page making included.
+
+    The reference writes the same bytes, at the same times, to as many sockets, and does nothing else.
+    """
+    with _process(emulator) as pipe:
+        url = urlsplit(pipe.recv())
+        assert url.hostname
+        assert url.port
+        with _connections(url.hostname, url.port, HANDSHAKE.format(STREAMS).encode()) as sockets:
+            _drain(sockets, SETTLE_S)
+            cpu_s = _asked(pipe)
+            heard = _drain(sockets, LISTEN_S)
+            cpu_s = _asked(pipe) - cpu_s
+    frames = count_frames(b"".join(data for _, data in heard)) * CLIENTS
+    with _process(transport_writes) as pipe:
+        port = pipe.recv()
+        with _connections("127.0.0.1", port, b"") as sockets:
+            pipe.send(heard)
+            _drain(sockets, LISTEN_S)
+            raw_s = pipe.recv()
+            pipe.send(None)
+    yield Row("fanout", f"{CLIENTS} clients", cpu_s / frames * 1e6, "us/frame", raw_s / frames * 1e6)
+
+
+def emulator(pipe: Connection) -> None:
+    """A process that serves in real time, sends a venue's URL, and tells its CPU time when asked."""
+    with Emulator({"paused": False, "venues": ["binance"], "lazy_history": True}) as running:
+        pipe.send(running.url("binance"))
+        while pipe.recv() is not None:
+            pipe.send(time.process_time())
+
+
+def _asked(pipe: Connection) -> float:
+    pipe.send("CPU time?")
+    cpu_s: float = pipe.recv()
+    return cpu_s
+
+
+@contextmanager
+def _process(work: Callable[[Connection], None]) -> Iterator[Connection]:
+    context = get_context("spawn")
+    ours, theirs = context.Pipe()
+    process: BaseProcess = context.Process(target=work, args=(theirs,), daemon=True)
+    process.start()
+    theirs.close()  # if it fails, whoever waits for it is told
+    yield ours
+    ours.send(None)
+    process.join()
+
+
+@contextmanager
+def _connections(host: str, port: int, hello: bytes) -> Iterator[Sequence[socket.socket]]:
+    """Connections past their handshake, ready to be read."""
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.create_connection((host, port))) for _ in range(CLIENTS)]
+        for each in sockets:
+            each.sendall(hello)
+            answer = b""
+            while hello and not answer.endswith(b"\r\n\r\n"):
+                answer += each.recv(1)
+            assert answer.startswith(b"HTTP/1.1 101") or not hello, answer
+            each.setblocking(False)
+        yield sockets
+
+
+def _drain(sockets: Sequence[socket.socket], seconds: float) -> list[tuple[float, bytes]]:
+    """Read everything for so long; what the first connection was told, and when, in s."""
+    start_s, heard = time.perf_counter(), []
+    with selectors.DefaultSelector() as selector:
+        for each in sockets:
+            selector.register(each, selectors.EVENT_READ)
+        while (left_s := start_s + seconds - time.perf_counter()) > 0:
+            for key, _ in selector.select(left_s):
+                data = sockets[sockets.index(key.fileobj)].recv(1 << 20)
+                if key.fileobj is sockets[0]:
+                    heard.append((time.perf_counter() - start_s, data))
+    return heard
+
+
+def count_frames(data: bytes) -> int:
+    """How many whole frames of a server begin in these bytes, which begin with one."""
+    at = frames = 0
+    while at + 2 <= len(data):
+        size = data[at + 1]
+        if size == 126:
+            at, size = at + 2, int.from_bytes(data[at + 2 : at + 4])
+        elif size == 127:
+            at, size = at + 8, int.from_bytes(data[at + 2 : at + 10])
+        at += 2 + size
+        frames += 1
+    return frames
+
+
+# ---------------------------------------------------------------- startup
+STARTS = 3
+
+
+def startup() -> Iterator[Row]:
+    """From the command to "ready", by the wall clock; beside a Python that only imports numpy and uvicorn."""
+    program = str(Path(sys.executable).with_name("exchange-emulator"))
+    ours, bare = [], []
+    for _ in range(STARTS):
+        start_s = time.perf_counter()
+        command = (program, "serve", "--base-port", "0")
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout
+            assert any(line.strip() == "ready" for line in process.stdout)
+            ours.append(time.perf_counter() - start_s)
+            process.terminate()
+        start_s = time.perf_counter()
+        subprocess.run((sys.executable, "-c", "import numpy, uvicorn"), check=True)
+        bare.append(time.perf_counter() - start_s)
+    yield Row("startup", "serve", statistics.median(ours) * 1_000, "ms", statistics.median(bare) * 1_000)
+
+
+MEASURES: Mapping[str, Callable[[], Iterator[Row]]] = {
+    "generate": generate,
+    "klines": klines,
+    "fanout": fanout,
+    "startup": startup,
+}

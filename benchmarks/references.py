@@ -1,0 +1,64 @@
+"""The simplest programs that do something comparable: what a figure of ours stands beside.
+
+They know nothing of the emulator, and are as fast as their few lines allow.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from multiprocessing.connection import Connection
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+from uvicorn.loops.auto import auto_loop_factory
+
+CLIENTS = 50
+
+
+def random_walk(generator: np.random.Generator, events: int) -> tuple[NDArray[np.floating], ...]:
+    """A market of geometric Brownian motion and Poisson arrivals: times, prices, sizes and sides of so many events.
+
+    No book, no queues, no memory, nothing that has to agree with anything.
+    """
+    times = generator.exponential(60 / events, events).cumsum()
+    prices = 65_000 * np.exp((1e-5 * generator.standard_normal(events)).cumsum())
+    sizes = generator.lognormal(-4, 2, events)
+    sides = generator.integers(0, 2, events) * 2.0 - 1
+    return times, prices.round(2), sizes.round(5), sides
+
+
+def transport_writes(pipe: Connection) -> None:
+    """A process that writes to its connections what it is given, when it is due, and tells what CPU time that took.
+
+    It sends its port; it is sent [(delay in s, bytes)], for each of its CLIENTS; it sends the CPU time in s.
+    """
+    with asyncio.Runner(loop_factory=auto_loop_factory()) as runner:
+        runner.run(_write(pipe))
+
+
+async def _write(pipe: Connection) -> None:
+    loop, transports, complete = asyncio.get_running_loop(), list[asyncio.Transport](), asyncio.Event()
+
+    class Accepted(asyncio.Protocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            transports.append(cast(asyncio.Transport, transport))
+            if len(transports) == CLIENTS:
+                complete.set()
+
+    server = await loop.create_server(Accepted, "127.0.0.1", 0)
+    pipe.send(server.sockets[0].getsockname()[1])
+    writes: Sequence[tuple[float, bytes]] = await loop.run_in_executor(None, pipe.recv)
+    await complete.wait()
+    cpu_s, start_s = time.process_time(), loop.time()
+    for delay_s, data in writes:
+        wait_s = start_s + delay_s - loop.time()
+        if wait_s > 0:
+            await asyncio.sleep(wait_s)
+        for transport in transports:
+            transport.write(data)
+    pipe.send(time.process_time() - cpu_s)
+    await loop.run_in_executor(None, pipe.recv)
+    server.close()
