@@ -242,6 +242,101 @@ def count_frames(data: bytes) -> int:
     return frames
 
 
+# ---------------------------------------------------------------- time
+DAY_S, MINUTES_S = 86_400, 300
+MARKS = {"binance-usdm": ("markPrice@1s",), "hyperliquid": ("activeAssetCtx",)}
+KLINES = {"binance-usdm": ("markPrice@1s", "kline_1m"), "hyperliquid": ("activeAssetCtx",)}
+# Every kind of stream of a symbol, at its fastest cadence or deepest, with klines of a minute.
+_SHARED = (
+    "trade",
+    "aggTrade",
+    "bookTicker",
+    "depth@100ms",
+    "depth20@100ms",
+    "kline_1m",
+    "miniTicker",
+    "ticker",
+)
+KINDS = {
+    "binance": (*_SHARED, "ticker_1h", "avgPrice"),
+    "binance-usdm": (*_SHARED, "continuousKline_1m", "markPrice@1s"),
+    "hyperliquid": ("l2Book", "l2Book fast", "bbo", "trades", "candle", "activeAssetCtx"),
+}
+
+
+def warp() -> Iterator[Row]:
+    """Steps of a clock whose clients take raw bytes, one connection a venue, by the server's CPU time.
+
+    How long a day takes of what is told without living through it, and how many virtual seconds a second has of all
+    there is to tell.
+    """
+    for subject, assets, told in (
+        ("marks and funding", ["BTC"], MARKS),
+        ("the same and klines of a minute", ["BTC"], KLINES),
+    ):
+        yield Row("time", f"24 h of {subject}", _step_s(DAY_S, assets, told), "s")
+    busiest = {"binance": KINDS["binance"]}
+    for subject, assets, told in (
+        ("a symbol", ["BTC"], busiest),
+        ("3 venues, 3 symbols", ["BTC", "ETH", "SOL"], KINDS),
+    ):
+        factor = MINUTES_S / _step_s(MINUTES_S, assets, told)
+        yield Row("time", f"{subject}, all streams", factor, "x real time")
+
+
+def stepping(pipe: Connection) -> None:
+    """A process that serves, sends its venues' URLs, and answers each step it is sent with the CPU time of it."""
+    with Emulator({"socket_lifetime": "never", "lazy_history": True}) as running:
+        pipe.send({venue_id: running.url(venue_id) for venue_id in KINDS})
+        while (seconds := pipe.recv()) is not None:
+            cpu_s = time.process_time()
+            running.clock.advance(seconds)
+            pipe.send(time.process_time() - cpu_s)
+
+
+def _step_s(seconds: int, assets: Sequence[str], told: Mapping[str, Sequence[str]]) -> float:
+    with _process(stepping) as pipe, ExitStack() as stack, selectors.DefaultSelector() as selector:
+        urls: Mapping[str, str] = pipe.recv()
+        for venue_id, streams in told.items():
+            url = urlsplit(urls[venue_id])
+            each = stack.enter_context(socket.create_connection((url.hostname, url.port)))
+            names = [f"{asset.lower()}usdt@{name}" for asset in assets for name in streams]
+            path, asked = "/stream?streams=" + "/".join(names), []
+            if venue_id == "hyperliquid":
+                path, asked = "/ws", [_subscription(asset, name) for asset in assets for name in streams]
+            each.sendall(HANDSHAKE.format(path).encode())
+            _await(each, b"\r\n\r\n", 1)
+            each.sendall(b"".join(asked))
+            _await(each, b'"subscriptionResponse"', len(asked))
+            selector.register(each, selectors.EVENT_READ)
+        selector.register(pipe, selectors.EVENT_READ)
+        pipe.send(seconds)
+        while True:
+            for key, _ in selector.select():
+                if key.fileobj is pipe:
+                    took_s: float = pipe.recv()
+                    return took_s
+                assert isinstance(key.fileobj, socket.socket)
+                assert key.fileobj.recv(1 << 20), "closed"
+
+
+def _await(each: socket.socket, word: bytes, times: int) -> None:
+    """Read until the word has come so often."""
+    data = b""
+    while data.count(word) < times:
+        data += each.recv(1 << 16)
+
+
+def _subscription(coin: str, name: str) -> bytes:
+    """A request for a stream, as a client's frame."""
+    kind, _, fast = name.partition(" ")
+    asked = {"type": kind, "coin": coin} | ({"fast": True} if fast else {})
+    asked |= {"interval": "1m"} if kind == "candle" else {}
+    text = orjson.dumps({"method": "subscribe", "subscription": asked})
+    assert len(text) < 126
+    return bytes((0x81, 0x80 | len(text), 0, 0, 0, 0)) + text
+
+
 # ---------------------------------------------------------------- startup
 STARTS = 3
 
@@ -268,5 +363,6 @@ MEASURES: Mapping[str, Callable[[], Iterator[Row]]] = {
     "generate": generate,
     "klines": klines,
     "fanout": fanout,
+    "time": warp,
     "startup": startup,
 }
