@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import Sequence
 from contextlib import closing, suppress
 from hashlib import sha256
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -102,6 +104,14 @@ async def test_a_paused_stream_waits() -> None:
     assert not done
     clock.paused = False
     assert b"b " in await first
+
+
+def test_the_example_in_the_documents_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    """It prints a line for each page of a minute."""
+    page = (Path(__file__).parents[2] / "docs" / "time.md").read_text()
+    (example,) = re.findall(r"```python\n(from [^`]*)```", page)
+    exec(example, {})
+    assert len(re.findall(r"^\d{4,} bytes of WebSocket frames$", capsys.readouterr().out, re.MULTILINE)) == 6
 
 
 def test_a_socket_that_a_venue_refuses_is_an_error() -> None:
