@@ -53,13 +53,17 @@ def in_company(served: Served) -> None:
         served.post("/clock/advance", seconds=SECONDS / 8)
 
 
-def twenty_times_faster(served: Served) -> None:
+def twenty_times_faster(served: Served, speed: float | str = 20) -> None:
     end_ns = served.get("/clock")["now_ns"] + SECONDS * 1_000_000_000
-    served.post("/clock/speed", speed=20)
+    served.post("/clock/speed", speed=speed)
     served.post("/clock/resume")
     while served.get("/clock")["now_ns"] < end_ns:
         time.sleep(0.1)
     served.post("/clock/pause")
+
+
+def as_fast_as_it_is_read(served: Served) -> None:
+    twenty_times_faster(served, "max")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +79,7 @@ class Circumstance:
     @property
     def exact(self) -> bool:
         """Whether it ends at the very instant that the others do."""
-        return self.passing is not twenty_times_faster
+        return self.passing not in (twenty_times_faster, as_fast_as_it_is_read)
 
 
 def run(circumstance: Circumstance) -> Told:
@@ -137,6 +141,7 @@ CIRCUMSTANCES = [
     pytest.param(Circumstance("in uneven steps", in_uneven_steps)),
     pytest.param(Circumstance("in company", in_company)),
     pytest.param(Circumstance("twenty times faster than real time", twenty_times_faster)),
+    pytest.param(Circumstance("as fast as it is read", as_fast_as_it_is_read)),
     pytest.param(Circumstance("one venue alone", options=("--venues", "hyperliquid"))),
     pytest.param(
         Circumstance("without AVX-512", environment=without(WIDEST)),
