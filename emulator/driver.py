@@ -291,6 +291,8 @@ async def run_stream(channels: Sequence[Channel], clock: Chronometer, end_ns: in
     clock.anchor(time.monotonic_ns())
     pages: list[Page] = []
     while clock.now_ns < end_ns:
+        if clock.paused:
+            clock.anchor(time.monotonic_ns())  # what passes meanwhile does not count
         now_ns = clock.now_ns
         page_ns = now_ns - now_ns % PAGE_NS
         if not pages or pages[0].start_ns != page_ns:
