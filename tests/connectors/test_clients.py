@@ -29,42 +29,38 @@ AT_A_TIME = 3
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """A client, the pins of its environment, the script that drives it, and the venue it believes it talks to.
-
-    `fast` is for what takes minutes of the market.
-    """
+    """A client, the pins of its environment, the script that drives it, and the venue it believes it talks to."""
 
     pins: str
     script: str
     venue: str
-    arguments: tuple[str, ...] = ()
-    fast: bool = False
+    arguments: tuple[str, ...]
+
+    @property
+    def fast(self) -> bool:
+        """Whether it wants minutes of the market."""
+        return "bars" in self.arguments
 
     def __str__(self) -> str:
-        return f"{self.pins}-{self.venue}-{'bars' if self.fast else 'books'}"
+        return "-".join((self.pins, *self.arguments))
 
 
+PYTHON_BINANCE, SDK, UNICORN = "python-binance", "hyperliquid-python-sdk", "unicorn-binance-local-depth-cache"
 TABLE = (
-    *(
-        Client("ccxt", "ccxt_public.py", venue, (venue, part), fast=part == "bars")
-        for venue in ("binance", "binance-usdm", "hyperliquid")
-        for part in ("books", "bars")
-    ),
-    *(
-        Client("python-binance", "python_binance_public.py", venue, (market, part), fast=part == "bars")
-        for venue, market in (("binance", "spot"), ("binance-usdm", "usdm"))
-        for part in ("books", "bars")
-    ),
-    *(
-        Client(
-            "hyperliquid-python-sdk", "hyperliquid_sdk_public.py", "hyperliquid", (part,), fast=part == "bars"
-        )
-        for part in ("books", "bars")
-    ),
-    *(
-        Client("unicorn-binance-local-depth-cache", "unicorn_public.py", venue, (exchange,))
-        for venue, exchange in (("binance", "binance.com"), ("binance-usdm", "binance.com-futures"))
-    ),
+    Client("ccxt", "ccxt_public.py", "binance", ("binance", "books")),
+    Client("ccxt", "ccxt_public.py", "binance", ("binance", "bars")),
+    Client("ccxt", "ccxt_public.py", "binance-usdm", ("binance-usdm", "books")),
+    Client("ccxt", "ccxt_public.py", "binance-usdm", ("binance-usdm", "bars")),
+    Client("ccxt", "ccxt_public.py", "hyperliquid", ("hyperliquid", "books")),
+    Client("ccxt", "ccxt_public.py", "hyperliquid", ("hyperliquid", "bars")),
+    Client(PYTHON_BINANCE, "python_binance_public.py", "binance", ("spot", "books")),
+    Client(PYTHON_BINANCE, "python_binance_public.py", "binance", ("spot", "bars")),
+    Client(PYTHON_BINANCE, "python_binance_public.py", "binance-usdm", ("usdm", "books")),
+    Client(PYTHON_BINANCE, "python_binance_public.py", "binance-usdm", ("usdm", "bars")),
+    Client(SDK, "hyperliquid_sdk_public.py", "hyperliquid", ("books",)),
+    Client(SDK, "hyperliquid_sdk_public.py", "hyperliquid", ("bars",)),
+    Client(UNICORN, "unicorn_public.py", "binance", ("binance.com",)),
+    Client(UNICORN, "unicorn_public.py", "binance-usdm", ("binance.com-futures",)),
 )
 
 
