@@ -1,4 +1,4 @@
-"""The command line: `exchange-emulator serve` and `funding`. An error is one line and exit code 2."""
+"""The command line: a command per function, settings as options. An error is one line and exit code 2."""
 
 from __future__ import annotations
 

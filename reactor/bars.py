@@ -106,7 +106,7 @@ class BarSeries:
         listed_ns = self._tape.listed_ns
         starts = interval.starts(max(first_ns, interval.start(listed_ns)), min(stop_ns, at_ns))
         if not starts:
-            return _none()
+            return Bars.none()
         end_ns = min(interval.next(starts[-1]), at_ns)
         if interval.length_ns and interval.length_ns < BLOCK_NS:
             return self._from_prints(interval, starts, end_ns)
@@ -126,7 +126,7 @@ class BarSeries:
             parts = [self._from_prints(interval, [interval.start(t - 1)], t) for t in at_ns.tolist()]
             return Bars.join(parts)
         current = self._partial(minute_ns, at_ns)
-        whole = self._pieces(first_ns, minute_ns) if first_ns < minute_ns else _none()
+        whole = self._pieces(first_ns, minute_ns) if first_ns < minute_ns else Bars.none()
         return _extend(whole, current, start_ns, interval.next(start_ns))
 
     def rolling(self, minutes: int, at_ns: Column) -> Bars:
@@ -206,10 +206,6 @@ def _open_minute(at_ns: Column) -> int:
     """The start of the minute (start, end] that the instants lie in."""
     before = int(at_ns[0]) - 1
     return before - before % BLOCK_NS
-
-
-def _none() -> Bars:
-    return Bars(*[np.zeros(0, dtype=np.int64)] * len(fields(Bars)))
 
 
 def _of_minutes(rows: Minutes) -> Bars:

@@ -11,7 +11,6 @@ predictable orders move the price less (Bouchaud et al. 2004); the queue imbalan
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -22,6 +21,7 @@ from reactor.fixed import (
     apportion,
     exclusive,
     exp_q16,
+    fixed_point,
     group_of,
     isqrt,
     logistic_q16,
@@ -40,11 +40,6 @@ _SPELL_CELLS = (2, 10, 80)
 _SPELL = 47_186  # 0.72 in Q16, the weight of each
 _CALM = 13_107  # 0.2 in Q16: activity of a second in which the price stands still
 _MEDIAN_EXPONENTIAL = 45_426  # log 2 in Q16
-
-
-def q16(value: float) -> int:
-    """A parameter in Q16, rounded half up."""
-    return math.floor(value * ONE + 0.5)
 
 
 # Kinds of event keep to instants of their own, by the residue modulo 4 ns: so nothing comes between an order (1) and
@@ -128,7 +123,7 @@ class Rhythm:
     """Makes the clock of a minute."""
 
     def __init__(self, manifest: SimulationManifest) -> None:
-        self._weight = q16(manifest.activity_burstiness)
+        self._weight = fixed_point(manifest.activity_burstiness)
 
     def clock(self, draws: Stream, plan: MinutePlan) -> Clock:
         cell = np.arange(_CELLS)
@@ -176,15 +171,18 @@ LEAST = -12 * ONE
 class OrderFlow:
     """Metaorders cut into market orders, and the few orders that make the bar exact."""
 
-    _GAP_TAIL = q16(1 / 0.75)  # gaps within a metaorder have this tail index
+    _GAP_TAIL = fixed_point(1 / 0.75)  # gaps within a metaorder have this tail index
 
     def __init__(self, manifest: SimulationManifest) -> None:
-        self._length_tail = q16(1 / manifest.metaorder_alpha)
+        self._length_tail = fixed_point(1 / manifest.metaorder_alpha)
         self._gap_ns = round(manifest.metaorder_gap_ms * MS_NS)
-        self._lean = q16(manifest.flow_lean)
-        self._size_lean = q16(manifest.trade_size_lean)
-        self._sigma, self._tail = q16(manifest.trade_size_sigma), q16(1 / manifest.trade_size_alpha)
-        self._least_share = q16(manifest.min_size_share)
+        self._lean = fixed_point(manifest.flow_lean)
+        self._size_lean = fixed_point(manifest.trade_size_lean)
+        self._sigma, self._tail = (
+            fixed_point(manifest.trade_size_sigma),
+            fixed_point(1 / manifest.trade_size_alpha),
+        )
+        self._least_share = fixed_point(manifest.min_size_share)
 
     def draw(self, draws: Stream, plan: MinutePlan, clock: Clock) -> Orders:
         """Exactly plan.n_orders orders."""
@@ -302,21 +300,21 @@ class TouchPath:
 class PricePath:
     """Moves of the price at market orders and between them, pinned to the 1 s grid."""
 
-    _SURPRISE = q16(0.5)  # how much less a predictable order moves the price
-    _IMPACT = q16(0.34)  # exponent of a move in the size of its order
-    _SIZE_TO_CHANCE = q16(0.22)  # exponent of the chance of a move in the same
-    _HEAT = q16(0.45)  # exponent of a move in the activity
-    _FOLLOW_SIGMA = q16(1.5)
+    _SURPRISE = fixed_point(0.5)  # how much less a predictable order moves the price
+    _IMPACT = fixed_point(0.34)  # exponent of a move in the size of its order
+    _SIZE_TO_CHANCE = fixed_point(0.22)  # exponent of the chance of a move in the same
+    _HEAT = fixed_point(0.45)  # exponent of a move in the activity
+    _FOLLOW_SIGMA = fixed_point(1.5)
     _SUBSTEP_NS = 25 * MS_NS
 
     def __init__(self, manifest: SimulationManifest, instrument: Instrument) -> None:
-        self._move_share = q16(manifest.adverse_selection_strength)
-        self._requotes = q16(manifest.requote_intensity * 60)
+        self._move_share = fixed_point(manifest.adverse_selection_strength)
+        self._requotes = fixed_point(manifest.requote_intensity * 60)
         self._size_q8 = manifest.ticks(manifest.move_size_bp * 256, instrument)
-        self._sigma = q16(manifest.move_size_sigma)
-        self._joint = q16(manifest.joint_move_share)
+        self._sigma = fixed_point(manifest.move_size_sigma)
+        self._joint = fixed_point(manifest.joint_move_share)
         self._follow_ns = max(1, round(manifest.follow_ms * MS_NS))
-        self._flickers = q16(manifest.flicker_intensity * 60)
+        self._flickers = fixed_point(manifest.flicker_intensity * 60)
         self._flicker_ns = max(1, round(manifest.flicker_ms * MS_NS))
 
     def draw(self, draws: Stream, plan: MinutePlan, clock: Clock, orders: Orders) -> Steps:
@@ -353,7 +351,7 @@ class PricePath:
         count = int(draws.poisson(1, self._requotes * plan.activity_q16 >> 16)[0])
         free_ns = clock.outside_pauses(clock.draw(draws, count))
         last = np.searchsorted(when, free_ns) - 1
-        with_flow = draws.chance(count, q16(0.85))
+        with_flow = draws.chance(count, fixed_point(0.85))
         free_side = np.where(last >= 0, side[last] if len(side) else 1, 1) * np.where(with_flow, 1, -1)
         # One move in every second whose grid points differ, so that there is something to pin.
         change = np.diff(plan.bid_ticks)

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from reactor.components import Clock, q16
-from reactor.fixed import ONE, distinct, exp_q16, stable_order
+from reactor.components import Clock
+from reactor.fixed import ONE, distinct, exp_q16, fixed_point, stable_order
 from reactor.manifest import SimulationManifest
 from reactor.matching import Executions
 from reactor.rng import Stream
@@ -69,23 +69,23 @@ class Depth:
         self._grid, self._far_grid = (
             _round(manifest.ticks(bp, instrument)) for bp in (manifest.level_grid_bp, manifest.far_grid_bp)
         )
-        self._off_grid = q16(manifest.off_grid_share)
-        self._kept = ONE - q16(manifest.cancel_share)
+        self._off_grid = fixed_point(manifest.off_grid_share)
+        self._kept = ONE - fixed_point(manifest.cancel_share)
         share = max(((ONE // self._grid) + self._off_grid) * self._kept >> 16, 1)
         self._window = max(manifest.depth_levels * ONE // share, 2 * self._grid, 16)
         self._price = manifest.ticks(10_000, instrument)
         median = manifest.lots(manifest.level_notional, instrument)
         sizes = exp_q16(
-            draws.normal_q16(_SIZES) * q16(manifest.level_sigma) >> 16, min(median, (1 << 31) - 1)
+            draws.normal_q16(_SIZES) * fixed_point(manifest.level_sigma) >> 16, min(median, (1 << 31) - 1)
         )
         self._sizes = np.maximum(sizes, manifest.min_lots(instrument))
         one_bp_q8 = manifest.ticks(256, instrument)
-        decline = np.arange(self._window + 1) * q16(manifest.depth_decay_rate) // one_bp_q8 << 8
+        decline = np.arange(self._window + 1) * fixed_point(manifest.depth_decay_rate) // one_bp_q8 << 8
         self._decline_q16 = exp_q16(-np.minimum(decline, 8 * ONE))
-        self._updates = q16(manifest.book_update_intensity * 60)
-        self._far_share = q16(manifest.far_update_share)
+        self._updates = fixed_point(manifest.book_update_intensity * 60)
+        self._far_share = fixed_point(manifest.far_update_share)
         self._distance = manifest.ticks(manifest.update_distance_bp, instrument)
-        self._distance_sigma = q16(manifest.update_distance_sigma)
+        self._distance_sigma = fixed_point(manifest.update_distance_sigma)
 
     # ------------------------------------------------------------ keyframes
     def keyframe(self, draws: Stream, side: BookSide, best: int, lots: int) -> SideBook:

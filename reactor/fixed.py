@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from statistics import NormalDist
+from typing import overload
 
 import numpy as np
 
@@ -19,8 +20,22 @@ ONE = 1 << 16
 _LOG2E_Q26 = round(math.log2(math.e) * (1 << 26))
 
 
+@overload
+def nearest(value: int, divisor: int) -> int: ...
+@overload
+def nearest(value: Column, divisor: int | Column) -> Column: ...
+def nearest(value: int | Column, divisor: int | Column) -> int | Column:
+    """The nearest integer to value / divisor, halves up; the divisor is positive."""
+    return (2 * value + divisor) // (2 * divisor)
+
+
+def fixed_point(value: float, scale: int = ONE) -> int:
+    """A parameter in 1 / scale, to the nearest integer, halves up."""
+    return math.floor(value * scale + 0.5)
+
+
 def _table(values: list[float], scale: int) -> Column:
-    column = np.array([math.floor(v * scale + 0.5) for v in values], dtype=np.int64)
+    column = np.array([fixed_point(v, scale) for v in values], dtype=np.int64)
     column.flags.writeable = False
     return column
 

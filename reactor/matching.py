@@ -19,10 +19,9 @@ from reactor.components import (
     Steps,
     TouchPath,
     in_lane,
-    q16,
     there_and_back,
 )
-from reactor.fixed import apportion, exclusive, exp_q16, group_of, stable_order
+from reactor.fixed import apportion, exclusive, exp_q16, fixed_point, group_of, stable_order
 from reactor.manifest import SimulationManifest
 from reactor.rng import Stream
 from reactor.settlement import SidePrints, settle
@@ -81,9 +80,12 @@ class Executions:
 class Matching:
     """Turns orders into fills."""
 
-    _COUNT_BY_SIZE, _COUNT_SKEW = q16(0.65), q16(1.2)  # how the makers of an order grow with it, and scatter
-    _SIZE_SKEW = q16(1.0)
-    _ROUND_SHARE = q16(0.3)
+    _COUNT_BY_SIZE, _COUNT_SKEW = (
+        fixed_point(0.65),
+        fixed_point(1.2),
+    )  # how the makers of an order grow with it, and scatter
+    _SIZE_SKEW = fixed_point(1.0)
+    _ROUND_SHARE = fixed_point(0.3)
 
     def __init__(self, manifest: SimulationManifest, instrument: Instrument) -> None:
         self._min_lots = manifest.min_lots(instrument)

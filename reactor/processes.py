@@ -15,7 +15,7 @@ from typing import Final
 
 import numpy as np
 
-from reactor.fixed import ONE, exp_q16, isqrt
+from reactor.fixed import ONE, exp_q16, fixed_point, isqrt
 from reactor.rng import Stream
 from reactor.types import Column
 
@@ -23,10 +23,6 @@ YEAR_S: Final = 365.25 * 86_400
 DAY_S: Final = 86_400
 _Q32 = 1 << 32
 _LEG = 40  # steps of a long mean-reverting path that are walked side by side with those of other legs
-
-
-def _q(value: float, scale: int = _Q32) -> int:
-    return math.floor(value * scale + 0.5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +41,12 @@ class GeometricBrownianMotion:
     @property
     def drift_q32(self) -> int:
         """Mean log return of a step."""
-        return _q(self.drift * self.step_s / YEAR_S)
+        return fixed_point(self.drift * self.step_s / YEAR_S, _Q32)
 
     @property
     def deviation_q32(self) -> int:
         """Standard deviation of the log return of a step."""
-        return _q(self.volatility * math.sqrt(self.step_s / YEAR_S))
+        return fixed_point(self.volatility * math.sqrt(self.step_s / YEAR_S), _Q32)
 
     def deviations_q32(self, log_vol_q16: Column) -> Column:
         """That of steps whose volatility is exp(log_vol) times the usual one; |log_vol| < 20."""
@@ -79,12 +75,12 @@ class MertonJumpDiffusion:
 
     def jumps_q32(self, draws: Stream, n: int) -> Column:
         """The sum of the jumps in each of n steps, 0 where there was none."""
-        counts = draws.poisson(n, _q(self.intensity * self.diffusion.step_s / DAY_S, ONE))
+        counts = draws.poisson(n, fixed_point(self.intensity * self.diffusion.step_s / DAY_S, ONE))
         hit = np.flatnonzero(counts)
         root_q16 = isqrt(counts[hit] << 32)
-        spread = ((root_q16 * draws.normal_q16(len(hit)) >> 16) * _q(self.jump_std)) >> 16
+        spread = ((root_q16 * draws.normal_q16(len(hit)) >> 16) * fixed_point(self.jump_std, _Q32)) >> 16
         jumps = np.zeros(n, dtype=np.int64)
-        jumps[hit] = counts[hit] * _q(self.jump_mean) + spread
+        jumps[hit] = counts[hit] * fixed_point(self.jump_mean, _Q32) + spread
         return jumps
 
     def returns_q32(self, draws: Stream, n: int) -> Column:
@@ -113,11 +109,11 @@ class OrnsteinUhlenbeck:
 
     @property
     def mean_q32(self) -> int:
-        return _q(self.mean)
+        return fixed_point(self.mean, _Q32)
 
     @property
     def deviation_q32(self) -> int:
-        return _q(self.deviation)
+        return fixed_point(self.deviation, _Q32)
 
     def stationary_q32(self, normal_q16: Column) -> Column:
         """Values that do not know of each other: draws of the stationary law."""
@@ -126,7 +122,10 @@ class OrnsteinUhlenbeck:
 
     def paths_q32(self, starts_q32: Column, normal_q16: Column) -> Column:
         """Paths side by side, one a column: m starts and n x m draws make n + 1 rows, the first being the starts."""
-        noise_q32, decay_q30 = _q(self.deviation * math.sqrt(1 - self.decay**2)), _q(self.decay, 1 << 30)
+        noise_q32, decay_q30 = (
+            fixed_point(self.deviation * math.sqrt(1 - self.decay**2), _Q32),
+            fixed_point(self.decay, 1 << 30),
+        )
         shocks = (normal_q16 * noise_q32) >> 16
         path = np.empty((len(shocks) + 1, shocks.shape[1]), dtype=np.int64)
         path[0] = starts_q32 - self.mean_q32
@@ -159,11 +158,11 @@ class OrnsteinUhlenbeck:
 
 @lru_cache(maxsize=64)
 def _powers_q30(decay: float, n: int) -> Column:
-    return np.array([_q(decay**i, 1 << 30) for i in range(n + 1)], dtype=np.int64)
+    return np.array([fixed_point(decay**i, 1 << 30) for i in range(n + 1)], dtype=np.int64)
 
 
 @lru_cache(maxsize=64)
 def _bridge_q30(decay: float, n: int) -> Column:
     """How much of an end's miss falls on step t of n: 0 at the start, 1 at the end."""
     weights = [decay ** (n - t) * (1 - decay ** (2 * t)) / (1 - decay ** (2 * n)) for t in range(n + 1)]
-    return np.array([_q(w, 1 << 30) for w in weights], dtype=np.int64)
+    return np.array([fixed_point(w, 1 << 30) for w in weights], dtype=np.int64)

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reactor.components import QUOTE_LANE, Clock, TouchPath, in_lane, q16
-from reactor.fixed import ONE, distinct, exp_q16, logistic_q16
+from reactor.components import QUOTE_LANE, Clock, TouchPath, in_lane
+from reactor.fixed import ONE, distinct, exp_q16, fixed_point, logistic_q16
 from reactor.manifest import SimulationManifest
 from reactor.matching import Executions
 from reactor.rng import Stream
@@ -38,15 +38,21 @@ class Queues:
     """
 
     CLOSE_NS = BLOCK_NS - 8
-    _RACE_NS, _RACE_SIGMA = 150_000, q16(2.4)
-    _JITTER, _STEP, _THIN = q16(0.06), q16(0.11), q16(0.15)
+    _RACE_NS, _RACE_SIGMA = 150_000, fixed_point(2.4)
+    _JITTER, _STEP, _THIN = fixed_point(0.06), fixed_point(0.11), fixed_point(0.15)
 
     def __init__(self, manifest: SimulationManifest, instrument: Instrument) -> None:
-        self._rate = q16(manifest.quote_intensity * 60)
-        self._per_order, self._per_move = q16(manifest.quotes_per_order), q16(manifest.quotes_per_move)
+        self._rate = fixed_point(manifest.quote_intensity * 60)
+        self._per_order, self._per_move = (
+            fixed_point(manifest.quotes_per_order),
+            fixed_point(manifest.quotes_per_move),
+        )
         self._lots = min(manifest.lots(manifest.touch_notional, instrument), (1 << 31) - 1)
-        self._sigma = q16(manifest.touch_sigma)
-        self._imbalance, self._pull = q16(manifest.imbalance_sigma), q16(manifest.imbalance_pull)
+        self._sigma = fixed_point(manifest.touch_sigma)
+        self._imbalance, self._pull = (
+            fixed_point(manifest.imbalance_sigma),
+            fixed_point(manifest.imbalance_pull),
+        )
         self._fill_ns = max(1, round(manifest.queue_fill_ms * MS_NS))
         self._least = manifest.min_lots(instrument) + 1
 

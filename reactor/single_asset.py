@@ -164,7 +164,7 @@ class HyperSynthReactor:
             parts.append(self.block(self._minute(int(rows.start_ns[i]))).prints)
             found += len(parts[-1])
         if not parts:
-            return Prints(*[np.zeros(0, np.int64)] * 7)
+            return Prints.none()
         prints = Prints.join(parts[::-1])
         return prints.cut(max(found - limit, 0), found)
 
@@ -177,7 +177,7 @@ class HyperSynthReactor:
         return self._prints_from("agg_id", agg_id, limit, before_ns)
 
     def _prints_from(self, name: str, first_id: int, limit: int, before_ns: int) -> Prints:
-        parts = [Prints(*[np.zeros(0, np.int64)] * 7)]
+        parts: list[Prints] = []
         start_ns = self.skeleton.minute_of(f"first_{name}", first_id, before_ns)
         while start_ns < before_ns:
             rows = self.minutes(start_ns, min(start_ns + DAY_NS, before_ns + BLOCK_NS - 1))
@@ -237,7 +237,7 @@ class HyperSynthReactor:
 
     def _levels_before(self, k: int, at_ns: int) -> Levels:
         if at_ns == self._start_ns(k):
-            return Levels(*[np.zeros(0, np.int64)] * 5)
+            return Levels.none()
         levels = self.block(k).levels
         return levels.cut(0, int(np.searchsorted(levels.tick, at_ns // TICK_NS)))
 

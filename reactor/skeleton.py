@@ -23,7 +23,7 @@ from typing import Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from reactor.fixed import ONE, exclusive, exp_q16, exp_q32, isqrt, logistic_q16
+from reactor.fixed import ONE, exclusive, exp_q16, exp_q32, fixed_point, isqrt, logistic_q16
 from reactor.manifest import SimulationManifest
 from reactor.processes import GeometricBrownianMotion, MertonJumpDiffusion, OrnsteinUhlenbeck
 from reactor.rng import Stream, stream
@@ -102,10 +102,6 @@ class _Running:
         return self._starts[day]
 
 
-def _q(value: float, scale: int = ONE) -> int:
-    return math.floor(value * scale + 0.5)
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class AssetDay:
     """An asset's day by minutes: log volatility (Q16), diffusive and jump returns (Q32), the second each jump
@@ -142,7 +138,7 @@ class AssetPath:
             by_minute, manifest.jump_intensity, manifest.jump_mean, manifest.jump_std
         )
         self._by_second = GeometricBrownianMotion(0, manifest.volatility, step_s=1)
-        self._own_q16 = _q(math.sqrt(1 - manifest.factor_loading**2))
+        self._own_q16 = fixed_point(math.sqrt(1 - manifest.factor_loading**2))
         day, minute = divmod(origin_ns // BLOCK_NS, DAY_MINUTES)
         before_origin = self._days[day].returns_q32[:minute].sum()
         self._starts = _Running(
@@ -171,7 +167,7 @@ class AssetPath:
         """Normal draws of which a share `factor_loading` is common to all assets of the seed."""
         own = stream(self._seed, "asset", self._asset, kind, day).normal_q16(n)
         common = stream(self._seed, "factor", kind, day).normal_q16(n)
-        return (common * _q(self._manifest.factor_loading) + own * self._own_q16) >> 16
+        return (common * fixed_point(self._manifest.factor_loading) + own * self._own_q16) >> 16
 
     def _make_day(self, day: int) -> AssetDay:
         m, cells = self._manifest, _CELLS_MINUTES + _CELLS_DAYS
@@ -179,10 +175,10 @@ class AssetPath:
         values = np.split(self._normal("cells", day, sum(counts)), np.cumsum(counts)[:-1])
         values += [self._normal(f"cell-{span}d", day // span, 1) for span in _CELLS_DAYS]
         cascade = sum(np.repeat(column, DAY_MINUTES // len(column)) for column in values)
-        log_vol = (_q(m.daily_seasonality) * _SEASON_Q16 + cascade * _q(m.clustering)) >> 16
+        log_vol = (fixed_point(m.daily_seasonality) * _SEASON_Q16 + cascade * fixed_point(m.clustering)) >> 16
         # exp(2 * log_vol) averages to one: the manifest's volatility is the root mean square over calm and
         # wild days.
-        log_vol = np.clip(log_vol - _q(len(cells) * m.clustering**2), -4 * ONE, 4 * ONE)
+        log_vol = np.clip(log_vol - fixed_point(len(cells) * m.clustering**2), -4 * ONE, 4 * ONE)
         diffusion = self._by_minute.diffusion
         sigma = diffusion.deviations_q32(log_vol)
         diffused = diffusion.returns_q32(self._normal("minute", day, DAY_MINUTES), sigma)
@@ -198,11 +194,11 @@ class AssetPath:
         rows, minutes = self._days[day], self.minutes_q32(day)
         start, end = minutes[:-1], minutes[1:]
         low, high = np.minimum(start, end) - rows.below_q32, np.maximum(start, end) + rows.above_q32
-        clustering = _q(self._manifest.clustering)
+        clustering = fixed_point(self._manifest.clustering)
         spells = np.repeat(self._normal("cell-5s", day, DAY_SECONDS // 5), 5) + self._normal(
             "cell-1s", day, DAY_SECONDS
         )
-        local = exp_q16(((spells * clustering) >> 16) - _q(2 * self._manifest.clustering**2))
+        local = exp_q16(((spells * clustering) >> 16) - fixed_point(2 * self._manifest.clustering**2))
         sigma = np.repeat(self._by_second.deviations_q32(rows.log_vol_q16), 60)
         walk = np.zeros((DAY_MINUTES, 61), dtype=np.int64)
         steps = self._by_second.returns_q32(self._normal("second", day, DAY_SECONDS), (sigma * local) >> 16)
@@ -338,8 +334,8 @@ class MarketSkeleton:
             0, manifest.basis_fast_std_bp * 1e-4, manifest.basis_fast_halflife_s, step_s=1
         )
         unit = 10**instrument.price_decimals / instrument.tick_size
-        self._initial_ticks = _q(manifest.initial_price * unit, 1)
-        self._initial_e8 = _q(manifest.initial_price, 10**8)
+        self._initial_ticks = fixed_point(manifest.initial_price * unit, 1)
+        self._initial_e8 = fixed_point(manifest.initial_price, 10**8)
         self._min_lots = manifest.min_lots(instrument)
         self._mean_lots = manifest.mean_order_lots(instrument)
         day, minute = divmod(origin_ns // BLOCK_NS, DAY_MINUTES)
@@ -359,7 +355,7 @@ class MarketSkeleton:
                 )
                 for day in range(first // DAY_MINUTES, -(-stop // DAY_MINUTES))
             ]
-        return Minutes.join(parts) if parts else Minutes(*[np.zeros(0, np.int64)] * 14)
+        return Minutes.join(parts)
 
     def seconds(self, start_ns: int, end_ns: int) -> Seconds:
         """The 1 s grid at the whole seconds in [start_ns, end_ns), none before the listing."""
@@ -376,12 +372,12 @@ class MarketSkeleton:
                         self._premium_e8(self._bases[day][low:high]),
                     )
                 )
-        return Seconds.join(parts) if parts else Seconds(*[np.zeros(0, np.int64)] * 4)
+        return Seconds.join(parts)
 
     def index_minutes(self, start_ns: int, end_ns: int) -> IndexMinutes:
         """The index over the whole minutes in [start_ns, end_ns), none before the listing; no 1 s grid is needed."""
         first, stop = -(-max(start_ns, self.listed_ns) // BLOCK_NS), end_ns // BLOCK_NS
-        parts = [IndexMinutes(*[np.zeros(0, np.int64)] * 5)]
+        parts: list[IndexMinutes] = []
         for day in range(first // DAY_MINUTES, -(-stop // DAY_MINUTES)):
             path, rows = self._asset.minutes_q32(day), self._asset.day(day)
             ends = path[:-1], path[1:]
@@ -474,7 +470,7 @@ class MarketSkeleton:
         """(max(0, impact bid - index) - max(0, index - impact ask)) / index, with impact prices a fixed
         distance from the mid.
         """
-        half = _q(self.manifest.impact_half_spread_bp * 1e-4, _Q32)
+        half = fixed_point(self.manifest.impact_half_spread_bp * 1e-4, _Q32)
         outside = np.maximum(basis_q32 - half, 0) - np.maximum(-basis_q32 - half, 0)
         return (outside * 10**8) >> 32
 
@@ -527,24 +523,32 @@ class MarketSkeleton:
         )
         span = high - low
         draws = self._draws("rows", day)
-        noise = draws.normal_q16(DAY_MINUTES) * _q(m.count_noise) // ONE - _q(m.count_noise**2 / 2)
-        activity = exp_q16(
-            np.clip(asset.log_vol_q16 * _q(m.activity_vol_elasticity) // ONE + noise, -4 * ONE, 4 * ONE)
+        noise = draws.normal_q16(DAY_MINUTES) * fixed_point(m.count_noise) // ONE - fixed_point(
+            m.count_noise**2 / 2
         )
-        burst = self._draws("bursts", day).chance(DAY_MINUTES, _q(m.burst_probability))
-        excited = np.minimum((activity * _q(m.burst_intensity_factor)) >> 16, BURST_ACTIVITY_MAX * ONE)
+        activity = exp_q16(
+            np.clip(
+                asset.log_vol_q16 * fixed_point(m.activity_vol_elasticity) // ONE + noise, -4 * ONE, 4 * ONE
+            )
+        )
+        burst = self._draws("bursts", day).chance(DAY_MINUTES, fixed_point(m.burst_probability))
+        excited = np.minimum(
+            (activity * fixed_point(m.burst_intensity_factor)) >> 16, BURST_ACTIVITY_MAX * ONE
+        )
         activity = np.where(burst, np.maximum(excited, activity), activity)
-        orders = draws.poisson(DAY_MINUTES, (activity * _q(m.trade_intensity_base * 60)) >> 16)
+        orders = draws.poisson(DAY_MINUTES, (activity * fixed_point(m.trade_intensity_base * 60)) >> 16)
         # Too few orders to realise a bar: none or MIN_ORDERS of them, in proportion.
         kept = draws.below(DAY_MINUTES, MIN_ORDERS) < orders
         orders = np.where(orders >= MIN_ORDERS, orders, np.where(kept, MIN_ORDERS, 0))
         most = np.minimum(span // 4, orders // 8)
-        extra = np.minimum(most, draws.poisson(DAY_MINUTES, orders * _q(m.sweep_levels)))
-        prints = orders + extra + draws.poisson(DAY_MINUTES, orders * _q(m.prints_per_order - 1))
+        extra = np.minimum(most, draws.poisson(DAY_MINUTES, orders * fixed_point(m.sweep_levels)))
+        prints = orders + extra + draws.poisson(DAY_MINUTES, orders * fixed_point(m.prints_per_order - 1))
         # Heavy-tailed order sizes average out over a minute, what remains is log-normal; buyers prevail when the
         # price rises.
         size = exp_q16(
-            draws.normal_q16(DAY_MINUTES) * _q(m.volume_noise) // ONE - _q(m.volume_noise**2 / 2), 1 << 20
+            draws.normal_q16(DAY_MINUTES) * fixed_point(m.volume_noise) // ONE
+            - fixed_point(m.volume_noise**2 / 2),
+            1 << 20,
         )
         lots = (orders * self._mean_lots * size) >> 20
         lean = (after - before) * ONE // np.maximum(span, 1)
@@ -572,7 +576,9 @@ class MarketSkeleton:
             n_orders=orders,
             n_agg=orders + extra,
             n_prints=prints,
-            n_updates=_UPDATES_LEAST + orders * per_order + ((activity * _q(60 * per_second, 1)) >> 16),
+            n_updates=_UPDATES_LEAST
+            + orders * per_order
+            + ((activity * fixed_point(60 * per_second, 1)) >> 16),
             opens_at_ask=draws.chance(DAY_MINUTES, ONE // 2),
             closes_at_ask=draws.chance(DAY_MINUTES, ONE // 2),
             buy_lots=buy,
@@ -623,7 +629,7 @@ class MarketSkeleton:
         rows, path, basis = self._days[day], self._asset.seconds_q32(day), self._bases[day]
         # A lagging market shows part of the last second's move only in the next one; at minute starts it has
         # caught up.
-        lag = np.diff(path, prepend=path[:1]) * _q(min(self.manifest.lag_ms / 1000, 1)) // ONE
+        lag = np.diff(path, prepend=path[:1]) * fixed_point(min(self.manifest.lag_ms / 1000, 1)) // ONE
         lag[::60] = 0
         bid = self._bid(path - lag + basis)
         # Inside a minute the bid keeps to the row's range, and touches the ends that lie beyond its own ends.

@@ -85,10 +85,15 @@ class Columns:
         return type(self)(*(getattr(self, f.name)[start:stop] for f in fields(self)))
 
     @classmethod
+    def none(cls) -> Self:
+        """No rows."""
+        return cls(*(np.zeros(0, np.int64) for _ in fields(cls)))
+
+    @classmethod
     def join(cls, parts: list[Self]) -> Self:
         """The parts' rows, one after another."""
-        if len(parts) == 1:
-            return parts[0]
+        if len(parts) < 2:
+            return parts[0] if parts else cls.none()
         return cls(*(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(cls)))
 
 

@@ -19,6 +19,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from reactor.fixed import nearest
 from reactor.types import SECOND_NS, Column, Columns
 from venues.base import Listing
 
@@ -286,7 +287,7 @@ class FundingModel:
 
         A sample counts from the instant it is taken, so the last forecast of an interval is what is settled.
         """
-        parts = [Forecast(*[np.zeros(0, np.int64)] * 4)]
+        parts: list[Forecast] = []
         done = 0
         while done < len(at_ns):
             period = self.period(market, int(at_ns[done]))
@@ -380,12 +381,6 @@ class Perpetuals:
 
 
 # ---------------------------------------------------------------- integers
-def nearest(value: Column, divisor: int | Column) -> Column:
-    """The nearest integer to value / divisor, halves up."""
-    rounded: Column = np.floor_divide(2 * value + divisor, 2 * np.asarray(divisor))
-    return rounded
-
-
 def _in_e12(value_e8: Column, divisor: Column) -> Column:
     """value / divisor in 1e-12, in two parts: the product of the whole may have more than 64 bits."""
     whole, rest = np.divmod(value_e8, divisor)

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reactor.fixed import nearest
 from reactor.types import SECOND_NS, Kind
 from venues.base import VenueError
 from venues.hyperliquid import HYPERLIQUID
@@ -26,7 +27,6 @@ from venues.hyperliquid.rules import (
     is_text,
     is_unsigned,
     mark_price,
-    nearest,
     parse,
     premium,
     price_decimals,

@@ -14,10 +14,11 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from reactor.bars import QUARTER_NS, Interval
+from reactor.fixed import nearest
 from reactor.single_asset import HyperSynthReactor
 from reactor.types import BLOCK_NS, DAY_NS, SECOND_NS, Column, Columns, Instrument
 from venues.binance.rules import funding_of
-from venues.funding import HOUR_NS, nearest
+from venues.funding import HOUR_NS
 
 BASIS_SECONDS = 30
 SETTLE_SECONDS = 3_600
@@ -192,7 +193,7 @@ def candles(
     minute: a year of seconds is more than an answer may wait for.
     """
     if not starts:
-        return Candles(*[np.zeros(0, np.int64)] * 7)
+        return Candles.none()
     edges = np.array([*starts, interval.next(starts[-1])])
     end_ns = min(int(edges[-1]), now_ns + 1)
     minute_ns = end_ns // BLOCK_NS * BLOCK_NS

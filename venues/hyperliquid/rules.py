@@ -16,6 +16,7 @@ import numpy as np
 import orjson
 
 from reactor.bars import Interval
+from reactor.fixed import nearest
 from reactor.profiles import magnitude
 from reactor.types import DAY_NS, MS_NS, SECOND_NS, Column, Instrument, Kind
 from venues.base import Exchange, Listing, VenueError
@@ -30,7 +31,6 @@ from venues.funding import (
     check,
     parameter,
 )
-from venues.funding import nearest as rounded
 
 # The chain's block: events are grouped by it and share its time. Real blocks take 70-100 ms (bbo: 79 ms at the median,
 # measured 2026-08-21); 80 ms is a whole number of ticks and divides a page and a minute.
@@ -295,11 +295,6 @@ def size_decimals(price: float) -> int:
     return min(max(0, magnitude(price) + 1), MAX_DECIMALS[Kind.PERP] - 1)
 
 
-def nearest(value: int, step: int) -> int:
-    """value / step, to the nearest integer, halves up."""
-    return (2 * value + step) // (2 * step)
-
-
 # ---------------------------------------------------------------- candles
 # Time is cut at multiples of the length since the epoch, so a week begins on a Thursday
 # (https://github.com/rainbow-me/rainbow/pull/6920, 2025-10-30); months are the calendar's.
@@ -413,8 +408,8 @@ class Velocity:
     def __call__(self, rates_e12: Column, average_e12: Column, earlier_e12: Column, /) -> Column:
         before = earlier_e12 if len(earlier_e12) else average_e12
         moved = np.minimum(np.abs(average_e12 - before), self.full_e12)
-        multiplier_e3 = self.least_e3 + (self.most_e3 - self.least_e3) * moved // self.full_e12
-        return rounded(rates_e12 * multiplier_e3, 1_000)
+        multiplier_e3: Column = self.least_e3 + (self.most_e3 - self.least_e3) * moved // self.full_e12
+        return nearest(rates_e12 * multiplier_e3, 1_000)
 
 
 FUNDINGS: Final[Mapping[FundingProfile, Mapping[str, HyperLiquidFundingModel]]] = {

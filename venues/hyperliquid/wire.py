@@ -17,6 +17,7 @@ import numpy as np
 import orjson
 
 from reactor.bars import Bars, Interval
+from reactor.fixed import nearest
 from reactor.single_asset import HyperSynthReactor
 from reactor.types import (
     BLOCK_NS,
@@ -45,7 +46,6 @@ from venues.hyperliquid.rules import (
     decimal_places,
     impact_prices,
     mark_price,
-    nearest,
     offered,
     premium,
 )
