@@ -104,6 +104,10 @@ class SimulationManifest:
     staleness_sigma: float = _parameter(0.5, "log", 0, 2, "deviation of that time")
     staleness_spike_share: float = _parameter(0.001, "1", 0, 0.5, "share of news that come very late")
     staleness_spike_factor: float = _parameter(20.0, "1", 1, 1_000, "how many times as late these come")
+    # what clients' orders do to it
+    impact_decay_halflife_ms: float = _parameter(
+        1_000.0, "ms", 1, 3_600_000, "time in which half of what a client's order took from a level returns"
+    )
     # order flow inside a minute
     activity_burstiness: float = _parameter(
         0.33, "log", 0, 1, "weight of each cascade level of activity inside a minute"
