@@ -18,7 +18,7 @@ from reactor.clock import Latency, LatencyModel
 from reactor.manifest import SimulationManifest
 from reactor.profiles import Assets
 from reactor.single_asset import HyperSynthReactor
-from reactor.types import Instrument
+from reactor.types import Column, Columns, Instrument
 from reactor.unified_market import MarketOrchestrationCore
 from venues.limits import Usage
 
@@ -242,6 +242,20 @@ class Occasion(StrEnum):
     KLINE_CLOSE = "kline_close"
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class FundingPayments(Columns):
+    """Funding that positions pay: at `ts_ns`, whoever is long pays rate * price * size, whoever is short gets it.
+
+    Rates (in 1e-12) and prices (in 1e-8 quote units) are those that the venue publishes, to its last decimal.
+    `recorded_ns` is the time that its records of the settlement carry; the first instant is the schedule's.
+    """
+
+    ts_ns: Column
+    rate_e12: Column
+    price_e8: Column
+    recorded_ns: Column
+
+
 class VenueProtocol(Protocol):
     """A venue's card and the makers of its parts."""
 
@@ -284,5 +298,11 @@ class VenueProtocol(Protocol):
     ) -> int | None:
         """When it next happens to a market after now_ns, by its native symbol and, for klines, the venue's own word for
         their interval ("": a minute). None where it never does: no such market, no funding, no such interval.
+        """
+        ...
+
+    def settlements(self, symbol: str, exchange: Exchange, after_ns: int, upto_ns: int) -> FundingPayments:
+        """The settlements of a market's funding in (after_ns, upto_ns], by its native symbol, oldest first; none where
+        nothing funds it. Each of them is in exactly one of any spans that follow on each other.
         """
         ...

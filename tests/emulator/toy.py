@@ -19,6 +19,7 @@ from venues.base import (
     Channel,
     Close,
     Exchange,
+    FundingPayments,
     HttpRequest,
     HttpResponse,
     Listing,
@@ -179,6 +180,9 @@ class ToyVenue:
         lengths_s = {"": 60, "1m": 60, "1M": 4_000 * 86_400}
         length_ns = (3_600 if occasion is Occasion.FUNDING else lengths_s.get(interval, 0)) * SECOND_NS
         return now_ns // length_ns * length_ns + length_ns if length_ns else None
+
+    def settlements(self, symbol: str, exchange: Exchange, after_ns: int, upto_ns: int) -> FundingPayments:
+        return FundingPayments.none()
 
 
 def toys() -> list[ToyVenue]:

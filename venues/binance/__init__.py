@@ -17,6 +17,7 @@ from venues.base import (
     Channel,
     Close,
     Exchange,
+    FundingPayments,
     HttpRequest,
     HttpResponse,
     Listing,
@@ -26,6 +27,7 @@ from venues.base import (
     Topic,
     VenueError,
 )
+from venues.binance.mark import payments
 from venues.binance.rest import JSON, SPOT_API, Api, handle
 from venues.binance.rules import BASE, FUNDING, SPOT_SESSION, SessionRules, Sizes, funding_of, spot_sizes
 from venues.binance.session import SPOT_ENDPOINTS, USDM_ENDPOINTS, BinanceSession, Endpoint, handshake
@@ -120,6 +122,12 @@ class Binance:
         name = interval or "1m"
         told = name in INTERVALS and f"kline_{name}" in self.streams
         return INTERVALS[name].next(INTERVALS[name].start(now_ns)) if told else None
+
+    def settlements(self, symbol: str, exchange: Exchange, after_ns: int, upto_ns: int) -> FundingPayments:
+        market = exchange.market(symbol)
+        if market is None or market.instrument.kind is not Kind.PERP:
+            return FundingPayments.none()
+        return payments(market, after_ns + 1, upto_ns + 1)
 
 
 def _listing(venue: str, kind: Kind, base: str, sizes: Sizes, manifest: SimulationManifest) -> Listing:

@@ -17,6 +17,7 @@ from reactor.bars import QUARTER_NS, Interval
 from reactor.fixed import nearest
 from reactor.single_asset import HyperSynthReactor
 from reactor.types import BLOCK_NS, DAY_NS, SECOND_NS, Column, Columns, Instrument
+from venues.base import FundingPayments
 from venues.binance.rules import funding_of
 from venues.funding import HOUR_NS
 
@@ -40,6 +41,15 @@ def settlements(market: HyperSynthReactor, start_ns: int, end_ns: int) -> Settle
     rows = funding_of(market.instrument.base).settlements(market, start_ns, end_ns)
     marks = [_mark_e8(market, at_ns) for at_ns in rows.ts_ns.tolist()]
     return Settlements(rows.ts_ns, nearest(rows.rate_e12, 10_000), np.array(marks, dtype=np.int64))
+
+
+def payments(market: HyperSynthReactor, start_ns: int, end_ns: int) -> FundingPayments:
+    """The same as positions pay them: their value is taken at the mark price.
+
+    https://www.binance.com/en/support/faq/360033525031 (2026-11).
+    """
+    rows = settlements(market, start_ns, end_ns)
+    return FundingPayments(rows.ts_ns, rows.rate_e8 * 10_000, rows.mark_e8, rows.ts_ns)
 
 
 def _mark_e8(market: HyperSynthReactor, settlement_ns: int) -> int:

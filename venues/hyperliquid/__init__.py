@@ -13,6 +13,7 @@ from venues.base import (
     Channel,
     Close,
     Exchange,
+    FundingPayments,
     HttpRequest,
     HttpResponse,
     Listing,
@@ -36,7 +37,7 @@ from venues.hyperliquid.rules import (
     size_decimals,
 )
 from venues.hyperliquid.session import HyperliquidSession
-from venues.hyperliquid.wire import make_channel
+from venues.hyperliquid.wire import make_channel, payments
 
 WS_PATH = "/ws"
 
@@ -221,6 +222,12 @@ class Hyperliquid:
             return FUNDING.period(market, now_ns).end_ns if market.instrument.kind is Kind.PERP else None
         cut = INTERVALS.get(interval or "1m")
         return cut.next(cut.start(now_ns)) if cut else None
+
+    def settlements(self, symbol: str, exchange: Exchange, after_ns: int, upto_ns: int) -> FundingPayments:
+        market = exchange.market(symbol)
+        if market is None or market.instrument.kind is not Kind.PERP:
+            return FundingPayments.none()
+        return payments(market, after_ns + 1, upto_ns + 1)
 
 
 HYPERLIQUID = Hyperliquid(

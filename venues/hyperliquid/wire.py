@@ -31,7 +31,7 @@ from reactor.types import (
     Quotes,
     Side,
 )
-from venues.base import PAGE_NS, Channel, Exchange, Page, Topic
+from venues.base import PAGE_NS, Channel, Exchange, FundingPayments, Page, Topic
 from venues.hyperliquid.rules import (
     CANDLE_NS,
     CHAIN_BLOCK_NS,
@@ -435,10 +435,23 @@ def funding_records(market: HyperSynthReactor, start_ns: int, stop_ns: int, limi
     told = np.flatnonzero((start_ns <= time) & (time < stop_ns))[:limit]
     columns: dict[str, Values] = {
         "time": time[told],
-        "funding": (rows.rate_e12[told] + 50) // 100,
-        "premium": (rows.premium_e12[told] + 50) // 100,
+        "funding": nearest(rows.rate_e12[told], 100),
+        "premium": nearest(rows.premium_e12[told], 100),
     }
     return encode(parts_of(FUNDING_RECORD, market.instrument), columns)
+
+
+def payments(market: HyperSynthReactor, start_ns: int, end_ns: int) -> FundingPayments:
+    """The settlements in [start_ns, end_ns) as positions pay them: their value is taken at the oracle price.
+
+    https://hyperliquid.gitbook.io/hyperliquid-docs/trading/funding (2026-11)
+    """
+    rows = FUNDING.settlements(market, start_ns, end_ns)
+    step_e8 = 10 ** (8 - oracle_scale(market.instrument).frac)
+    price_e8 = [oracle_price(market, at_ns) * step_e8 for at_ns in rows.ts_ns.tolist()]
+    recorded = [settled_ns(market.instrument.market, at_ns) for at_ns in rows.ts_ns.tolist()]
+    rate_e12 = nearest(rows.rate_e12, 100) * 100
+    return FundingPayments(rows.ts_ns, rate_e12, np.array(price_e8, np.int64), np.array(recorded, np.int64))
 
 
 def predicted_funding(market: HyperSynthReactor, now_ns: int) -> dict[str, Any]:
@@ -451,6 +464,12 @@ def predicted_funding(market: HyperSynthReactor, now_ns: int) -> dict[str, Any]:
 
 
 # ---------------------------------------------------------------- contexts of assets
+def oracle_price(market: HyperSynthReactor, at_ns: int) -> int:
+    """The oracle price as of its update at an instant, in steps of `oracle_scale`."""
+    grid = market.seconds(at_ns, at_ns + SECOND_NS)
+    return nearest(int(grid.index_e8[-1]), 10 ** (8 - oracle_scale(market.instrument).frac))
+
+
 # The tape knows no open interest. It is taken as a fixed share of the day's volume, the one a capture of 2026-09-25
 # shows for BTC: 39338.76246 open, 36757.56691 traded.
 _OPEN_INTEREST = (107, 100)
