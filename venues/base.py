@@ -15,6 +15,9 @@ from enum import StrEnum
 from typing import Protocol, Self, TypeAlias
 
 from reactor.clock import Latency, LatencyModel
+from reactor.exchange.floor import Floor
+from reactor.exchange.orders import Command, Outcome, Told
+from reactor.exchange.terms import House
 from reactor.manifest import SimulationManifest
 from reactor.profiles import Assets
 from reactor.single_asset import HyperSynthReactor
@@ -124,7 +127,21 @@ class Close:
     reason: str = ""
 
 
-Action: TypeAlias = Reply | Subscribe | Unsubscribe | Ping | Close
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """Tell this session the news of an account from now on (`Session.hear`). Idempotent."""
+
+    account: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unlisten:
+    """Stop. Idempotent."""
+
+    account: str
+
+
+Action: TypeAlias = Reply | Subscribe | Unsubscribe | Ping | Close | Listen | Unlisten
 
 
 class Session(Protocol):
@@ -144,6 +161,12 @@ class Session(Protocol):
 
     def ping(self, now_ns: int, wall_ns: int) -> Sequence[Action]:
         """The client sent a protocol ping; the gateway answers it, the session only counts it."""
+        ...
+
+    def hear(self, told: Sequence[Told], now_ns: int) -> Sequence[Action]:
+        """News of accounts this session listens to, all of one boundary, after that tick's frames. What a command
+        of this very session caused is heard right after its reply.
+        """
         ...
 
     def tick(self, now_ns: int, wall_ns: int) -> Sequence[Action]:
@@ -209,16 +232,56 @@ class Listing:
     manifest: SimulationManifest
 
 
+class KeyKind(StrEnum):
+    """How an API key signs."""
+
+    HMAC = "hmac"  # SHA-256 with a shared secret
+    RSA = "rsa"  # PKCS #1 v1.5 with SHA-256
+    ED25519 = "ed25519"
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """A key and what it may do. `secret` is shared text (HMAC) or a PEM public key; no `addresses`: from anywhere."""
+
+    key: str
+    account: str
+    secret: str
+    kind: KeyKind = KeyKind.HMAC
+    passphrase: str = ""
+    read_only: bool = False
+    addresses: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trading:
+    """The private side of a venue's run: its floor, who may use it, and the one way of having something done there.
+
+    `execute` is Floor.apply, journaled first: an outcome that it returned is never lost. Whoever reads the floor at an
+    instant (`handle`, `receive`) finds it advanced to there. With `auto_fund`, an account that signs rightly and does
+    not exist is opened with the house's `opening`. Unless `strict_time`, a client's clock is taken as it is: the offset
+    of its first signed time is remembered and applied to every time it supplies.
+    """
+
+    floor: Floor
+    execute: Callable[[Command, int], Outcome]
+    keys: Mapping[str, ApiKey]
+    strict_time: bool = True
+    auto_fund: bool = True
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Exchange:
     """A venue's view of one run: its own markets by native symbol (they come to life on first use), what its
-    clients have used of their limits, and how late a market's news are, where they are.
+    clients have used of their limits, and how late a market's news are, where they are; and its trading floor, None
+    where there are only data (`run.channels`).
     """
 
     world: MarketOrchestrationCore
     markets: Mapping[str, str]  # native symbol -> market id, in the venue's order of listing
     usage: Usage = field(default_factory=Usage)
     lateness: Callable[[HyperSynthReactor], LatencyModel] | None = None
+    trading: Trading | None = None
 
     def market(self, symbol: str) -> HyperSynthReactor | None:
         """The market of this native symbol, None if the venue does not list it."""
@@ -291,6 +354,10 @@ class VenueProtocol(Protocol):
 
     def handle(self, request: HttpRequest, exchange: Exchange, now_ns: int) -> HttpResponse:
         """The answer to one HTTP request, the venue's own error included."""
+        ...
+
+    def house(self, exchange: Exchange) -> House | None:
+        """The rules of this venue's floor for the run's markets; None while it has none."""
         ...
 
     def next_instant(

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from reactor.exchange.orders import Told
+from reactor.exchange.terms import House
 from reactor.manifest import SimulationManifest
 from reactor.profiles import Assets
 from reactor.types import MS_NS, SECOND_NS, Instrument, Kind
@@ -112,6 +114,10 @@ class Dialogue:
         self.heard.append("ping")
         return []
 
+    def hear(self, told: Sequence[Told], now_ns: int) -> Sequence[Action]:
+        self.heard += [f"news of {news.account}" for news in told]
+        return []
+
     def tick(self, now_ns: int, wall_ns: int) -> Sequence[Action]:
         if self.path == "/strict" and Moment(now_ns, wall_ns).surely_since(self.last) > SECOND_NS // 2:
             return [Close(4_009, "idle")]
@@ -172,6 +178,9 @@ class ToyVenue:
             now_ns,
         )
         return HttpResponse(418, repr(said).encode(), "text/toy", (("x-toy", "yes"),))
+
+    def house(self, exchange: Exchange) -> House | None:
+        return None
 
     def next_instant(
         self, occasion: Occasion, symbol: str, interval: str, exchange: Exchange, now_ns: int

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Self, TypeAlias
 
+from reactor.exchange.terms import House
 from reactor.manifest import SimulationManifest
 from reactor.profiles import ASSETS, Assets, profile
 from reactor.types import DAY_NS, Instrument, Kind
@@ -109,6 +110,9 @@ class Binance:
 
     def handle(self, request: HttpRequest, exchange: Exchange, now_ns: int) -> HttpResponse:
         return handle(self.api, request, exchange, now_ns)
+
+    def house(self, exchange: Exchange) -> House | None:  # noqa: ARG002  # no accounts yet
+        return None
 
     def next_instant(
         self, occasion: Occasion, symbol: str, interval: str, exchange: Exchange, now_ns: int

@@ -15,6 +15,7 @@ from urllib.parse import unquote
 
 import orjson
 
+from reactor.exchange.orders import Told
 from reactor.types import MS_NS, SECOND_NS
 from venues.base import Action, Close, HttpRequest, Ping, Reply, Subscribe, Topic, Unsubscribe, VenueError
 from venues.binance.rules import METHODS, SessionRules, socket_error
@@ -150,6 +151,9 @@ class BinanceSession:
         if payload in (sent for sent, _ in self._pings):
             while self._pings.popleft()[0] != payload:
                 pass
+
+    def hear(self, told: Sequence[Told], now_ns: int) -> Sequence[Action]:  # noqa: ARG002  # no accounts yet
+        return ()
 
     def tick(self, now_ns: int, wall_ns: int) -> Sequence[Action]:
         moment = Moment(now_ns, wall_ns)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Self
 
+from reactor.exchange.terms import House
 from reactor.manifest import SimulationManifest
 from reactor.profiles import ASSETS, Assets, profile
 from reactor.types import SECOND_NS, Instrument, Kind
@@ -211,6 +212,9 @@ class Hyperliquid:
 
     def handle(self, request: HttpRequest, exchange: Exchange, now_ns: int) -> HttpResponse:
         return rest.handle(self.card, exchange, request, now_ns)
+
+    def house(self, exchange: Exchange) -> House | None:  # noqa: ARG002  # no accounts yet
+        return None
 
     def next_instant(
         self, occasion: Occasion, symbol: str, interval: str, exchange: Exchange, now_ns: int

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import orjson
 
+from reactor.exchange.orders import Told
 from venues.base import Action, Close, Exchange, Reply, Subscribe, Topic, Unsubscribe, VenueError
 from venues.hyperliquid import rest
 from venues.hyperliquid.rules import (
@@ -90,6 +91,9 @@ class HyperliquidSession:
 
     def ping(self, now_ns: int, wall_ns: int) -> Sequence[Action]:
         self._sent = Moment(now_ns, wall_ns)  # the gateway's pong
+        return ()
+
+    def hear(self, told: Sequence[Told], now_ns: int) -> Sequence[Action]:  # noqa: ARG002  # no accounts yet
         return ()
 
     def tick(self, now_ns: int, wall_ns: int) -> Sequence[Action]:

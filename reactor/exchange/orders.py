@@ -1,0 +1,437 @@
+"""Orders, fills and accounts as values: what clients ask for, what becomes of it, what they are told.
+
+A command is an input of a run: whoever applies the same commands at the same instants gets the same orders, fills and
+balances. Everything is an integer (ticks, lots, nanoseconds; money in 1e-8 of its asset); words are the trade's own,
+and a venue finds its wire's words for them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeAlias
+
+from reactor.types import Side
+
+E8 = 10**8  # money: amounts are integers in 1e-8 of their asset
+
+
+# ---------------------------------------------------------------- orders
+class TimeInForce(StrEnum):
+    """How long an order lives. A market order is immediate, whatever this says."""
+
+    GTC = "gtc"  # until it is filled or cancelled
+    IOC = "ioc"  # what cannot be filled at once expires
+    FOK = "fok"  # all of it at once, or it expires
+    POST_ONLY = "post_only"  # never takes: one that would is refused
+
+
+class SelfTrade(StrEnum):
+    """What becomes of orders of one account that would trade with each other."""
+
+    NONE = "none"
+    EXPIRE_TAKER = "expire_taker"
+    EXPIRE_MAKER = "expire_maker"
+    EXPIRE_BOTH = "expire_both"
+
+
+class OrderStatus(StrEnum):
+    """Where an order stands. All but the first two are its end."""
+
+    NEW = "new"
+    PARTIALLY_FILLED = "partially_filled"
+    FILLED = "filled"
+    CANCELLED = "cancelled"  # by its owner, or for him (a liquidation, a scheduled cancel)
+    EXPIRED = "expired"  # by its own terms: IOC, FOK, a market order without liquidity, self-trade prevention
+
+    @property
+    def open(self) -> bool:
+        """Whether it rests on the book."""
+        return self in (OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED)
+
+
+class Why(StrEnum):
+    """Why an order ended other than by being filled."""
+
+    ASKED = "asked"
+    NOT_FILLED_AT_ONCE = "not_filled_at_once"  # IOC, FOK, market
+    SELF_TRADE = "self_trade"
+    REDUCED_ENOUGH = "reduced_enough"  # reduce-only, and there is nothing left to reduce
+    LIQUIDATION = "liquidation"
+    SCHEDULED = "scheduled"  # a dead man's switch
+    MARGIN = "margin"  # at its fill there was not enough
+
+
+@dataclass(frozen=True, slots=True)
+class NewOrder:
+    """An order as asked for, with prices and quantities already judged by the venue's filters.
+
+    `price_ticks` is None for a market order. Exactly one of `qty_lots` and `quote_units` (price_ticks * qty_lots to
+    spend or to receive at the most: market orders only) is given. `words` are the venue's own, kept with the order and
+    repeated in what is told of it (names with values, in the venue's order).
+    """
+
+    account: str
+    market: str
+    side: Side
+    price_ticks: int | None
+    qty_lots: int | None
+    quote_units: int | None = None
+    time_in_force: TimeInForce = TimeInForce.GTC
+    reduce_only: bool = False
+    client_id: str = ""
+    self_trade: SelfTrade = SelfTrade.EXPIRE_TAKER
+    words: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """An order and what has become of it. Replaced, never changed.
+
+    `qty_lots` is what was asked for (for a market order by `quote_units`, what has been filled); `filled_units` is the
+    sum of price_ticks * qty_lots of its fills. `asked.client_id` is the venue's own where none was given. `working_ns`
+    is when it last came onto the book.
+    """
+
+    id: int
+    asked: NewOrder
+    status: OrderStatus
+    price_ticks: int | None
+    qty_lots: int
+    created_ns: int
+    updated_ns: int
+    working_ns: int
+    filled_lots: int = 0
+    filled_units: int = 0
+    last_trade_id: int = -1
+    why: Why | None = None
+
+    @property
+    def open_lots(self) -> int:
+        """What is not filled yet."""
+        return self.qty_lots - self.filled_lots
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """One execution of an order: a print of the public tape, with the same trade id.
+
+    `fee_e8` was paid in `fee_asset` (below 0: a rebate); `realized_e8` is the profit it closed (perps). `liquidation`
+    fills were forced.
+    """
+
+    trade_id: int
+    order_id: int
+    account: str
+    market: str
+    side: Side
+    ts_ns: int
+    price_ticks: int
+    qty_lots: int
+    maker: bool
+    fee_e8: int
+    fee_asset: str
+    realized_e8: int = 0
+    position_before_lots: int = 0
+    liquidation: bool = False
+
+
+# ---------------------------------------------------------------- accounts
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """What an account has of an asset in a wallet ("spot" or "perp"): `locked_e8` is held for open spot orders."""
+
+    wallet: str
+    asset: str
+    total_e8: int
+    locked_e8: int = 0
+
+    @property
+    def free_e8(self) -> int:
+        """What may be spent."""
+        return self.total_e8 - self.locked_e8
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A one-way position: `lots` above 0 is long. `entry_units` is the sum of price_ticks * lots it was entered for,
+    signed as `lots` is, so that the entry price is entry_units / lots ticks. `leverage` is whole. `funding_e8` is what
+    was paid (above 0) since it was opened, `realized_e8` what it has realised.
+    """
+
+    market: str
+    lots: int
+    entry_units: int
+    leverage: int
+    updated_ns: int
+    funding_e8: int = 0
+    realized_e8: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """A funding settlement of a market: longs pay `rate_e12` (1e-12) of their notional at `price_e8` (below 0: get)."""
+
+    ts_ns: int
+    rate_e12: int
+    price_e8: int
+
+
+@dataclass(frozen=True, slots=True)
+class FundingPayment:
+    """What an account paid (above 0) or got at a settlement, for the position it then held."""
+
+    account: str
+    market: str
+    settlement: Settlement
+    lots: int
+    paid_e8: int
+
+
+# ---------------------------------------------------------------- commands: the inputs of a run
+@dataclass(frozen=True, slots=True)
+class PlaceOrder:
+    """Place an order. Outcome: Done with the order as it stands after its first matching, or Refused."""
+
+    order: NewOrder
+
+
+@dataclass(frozen=True, slots=True)
+class CancelOrder:
+    """Cancel an open order by its id, or by the owner's where `order_id` is None. Outcome: Done, or Refused."""
+
+    account: str
+    market: str
+    order_id: int | None
+    client_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CancelAll:
+    """Cancel the open orders of a market, or of all. Outcome: Done with the cancelled, oldest first (maybe none)."""
+
+    account: str
+    market: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AmendOrder:
+    """Change price and total quantity of an open order, which keeps its id and, only where its quantity merely shrinks,
+    its place in the queue. Outcome: Done with the order after matching, or Refused.
+    """
+
+    account: str
+    market: str
+    order_id: int
+    price_ticks: int
+    qty_lots: int
+
+
+@dataclass(frozen=True, slots=True)
+class SetLeverage:
+    """Outcome: Done, or Refused (INSUFFICIENT_MARGIN)."""
+
+    account: str
+    market: str
+    leverage: int
+
+
+@dataclass(frozen=True, slots=True)
+class Deposit:
+    """Money from nowhere (below 0: to nowhere); opens the account where there is none. Outcome: Done, or Refused."""
+
+    account: str
+    wallet: str
+    asset: str
+    amount_e8: int
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """From one wallet to another, of one account or of two. Outcome: Done, or Refused."""
+
+    account: str
+    asset: str
+    amount_e8: int
+    source: str
+    target: str
+    to_account: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleCancel:
+    """Cancel all of an account's orders at that instant, unless told otherwise before; None takes it back."""
+
+    account: str
+    at_ns: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Remember:
+    """Keep a fact of the venue's own about an account (a key, a nonce, an agent); None forgets it.
+
+    At `expires_ns` it is forgotten, and the account told (Forgotten).
+    """
+
+    account: str
+    name: str
+    value: str | None
+    expires_ns: int | None = None
+
+
+Command: TypeAlias = (
+    PlaceOrder
+    | CancelOrder
+    | CancelAll
+    | AmendOrder
+    | SetLeverage
+    | Deposit
+    | Transfer
+    | ScheduleCancel
+    | Remember
+)
+
+
+class Refusal(StrEnum):
+    """Why a command had no effect at all."""
+
+    UNKNOWN_ORDER = "unknown_order"  # never placed, or no longer open
+    DUPLICATE_CLIENT_ID = "duplicate_client_id"  # of an order that is open
+    INSUFFICIENT_BALANCE = "insufficient_balance"
+    INSUFFICIENT_MARGIN = "insufficient_margin"
+    WOULD_TAKE = "would_take"  # post-only
+    NO_LIQUIDITY = "no_liquidity"  # a market order meets an empty book
+    NOTHING_TO_REDUCE = "nothing_to_reduce"
+    TOO_MANY_ORDERS = "too_many_orders"
+    LEVERAGE = "leverage"  # out of the market's range, or the position is too large for it
+    NO_CHANGE = "no_change"  # an amendment that changes nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Nothing happened. `best_bid_ticks` and `best_ask_ticks` are what an order met (0: an empty side)."""
+
+    refusal: Refusal
+    best_bid_ticks: int = 0
+    best_ask_ticks: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a command did: the orders it placed or ended, and the fills it had at once."""
+
+    orders: tuple[Order, ...] = ()
+    fills: tuple[Fill, ...] = ()
+
+    @property
+    def order(self) -> Order:
+        """The only one."""
+        (order,) = self.orders
+        return order
+
+
+Outcome: TypeAlias = Done | Refused
+
+
+# ---------------------------------------------------------------- what an account is told, in order
+@dataclass(frozen=True, slots=True)
+class OrderPlaced:
+    """It was accepted: as it stands before any fill."""
+
+    order: Order
+
+
+@dataclass(frozen=True, slots=True)
+class OrderFilled:
+    """One fill, and the order as it stands after it."""
+
+    order: Order
+    fill: Fill
+
+
+@dataclass(frozen=True, slots=True)
+class OrderEnded:
+    """It was cancelled or expired; order.why says why."""
+
+    order: Order
+
+
+@dataclass(frozen=True, slots=True)
+class OrderAmended:
+    """Its price or quantity changed."""
+
+    order: Order
+    before: Order
+
+
+@dataclass(frozen=True, slots=True)
+class MoneyMoved:
+    """Balances changed, and positions with them: those that did, as they stand now. `cause` says by what."""
+
+    cause: str  # "order" | "funding" | "deposit" | "transfer" | "liquidation"
+    balances: tuple[Balance, ...]
+    positions: tuple[Position, ...] = ()
+    delta_e8: tuple[int, ...] = ()  # of each balance's total
+
+
+@dataclass(frozen=True, slots=True)
+class Funded:
+    """Funding was settled."""
+
+    payment: FundingPayment
+
+
+@dataclass(frozen=True, slots=True)
+class LeverageSet:
+    """It was changed."""
+
+    market: str
+    leverage: int
+
+
+@dataclass(frozen=True, slots=True)
+class MarginCalled:
+    """Its maintenance margin is nearly used up."""
+
+    positions: tuple[Position, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Liquidated:
+    """Positions are closed by force: what the account was worth then, and what it needed."""
+
+    equity_e8: int
+    maintenance_e8: int
+    positions: tuple[Position, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """A remembered fact expired."""
+
+    name: str
+    value: str
+
+
+News: TypeAlias = (
+    OrderPlaced
+    | OrderFilled
+    | OrderEnded
+    | OrderAmended
+    | MoneyMoved
+    | Funded
+    | LeverageSet
+    | MarginCalled
+    | Liquidated
+    | Forgotten
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One piece of news of an account, and the boundary at which it is told. `number` counts all news of a floor."""
+
+    account: str
+    ts_ns: int
+    number: int
+    news: News

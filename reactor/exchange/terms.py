@@ -1,0 +1,61 @@
+"""What trading on a market costs and needs, as a venue sets it: fees, leverage, margin, marks and settlements.
+
+Tables and functions of time that a venue hands in; nothing here knows one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from reactor.exchange.orders import Settlement
+
+SPOT, PERP = "spot", "perp"  # wallets
+
+
+@dataclass(frozen=True, slots=True)
+class MarginTier:
+    """Positions up to this notional: the leverage allowed, and the maintenance margin: rate_e6 of the notional less
+    `deduction_e8`, so that it is continuous from tier to tier.
+    """
+
+    notional_cap_e8: int
+    max_leverage: int
+    rate_e6: int
+    deduction_e8: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """The terms of one market.
+
+    Fees are in 1e-6 of the notional (a maker's may be below 0). A spot buyer pays in what he receives where
+    `fee_in_received`, else everybody pays in the quote asset. Perps are margined in `margin_asset` of the wallet PERP:
+    `tiers` ascend, `default_leverage` holds until one is set, `mark_e8` is the mark price at an instant (1e-8 quote
+    units), and `settlements` are those in (after_ns, upto_ns]. Spot markets have none of these.
+    """
+
+    maker_fee_e6: int
+    taker_fee_e6: int
+    fee_in_received: bool = False
+    max_open_orders: int = 200
+    margin_asset: str = ""
+    tiers: tuple[MarginTier, ...] = ()
+    default_leverage: int = 20
+    mark_e8: Callable[[int], int] | None = None
+    settlements: Callable[[int, int], Sequence[Settlement]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """The rules of a venue's whole floor.
+
+    `terms` by market id. Order ids count from `first_order_id`. `client_id` makes the id of an order whose owner gave
+    none, from the order's. `opening` is what a new account that opens by itself (`auto_fund`) is given, by (wallet,
+    asset), in 1e-8.
+    """
+
+    terms: Mapping[str, Terms]
+    first_order_id: int
+    client_id: Callable[[int], str]
+    opening: Mapping[tuple[str, str], int] = field(default_factory=dict)
