@@ -96,6 +96,13 @@ class SimulationManifest:
     burst_intensity_factor: float = _parameter(
         10.0, "1", 1, 100, "how many times as active a burst is, up to 100 times the normal activity"
     )
+    liquidation_share: float = _parameter(
+        0.002,
+        "1",
+        0,
+        0.1,
+        "share of a perpetual's market orders that are liquidations where the price stands still",
+    )
     # how it is told in files; on a socket the venue's own paces hold
     book_update_interval_ms: int = _parameter(
         100, "ms", 10, 60_000, "time over which changes of the book are gathered, in steps of 10 ms"

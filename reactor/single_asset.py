@@ -19,6 +19,7 @@ from reactor.bars import BarSeries
 from reactor.components import OrderFlow, PricePath, Rhythm, TouchPath
 from reactor.depth import TICKS, Depth, SideBook, SideRows, SideTouch
 from reactor.fixed import stable_order
+from reactor.liquidations import RUN_S, Liquidator
 from reactor.manifest import ManifestError, SimulationManifest
 from reactor.matching import Executions, Matching
 from reactor.queues import Queues, Touch
@@ -27,6 +28,7 @@ from reactor.skeleton import MinutePlan
 from reactor.types import (
     BLOCK_NS,
     DAY_NS,
+    SECOND_NS,
     TICK_NS,
     Block,
     BookSide,
@@ -34,7 +36,9 @@ from reactor.types import (
     Column,
     IndexMinutes,
     Instrument,
+    Kind,
     Levels,
+    Liquidations,
     Minutes,
     Prints,
     Quotes,
@@ -92,10 +96,12 @@ class HyperSynthReactor:
         self._queues = Queues(manifest, instrument)
         salt = int(self._draws("places", 0).words(1, 32)[0])
         self._depth = Depth(manifest, instrument, self._draws("sizes", 0), salt)
+        self._liquidator = Liquidator(manifest)
         # lru_cache may be called from several threads.
         self._keyframes = lru_cache(_KEYFRAMES_KEPT)(self._make_keyframe)
         self._blocks = lru_cache(_BLOCKS_KEPT)(self._make_block)
         self._books = lru_cache(_BOOKS_KEPT)(self._make_book)
+        self._liquidated = lru_cache(_BLOCKS_KEPT)(self._make_liquidations)
 
     def keyframe(self, k: int) -> BookSnapshot:
         """The whole book at the start of minute k; no block is generated."""
@@ -104,6 +110,19 @@ class HyperSynthReactor:
     def block(self, k: int) -> Block:
         """What happens in minute k."""
         return self._blocks(k)
+
+    def liquidations(self, start_ns: int, end_ns: int) -> Liquidations:
+        """The liquidations in [start_ns, end_ns), in time order; of a perpetual alone, spot has none.
+
+        Their prints are the tape's own, in `block` and `window` whether anybody asks for liquidations or not.
+        """
+        if self.instrument.kind != Kind.PERP:
+            return Liquidations.none()
+        parts = []
+        for k in range(self._minute(start_ns), self._minute(end_ns - 1) + 1):
+            rows = self._liquidated(k)
+            parts.append(rows.cut(*np.searchsorted(rows.ts_ns, [start_ns, end_ns]).tolist()))
+        return Liquidations.join(parts)
 
     # ------------------------------------------------------------ the tape at any time
     def window(self, start_ns: int, end_ns: int) -> Block:
@@ -289,6 +308,11 @@ class HyperSynthReactor:
             draws = self._draws(f"depth-{side.name}", k)
             rows.append(self._depth.rows(draws, plan, clock, side, side_touch, done, *frames))
         return _block(plan, touch, done, rows)
+
+    def _make_liquidations(self, k: int) -> Liquidations:
+        start_ns = self._start_ns(k)
+        grid = self.seconds(start_ns - RUN_S * SECOND_NS, start_ns + BLOCK_NS)
+        return self._liquidator.among(self._draws("liquidations", k), self.block(k).prints, grid)
 
 
 def _changes(*columns: Column) -> NDArray[np.bool_]:

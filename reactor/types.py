@@ -128,6 +128,27 @@ class Prints(Columns):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Liquidations(Columns):
+    """Market orders by which an exchange closed a position, one row an order, each filled in full.
+
+    `side` is the order's (Side): a sell closes a long position. `price_ticks` is its limit, the bankruptcy price, never
+    better than its worst print; its average price is quote_units / qty_lots ticks, where `quote_units` is the sum of
+    price_ticks * qty_lots over its prints. These are the prints with trade ids [first_trade_id, last_trade_id], the
+    last one of them of `last_qty_lots`.
+    """
+
+    ts_ns: Column
+    side: Column
+    price_ticks: Column
+    qty_lots: Column
+    quote_units: Column
+    last_qty_lots: Column
+    first_trade_id: Column
+    last_trade_id: Column
+    order_id: Column
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Levels(Columns):
     """Changes of price levels: at most one row per (tick, side, price), with the level's quantity at the
     tick's end (0 = gone).
