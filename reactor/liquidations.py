@@ -67,6 +67,6 @@ class Liquidator:
         way_q16 = (((now - before) << 24) // before << 24) // self._usual_q32
         against_q16 = np.clip(way_q16 * side, -_MOST_DEVIATIONS, _MOST_DEVIATIONS)
         spells = draws.normal_q16(len(grid) // _SPELL_S + 1)[second // _SPELL_S]
-        return (
-            (against_q16 * _PACE >> 16) + (spells * _SPELL_SIGMA >> 16) - (_SPELL_SIGMA * _SPELL_SIGMA >> 17)
-        )
+        spell_q16 = (spells * _SPELL_SIGMA >> 16) - (_SPELL_SIGMA * _SPELL_SIGMA >> 17)
+        likelihood: Column = (against_q16 * _PACE >> 16) + spell_q16
+        return likelihood
