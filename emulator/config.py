@@ -21,7 +21,7 @@ import yaml
 from reactor.clock import FASTEST, LATENCY_FORMS, LatencyModel
 from reactor.manifest import ASSET_PARAMETERS, ManifestError, SimulationManifest
 from reactor.profiles import known_with
-from reactor.types import BLOCK_NS, SECOND_NS, TICK_NS
+from reactor.types import BLOCK_NS, SECOND_NS, TICK_NS, FundingProfile
 from venues.base import Listing, VenueProtocol
 
 PRESETS = Path(__file__).with_name("configs")
@@ -180,6 +180,7 @@ def _latency(value: object) -> str:
 
 
 FLAG = Kind("true or false", _flag)
+FUNDING = _one_of(*FundingProfile)
 HOST = Kind("a host name or address", _host)
 INSTANT = Kind("now or an ISO 8601 time from 2000 to 2199", _instant)
 ASSETS = Kind("parameters by asset, as in {DOGE: {initial_price: 0.2}}", _assets)
@@ -246,6 +247,11 @@ class Config:
         None,
         INSTANT,
         "Where the tape starts, at its initial price; start, floored to the minute, when left out.",
+    )
+    funding: str = _setting(
+        "real",
+        FUNDING,
+        "Whose rules perpetuals are funded by: real are their venues' own, classic are simpler ones.",
     )
     speed: float = _setting(1.0, SPEED, "Virtual seconds per second; max goes as fast as clients read.")
     paused: bool = _setting(False, FLAG, "Start with the clock standing still.")
@@ -340,6 +346,12 @@ def changed(listings: Iterable[Listing], changes: Iterable[Change], place: str =
         with_values(row, by_market[row.instrument.market] | by_asset[row.instrument.asset], place)
         for row in listings
     ]
+
+
+def funded(listings: Iterable[Listing], profile: str) -> list[Listing]:
+    """The listings, perpetuals being funded by these rules."""
+    rules = FundingProfile(profile)
+    return [replace(row, instrument=replace(row.instrument, funding=rules)) for row in listings]
 
 
 def with_values(listing: Listing, values: Mapping[str, object], place: str) -> Listing:

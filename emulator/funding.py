@@ -6,7 +6,7 @@ They are what a run of the same seed and start serves, for they depend on nothin
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -14,10 +14,10 @@ from rich.console import Console
 from rich.table import Table
 
 from emulator.config import Config, ConfigError, resolve
-from reactor.types import DAY_NS, SECOND_NS
+from reactor.types import DAY_NS, SECOND_NS, FundingProfile
 from reactor.unified_market import MarketOrchestrationCore
-from venues.funding import BP_E12, FundingProfile, Settlements, model_of
-from venues.registry import FUNDED
+from venues.funding import BP_E12, Settlements
+from venues.registry import FUNDED, funding_model
 
 MOST_DAYS = 366
 YEAR_H = 365 * 24
@@ -50,9 +50,10 @@ def funding_path(
     if not 1 <= n_days <= MOST_DAYS:
         raise ConfigError(f"--days: {days!r} is not allowed; allowed: a whole number from 1 to {MOST_DAYS}")
     start_ns, origin_ns = resolve(config, wall_ns)
-    instrument = listing.instrument
+    instrument = replace(listing.instrument, funding=chosen)
     world = MarketOrchestrationCore(config.seed, origin_ns, [(instrument, listing.manifest)])
-    model = model_of(perpetuals[venue].models, instrument.asset, chosen)
+    model = funding_model(instrument)
+    assert model is not None, instrument
     rows = model.settlements(world.market(instrument.market), start_ns + 1, start_ns + n_days * DAY_NS + 1)
     return FundingPath(venue, instrument.symbol, chosen, rows)
 

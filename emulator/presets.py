@@ -15,6 +15,7 @@ from emulator.config import (
     ConfigError,
     Layer,
     changed,
+    funded,
     merge,
     nearest,
     read_preset,
@@ -72,6 +73,7 @@ def listings(config: Config, places: Mapping[str, str]) -> list[Listing]:
             if name not in every:
                 raise ConfigError(f"{places[setting]}: unknown market {name!r}{nearest(name, every)}")
     rows = changed(every.values(), config.manifest, places.get("manifest", "manifest"))
+    rows = funded(rows, config.funding)
     return [row for row in rows if row.instrument.market in (config.markets or LISTED)]
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 
-from emulator.config import AT_ONCE, OF_MARKET, Config, changed, chosen, stocked
+from emulator.config import AT_ONCE, OF_MARKET, Config, changed, chosen, funded, stocked
 from reactor.clock import LatencyModel
 from reactor.runner import staleness
 from reactor.single_asset import HyperSynthReactor
@@ -32,7 +32,8 @@ def exchanges(
     """The venues of a run in port order, each with its view of the world whose tape starts at origin_ns."""
     # The world holds what is not served too: it costs nothing, and what is served cannot depend on it.
     every = stocked(config, registry)
-    listings = changed([row for venue in every for row in venue.listings], config.manifest)
+    rows = [row for venue in every for row in venue.listings]
+    listings = funded(changed(rows, config.manifest), config.funding)
     markets = [(row.instrument, row.manifest) for row in listings]
     world = MarketOrchestrationCore(seed=config.seed, origin_ns=origin_ns, markets=markets)
     wanted = config.markets or [row.instrument.market for venue in registry for row in venue.listings]

@@ -48,9 +48,16 @@ class Kind(StrEnum):
     PERP = "perp"
 
 
+class FundingProfile(StrEnum):
+    """Which rules fund a perpetual."""
+
+    REAL = "real"  # its venue's own, as published
+    CLASSIC = "classic"  # stylised ones: fixed intervals, round caps, and one effect a venue is known for
+
+
 @dataclass(frozen=True, slots=True)
 class Instrument:
-    """One market's contract: names and the size of a tick and a lot.
+    """One market's contract: names, the size of a tick and a lot, and the rules that fund it, if it is a perpetual.
 
     A price of n ticks is n * tick_size / 10**price_decimals quote units, a quantity of n lots n * lot_size /
     10**qty_decimals base units. `market` names the random streams ("venue:symbol"); `symbol` is the
@@ -67,6 +74,7 @@ class Instrument:
     tick_size: int
     qty_decimals: int
     lot_size: int
+    funding: FundingProfile = FundingProfile.REAL
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -20,20 +20,13 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from reactor.fixed import nearest
-from reactor.types import SECOND_NS, Column, Columns
+from reactor.types import SECOND_NS, Column, Columns, FundingProfile
 from venues.base import Listing
 
 HOUR_NS = 3_600 * SECOND_NS
 BP_E12 = 100_000_000  # a basis point, 0.01 %
 HOURS = (1, 2, 4, 8)  # the intervals there are
 _TRACKS_KEPT = 4
-
-
-class FundingProfile(StrEnum):
-    """Which rules a venue's models follow."""
-
-    REAL = "real"  # the venue's own, as published
-    CLASSIC = "classic"  # stylised ones: fixed intervals, round caps, and one effect a venue is known for
 
 
 class Average(StrEnum):

@@ -35,5 +35,5 @@ def funding_model(instrument: Instrument) -> FundingModel | None:
     venue = instrument.market.partition(":")[0]
     for row in FUNDED:
         if row.venue == venue and instrument.kind is Kind.PERP:
-            return model_of(row.models, instrument.asset)
+            return model_of(row.models, instrument.asset, instrument.funding)
     return None

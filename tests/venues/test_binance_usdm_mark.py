@@ -188,7 +188,7 @@ def test_what_was_predicted_last_is_settled_and_the_next_one_begins() -> None:
 
 def test_rates_are_bounded_by_symbol() -> None:
     """0.3 % where the maintenance margin begins at 0.4 %, 2 % elsewhere."""
-    bounds = {i.base: funding_of(i.base).cap_e12 for i in (INSTRUMENT, ETH, SOL)}
+    bounds = {i.base: funding_of(i).cap_e12 for i in (INSTRUMENT, ETH, SOL)}
     assert bounds == {"BTC": 3 * 10**9, "ETH": 3 * 10**9, "SOL": 2 * 10**10}
 
 

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reactor.single_asset import HyperSynthReactor
-from reactor.types import DAY_NS, SECOND_NS, Column
+from reactor.types import DAY_NS, SECOND_NS, Column, FundingProfile
 from reactor.unified_market import MarketOrchestrationCore
 from venues.binance.rules import FUNDING as BINANCE
 from venues.binance.rules import BinanceFundingModel, SoftCap
@@ -29,12 +29,11 @@ from venues.funding import (
     Adaptation,
     Average,
     FundingModel,
-    FundingProfile,
     Share,
     model_of,
     parameters,
 )
-from venues.hyperliquid.rules import FUNDINGS as HYPERLIQUID
+from venues.hyperliquid.rules import FUNDING as HYPERLIQUID
 from venues.hyperliquid.rules import HyperLiquidFundingModel, Velocity
 from venues.okx.rules import FUNDING as OKX
 from venues.okx.rules import OKXFundingModel

@@ -17,10 +17,10 @@ from venues.base import VenueError
 from venues.hyperliquid import HYPERLIQUID
 from venues.hyperliquid.rules import (
     ERRORS,
-    FUNDING,
     INTERVALS,
     MARK_WINDOW_S,
     Field,
+    HyperLiquidFundingModel,
     MalformedError,
     impact_prices,
     is_flag,
@@ -226,4 +226,5 @@ def test_a_mark_stays_among_what_was_seen(index: Any, basis: int) -> None:
 def test_funding_is_an_eighth_of_the_eight_hour_rate(premium_e8: int, rate_e12: int) -> None:
     """F = clamp((P + clamp(0.01 % - P, +-0.05 %)) / 8, +-4 %) (gitbook, funding, 2026-11)."""
     premiums = np.full(720, premium_e8, dtype=np.int64)
-    assert int(FUNDING.rates_e12(FUNDING.averages_e12(premiums))[-1]) == rate_e12
+    model = HyperLiquidFundingModel()
+    assert int(model.rates_e12(model.averages_e12(premiums))[-1]) == rate_e12

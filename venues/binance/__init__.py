@@ -122,7 +122,7 @@ class Binance:
             return None
         if occasion is Occasion.FUNDING:
             funded = market.instrument.kind is Kind.PERP
-            return funding_of(market.instrument.base).period(market, now_ns).end_ns if funded else None
+            return funding_of(market.instrument).period(market, now_ns).end_ns if funded else None
         name = interval or "1m"
         told = name in INTERVALS and f"kline_{name}" in self.streams
         return INTERVALS[name].next(INTERVALS[name].start(now_ns)) if told else None

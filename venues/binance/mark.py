@@ -38,7 +38,7 @@ class Settlements(Columns):
 
 def settlements(market: HyperSynthReactor, start_ns: int, end_ns: int) -> Settlements:
     """The settlements in [start_ns, end_ns)."""
-    rows = funding_of(market.instrument.base).settlements(market, start_ns, end_ns)
+    rows = funding_of(market.instrument).settlements(market, start_ns, end_ns)
     marks = [_mark_e8(market, at_ns) for at_ns in rows.ts_ns.tolist()]
     return Settlements(rows.ts_ns, nearest(rows.rate_e12, 10_000), np.array(marks, dtype=np.int64))
 
@@ -89,7 +89,7 @@ def mark_prices(market: HyperSynthReactor, start_ns: int, end_ns: int) -> Marks:
         column[asked:] for column in (grid.ts_ns, grid.index_e8, mid_e8, basis_e8)
     )
 
-    told = funding_of(market.instrument.base).forecast(market, ts_ns)
+    told = funding_of(market.instrument).forecast(market, ts_ns)
     rate_e8 = nearest(told.rate_e12, 10_000)
     left_e12 = rate_e8 * ((told.next_ns - ts_ns) // SECOND_NS) * 10_000 // (told.interval_h * 3_600)
     # index * left, in two halves: the product of the whole has more than 64 bits

@@ -14,7 +14,7 @@ import numpy as np
 import orjson
 
 from reactor.profiles import magnitude
-from reactor.types import SECOND_NS, Column, Instrument
+from reactor.types import SECOND_NS, Column, FundingProfile, Instrument
 from venues.base import VenueError
 from venues.funding import (
     BP_E12,
@@ -22,7 +22,6 @@ from venues.funding import (
     Adaptation,
     Average,
     FundingModel,
-    FundingProfile,
     Share,
     check,
     model_of,
@@ -353,6 +352,6 @@ FUNDING: Mapping[FundingProfile, Mapping[str, BinanceFundingModel]] = {
 }
 
 
-def funding_of(asset: str, profile: FundingProfile = FundingProfile.REAL) -> BinanceFundingModel:
-    """The funding of an asset's perpetual."""
-    return model_of(FUNDING, asset, profile)
+def funding_of(instrument: Instrument) -> BinanceFundingModel:
+    """The funding of a perpetual."""
+    return model_of(FUNDING, instrument.asset, instrument.funding)

@@ -198,8 +198,10 @@ def funding_rates(call: Call) -> bytes:
     limit = _limit(call.params, 100, 1000)
     told: list[tuple[int, bytes]] = []
     for market in markets:
-        start_ns, end_ns = span(call, market.listed_ns)
-        span_ns = limit * funding_of(market.instrument.base).interval_ns
+        start_ns, end_ns = span(
+            replace(call, now_ns=call.now_ns + 1), market.listed_ns
+        )  # one of right now is told
+        span_ns = limit * funding_of(market.instrument).interval_ns
         if "startTime" in call.params:
             end_ns = min(end_ns, start_ns + span_ns)
         else:
@@ -213,7 +215,7 @@ def funding_rates(call: Call) -> bytes:
 
 def funding_info(call: Call) -> bytes:
     """The bounds of every symbol's funding rate, and its interval."""
-    rows = [(market, funding_of(market.instrument.base)) for market in call.exchange]
+    rows = [(market, funding_of(market.instrument)) for market in call.exchange]
     return orjson.dumps(
         [
             {
@@ -239,7 +241,7 @@ def premium_index(call: Call, market: HyperSynthReactor) -> Declared:
         "i": marks.index_e8,
         "P": settle_prices_e8(market, second_ns, second_ns + SECOND_NS),
         "r": marks.rate_e8,
-        "interest": np.array([funding_of(market.instrument.base).interest_e12 // 10_000]),
+        "interest": np.array([funding_of(market.instrument).interest_e12 // 10_000]),
         "T": marks.next_funding_ns,
     }
 

@@ -8,14 +8,13 @@ from typing import Final
 
 import numpy as np
 
-from reactor.types import SECOND_NS, Column
+from reactor.types import SECOND_NS, Column, FundingProfile
 from venues.funding import (
     BP_E12,
     OTHERS,
     Adaptation,
     Average,
     FundingModel,
-    FundingProfile,
     Share,
     check,
     parameter,

@@ -27,13 +27,13 @@ from venues.funding import Perpetuals
 from venues.hyperliquid import rest
 from venues.hyperliquid.rules import (
     FUNDING,
-    FUNDINGS,
     INTERVALS,
     BookFeed,
     Card,
     Perp,
     Profile,
     Spot,
+    funding_of,
     price_decimals,
     size_decimals,
 )
@@ -223,7 +223,8 @@ class Hyperliquid:
         if market is None:
             return None
         if occasion is Occasion.FUNDING:
-            return FUNDING.period(market, now_ns).end_ns if market.instrument.kind is Kind.PERP else None
+            funded = market.instrument.kind is Kind.PERP
+            return funding_of(market.instrument).period(market, now_ns).end_ns if funded else None
         cut = INTERVALS.get(interval or "1m")
         return cut.next(cut.start(now_ns)) if cut else None
 
@@ -244,4 +245,4 @@ HYPERLIQUID = Hyperliquid(
         max_subscriptions=1_000,
     )
 )
-PERPETUALS: Final = Perpetuals(HYPERLIQUID.id, tuple(perp.listing for perp in PERPS), FUNDINGS)
+PERPETUALS: Final = Perpetuals(HYPERLIQUID.id, tuple(perp.listing for perp in PERPS), FUNDING)

@@ -18,7 +18,7 @@ import orjson
 from reactor.bars import Interval
 from reactor.fixed import nearest
 from reactor.profiles import magnitude
-from reactor.types import DAY_NS, MS_NS, SECOND_NS, Column, Instrument, Kind
+from reactor.types import DAY_NS, MS_NS, SECOND_NS, Column, FundingProfile, Instrument, Kind
 from venues.base import Exchange, Listing, VenueError
 from venues.funding import (
     BP_E12,
@@ -26,9 +26,9 @@ from venues.funding import (
     OTHERS,
     Average,
     FundingModel,
-    FundingProfile,
     Share,
     check,
+    model_of,
     parameter,
 )
 
@@ -412,11 +412,15 @@ class Velocity:
         return nearest(rates_e12 * multiplier_e3, 1_000)
 
 
-FUNDINGS: Final[Mapping[FundingProfile, Mapping[str, HyperLiquidFundingModel]]] = {
+FUNDING: Final[Mapping[FundingProfile, Mapping[str, HyperLiquidFundingModel]]] = {
     FundingProfile.REAL: {OTHERS: HyperLiquidFundingModel()},
     FundingProfile.CLASSIC: {OTHERS: HyperLiquidFundingModel(effect=Velocity())},
 }
-FUNDING: Final = FUNDINGS[FundingProfile.REAL][OTHERS]
 FUNDINGS_A_REQUEST = (
     500  # the oldest of a period (https://github.com/freqtrade/freqtrade/pull/10839, 2024-11-01)
 )
+
+
+def funding_of(instrument: Instrument) -> HyperLiquidFundingModel:
+    """The funding of a perpetual."""
+    return model_of(FUNDING, instrument.asset, instrument.funding)

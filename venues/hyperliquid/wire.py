@@ -35,7 +35,6 @@ from venues.base import PAGE_NS, Channel, Exchange, FundingPayments, Page, Topic
 from venues.hyperliquid.rules import (
     CANDLE_NS,
     CHAIN_BLOCK_NS,
-    FUNDING,
     IDLE_NS,
     INTERVALS,
     MARK_WINDOW_S,
@@ -44,6 +43,7 @@ from venues.hyperliquid.rules import (
     Perp,
     Spot,
     decimal_places,
+    funding_of,
     impact_prices,
     mark_price,
     offered,
@@ -416,7 +416,7 @@ def candles(
 def funding_rate(market: HyperSynthReactor, now_ns: int) -> int:
     """The rate that would be settled now, in 1e-10, as of the oracle's last update."""
     at_ns = now_ns // ORACLE_NS * ORACLE_NS
-    return nearest(int(FUNDING.forecast(market, np.array([at_ns])).rate_e12[0]), 100)
+    return nearest(int(funding_of(market.instrument).forecast(market, np.array([at_ns])).rate_e12[0]), 100)
 
 
 def settled_ns(market: str, settlement_ns: int) -> int:
@@ -427,10 +427,11 @@ def settled_ns(market: str, settlement_ns: int) -> int:
 
 def funding_records(market: HyperSynthReactor, start_ns: int, stop_ns: int, limit: int) -> list[bytes]:
     """The oldest `limit` settlements recorded in [start_ns, stop_ns), with the hour's mean premium."""
+    funding = funding_of(market.instrument)
     first_ns = max(start_ns - SECOND_NS, market.listed_ns)
-    last_ns = min(stop_ns, first_ns + (limit + 2) * FUNDING.interval_ns)
+    last_ns = min(stop_ns, first_ns + (limit + 2) * funding.interval_ns)
     name = market.instrument.market
-    rows = FUNDING.settlements(market, first_ns, last_ns)
+    rows = funding.settlements(market, first_ns, last_ns)
     time = np.array([settled_ns(name, at_ns) for at_ns in rows.ts_ns.tolist()], dtype=np.int64)
     told = np.flatnonzero((start_ns <= time) & (time < stop_ns))[:limit]
     columns: dict[str, Values] = {
@@ -446,7 +447,7 @@ def payments(market: HyperSynthReactor, start_ns: int, end_ns: int) -> FundingPa
 
     https://hyperliquid.gitbook.io/hyperliquid-docs/trading/funding (2026-11)
     """
-    rows = FUNDING.settlements(market, start_ns, end_ns)
+    rows = funding_of(market.instrument).settlements(market, start_ns, end_ns)
     step_e8 = 10 ** (8 - oracle_scale(market.instrument).frac)
     price_e8 = [oracle_price(market, at_ns) * step_e8 for at_ns in rows.ts_ns.tolist()]
     recorded = [settled_ns(market.instrument.market, at_ns) for at_ns in rows.ts_ns.tolist()]
@@ -456,10 +457,11 @@ def payments(market: HyperSynthReactor, start_ns: int, end_ns: int) -> FundingPa
 
 def predicted_funding(market: HyperSynthReactor, now_ns: int) -> dict[str, Any]:
     """What would be settled now, and when it next will be; keys as in a capture of 2026-07-30 (docs.blockpi.io)."""
+    funding = funding_of(market.instrument)
     return {
         "fundingRate": RATE.text(funding_rate(market, block_end(now_ns))),
-        "nextFundingTime": FUNDING.period(market, now_ns).end_ns // MS_NS,
-        "fundingIntervalHours": FUNDING.interval_h,
+        "nextFundingTime": funding.period(market, now_ns).end_ns // MS_NS,
+        "fundingIntervalHours": funding.interval_h,
     }
 
 

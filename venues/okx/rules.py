@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from reactor.types import SECOND_NS
-from venues.funding import BP_E12, OTHERS, Adaptation, Average, FundingModel, FundingProfile, Share
+from reactor.types import SECOND_NS, FundingProfile
+from venues.funding import BP_E12, OTHERS, Adaptation, Average, FundingModel, Share
 
 # At its cap an interval shortens by one step; when premiums have calmed down it is the contract's own again at once.
 # "Announcement on the upgrade of automatic funding fee settlement frequency adjustment mechanism", 2026-04-14. How calm
