@@ -15,6 +15,7 @@ from venues.binance.rest import SPOT_ROUTES
 from venues.binance.usdm_rest import USDM_ROUTES
 from venues.binance.usdm_wire import USDM_STREAMS
 from venues.binance.wire import SPOT_STREAMS
+from venues.binance.ws_api import SPOT_METHODS, USDM_METHODS
 from venues.hyperliquid.rest import INFO
 from venues.hyperliquid.wire import CHANNELS
 from venues.registry import VENUES
@@ -56,8 +57,8 @@ def interval(name: str) -> str:
 
 
 SPOKEN = {
-    "binance": {*map(interval, SPOT_STREAMS), *SPOT_ROUTES},
-    "binance-usdm": {*map(interval, USDM_STREAMS), *USDM_ROUTES},
+    "binance": {*map(interval, SPOT_STREAMS), *SPOT_ROUTES, *SPOT_METHODS},
+    "binance-usdm": {*map(interval, USDM_STREAMS), *USDM_ROUTES, *USDM_METHODS},
     "hyperliquid": {*CHANNELS, *INFO},
 }
 

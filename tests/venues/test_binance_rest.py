@@ -868,7 +868,7 @@ def test_every_error_has_one_status_code_and_text() -> None:
     """The catalogue renders, and its codes are the client's fault."""
     for row in ERRORS.values():
         assert row.status == 400
-        assert -1999 < row.code < -1000
+        assert -2999 < row.code < -1000
 
 
 # ---------------------------------------------------------------- weights
@@ -906,6 +906,13 @@ def names(n: int) -> str:
         ("/api/v3/klines", "symbol=BTCUSDT&interval=1m", 2),
         ("/api/v3/uiKlines", "symbol=BTCUSDT&interval=1m", 2),
         ("/api/v3/avgPrice", "symbol=BTCUSDT", 2),
+        ("/api/v3/historicalBlockTrades", "symbol=BTCUSDT&fromId=1", 25),
+        ("/api/v3/referencePrice", "symbol=BTCUSDT", 2),
+        ("/api/v3/referencePrice/calculation", "symbol=BTCUSDT", 2),
+        ("/api/v3/executionRules", "symbol=BTCUSDT", 2),
+        ("/api/v3/executionRules", f"symbols={names(19)}", 38),
+        ("/api/v3/executionRules", f"symbols={names(21)}", 40),
+        ("/api/v3/executionRules", "", 40),
         ("/api/v3/ticker/24hr", "symbol=BTCUSDT", 2),
         ("/api/v3/ticker/24hr", f"symbols={names(20)}", 2),
         ("/api/v3/ticker/24hr", f"symbols={names(21)}", 40),

@@ -78,7 +78,7 @@ def test_a_path_opens_its_streams(path: str, query: str, topics: list[Topic]) ->
 
 
 @pytest.mark.parametrize(
-    "path", ["", "/", "/wss", "/ws-api/v3", "/stream/btcusdt@trade", "/streams", "/api/v3/ping"]
+    "path", ["", "/", "/wss", "/ws-api/v1", "/stream/btcusdt@trade", "/streams", "/api/v3/ping"]
 )
 def test_another_path_is_not_found(path: str) -> None:
     """There is no socket behind it."""

@@ -43,6 +43,7 @@ from venues.binance.usdm_wire import (
     usdm_topic,
 )
 from venues.binance.wire import INTERVALS, SPOT_STREAMS, ArrayChannel, Stream, StreamChannel, stream_topic
+from venues.binance.ws_api import SPOT_SOCKET_API, USDM_SOCKET_API, ApiSession, SocketApi
 from venues.funding import Perpetuals
 
 # The topic of a stream's name, of a card's streams and the symbols it lists, in a dress.
@@ -70,6 +71,7 @@ class Binance:
     endpoints: tuple[Endpoint, ...]
     streams: Mapping[str, Stream]
     api: Api
+    socket_api: SocketApi
     grammar: Grammar = stream_topic
     categories: Mapping[str, str] = field(default_factory=dict)
     strict_routing: bool = False
@@ -81,6 +83,8 @@ class Binance:
 
     def session(self, request: HttpRequest, exchange: Exchange) -> Session | HttpResponse:
         try:
+            if request.path.rstrip("/") == self.socket_api.path:
+                return ApiSession(request, self.socket_api, exchange)
             opened = handshake(request, self.endpoints, self.api.time_units)
         except VenueError as error:
             row = self.api.errors[str(error.code)]
@@ -182,6 +186,7 @@ BINANCE = Binance(
     endpoints=SPOT_ENDPOINTS,
     streams=SPOT_STREAMS,
     api=SPOT_API,
+    socket_api=SPOT_SOCKET_API,
 )
 
 BINANCE_USDM = Binance(
@@ -194,6 +199,7 @@ BINANCE_USDM = Binance(
     endpoints=USDM_ENDPOINTS,
     streams=USDM_STREAMS,
     api=USDM_API,
+    socket_api=USDM_SOCKET_API,
     grammar=usdm_topic,
     categories=USDM_CATEGORIES,
 )

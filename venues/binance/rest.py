@@ -28,6 +28,7 @@ from venues.binance.rules import (
     SPOT_STATUSES,
     WEIGHT_WINDOW_NS,
     ErrorRow,
+    RateLimit,
     spot_symbol,
 )
 from venues.binance.wire import (
@@ -164,41 +165,68 @@ class Api:
     time_units: bool
 
 
-def handle(api: Api, request: HttpRequest, exchange: Exchange, now_ns: int) -> HttpResponse:
-    """The answer to one request, errors included; every answer says what weight the client has used this minute."""
-    status, body, content_type, weight = 200, b"", JSON, 0
-    route = api.routes.get(request.path, {}).get(request.method)
-    if route is not None:
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a request for an endpoint, and what it weighs."""
+
+    status: int
+    body: bytes
+    weight: int
+
+    @classmethod
+    def of(
+        cls,
+        api: Api,
+        route: Route,
+        pairs: Sequence[tuple[str, str]],
+        exchange: Exchange,
+        now_ns: int,
+        unit: str | None,
+    ) -> Outcome:
+        """The answer to a request with these parameters and unit of times, or the venue's error."""
         weight = 1  # what a request costs whose parameters are wrong
         try:
-            unit_ns = time_unit(request.headers.get("x-mbx-time-unit")) if api.time_units else MS_NS
-            params = _parameters(route, request.query)
+            unit_ns = time_unit(unit) if api.time_units else MS_NS
+            params = _parameters(route, pairs)
             weight = route.weight(params)
-            body = route.answer(Call(exchange, now_ns, params, unit_ns, api.decimals))
+            return cls(200, route.answer(Call(exchange, now_ns, params, unit_ns, api.decimals)), weight)
         except VenueError as error:
             row = api.errors[str(error.code)]
-            status, body = row.status, row.body(error.params)
+            return cls(row.status, row.body(error.params), weight)
+
+
+def handle(api: Api, request: HttpRequest, exchange: Exchange, now_ns: int) -> HttpResponse:
+    """The answer to one request, errors included; every answer says what weight the client has used this minute."""
+    route = api.routes.get(request.path, {}).get(request.method)
+    content_type = JSON
+    if route is not None:
+        pairs, unit = parse_qsl(request.query, keep_blank_values=True), request.headers.get("x-mbx-time-unit")
+        outcome = Outcome.of(api, route, pairs, exchange, now_ns, unit)
     elif request.path in api.routes:
-        status = 405
+        outcome = Outcome(405, b"", 0)
     elif request.path.startswith(GONE):
-        status, body, content_type = 410, GONE_BODY, "text/html"
+        outcome, content_type = Outcome(410, GONE_BODY, 0), "text/html"
     else:
-        status = 404
+        outcome = Outcome(404, b"", 0)
     at = Moment(now_ns, request.wall_ns)
-    used = str(exchange.usage.charge("weight", WEIGHT_WINDOW_NS, request.client, weight, at))
-    return HttpResponse(
-        status, body, content_type, (("x-mbx-used-weight", used), ("x-mbx-used-weight-1m", used))
-    )
+    used = str(charge(exchange, request.client, outcome.weight, at))
+    headers = (("x-mbx-used-weight", used), ("x-mbx-used-weight-1m", used))
+    return HttpResponse(outcome.status, outcome.body, content_type, headers)
 
 
-def _parameters(route: Route, query: str) -> dict[str, str]:
-    """The query's parameters, checked in the venue's order: doubles, number, each one in turn, strangers.
+def charge(exchange: Exchange, client: str, weight: int, at: Moment) -> int:
+    """Add a weight to what a client has used this minute, and return that."""
+    return exchange.usage.charge("weight", WEIGHT_WINDOW_NS, client, weight, at)
+
+
+def _parameters(route: Route, pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """The parameters, checked in the venue's order: doubles, number, each one in turn, strangers.
 
     So the live venue answered: https://github.com/sieblyio/binance/issues/507 (doubles, 2025-01),
     https://github.com/binance/binance-api-postman/issues/236 (more than the endpoint has, 2025-01),
     https://github.com/ccxt/node-binance-api/issues/18 (strangers, 2017-12).
     """
-    pairs, known = parse_qsl(query, keep_blank_values=True), route.params
+    known = route.params
     if known is None:
         return dict(pairs)
     if route.lenient:
@@ -234,7 +262,7 @@ def server_time(call: Call) -> bytes:
     return orjson.dumps({"serverTime": call.now_ns // call.unit_ns})
 
 
-def exchange_info(call: Call) -> bytes:
+def exchange_info(rate_limits: Sequence[RateLimit], call: Call) -> bytes:
     """The rules of trading, and the symbols asked for: one, several, those with a permission, or all."""
     selections = [
         name for name in ("symbol", "symbols", "permissions", "symbolStatus") if name in call.params
@@ -256,7 +284,7 @@ def exchange_info(call: Call) -> bytes:
         {
             "timezone": "UTC",
             "serverTime": call.now_ns // call.unit_ns,
-            "rateLimits": [limit.as_json() for limit in SPOT_RATE_LIMITS],
+            "rateLimits": [limit.as_json() for limit in rate_limits],
             "exchangeFilters": [],
             "symbols": [spot_symbol(i, permission_sets) for i in instruments],
         }
@@ -349,6 +377,40 @@ def average_price(call: Call) -> bytes:
     newest_ns = market.prints_before(call.now_ns, 1).ts_ns.sum(keepdims=True)
     columns = {"w": average_price_e12(market, call.instant), "T": newest_ns}
     return call.texts(market, SPOT_REST_AVERAGE_PRICE, columns)[0]
+
+
+def block_trades(call: Call) -> bytes:
+    """Trades agreed on beside the book, of which the tape has none."""
+    market_of(call.exchange, call.params["symbol"])
+    _limit(call.params, 500, 1000)
+    return b"[]"
+
+
+def execution_rules(call: Call) -> bytes:
+    """The rules that orders are executed by, for every symbol asked for; none has any."""
+    if len(call.params) > 1:
+        raise VenueError("BAD_COMBINATION")
+    asked = _symbols(call.params)
+    listed = list(call.exchange.markets) if _status(call.params) == "TRADING" else []
+    if asked is not None:
+        for symbol in asked:
+            market_of(call.exchange, symbol)
+        listed = [symbol for symbol in listed if symbol in asked]
+    return orjson.dumps({"symbolRules": [{"symbol": symbol, "rules": []} for symbol in listed]})
+
+
+def reference_price(call: Call) -> bytes:
+    """Of a symbol that never had one, which none ever had: not an error, by the documents of the WebSocket API."""
+    market_of(call.exchange, call.params["symbol"])
+    return ERRORS["NO_REFERENCE_PRICE"].body({})
+
+
+def reference_price_calculation(call: Call) -> bytes:
+    """Of what is not calculated; this is an error."""
+    market_of(call.exchange, call.params["symbol"])
+    if _status(call.params) != "TRADING":
+        raise VenueError("OTHER_SYMBOL_STATUS")
+    raise VenueError("NO_REFERENCE_PRICE")
 
 
 # ---------------------------------------------------------------- handlers that tell the same of every symbol
@@ -547,6 +609,11 @@ def _window_ticker_weight(params: Mapping[str, str]) -> int:
     return min(4 * (_named(params) or 1), 200)
 
 
+def _rules_weight(params: Mapping[str, str]) -> int:
+    n = _named(params)
+    return 40 if n is None else min(2 * n, 40)
+
+
 def _ticker_weight(params: Mapping[str, str]) -> int:
     return 2 if "symbol" in params else 4
 
@@ -563,6 +630,7 @@ SYMBOLS = Param(
     re.compile(rf'\[("{_NAME}"(,"{_NAME}")*)?\]'),
 )
 NUMBER = Param("^[0-9]{1,20}$", re.compile("[0-9]{1,20}"))
+FROM_ID = replace(NUMBER, required=True)
 WORD = Param("^[A-Z_]{1,20}$", re.compile("[A-Z_]{1,20}"))
 FLAG = Param("^(true|false)$", re.compile("(?i:true|false)"))
 ANYTHING = Param("^.*$", re.compile("(?s:.*)"))
@@ -591,7 +659,7 @@ SPOT_ROUTES: Routes = {
     "/api/v3/time": {"GET": Route(server_time, weighs(1))},
     "/api/v3/exchangeInfo": {
         "GET": Route(
-            exchange_info,
+            partial(exchange_info, SPOT_RATE_LIMITS),
             weighs(20),
             {
                 "symbol": ONE_SYMBOL,
@@ -602,12 +670,20 @@ SPOT_ROUTES: Routes = {
             },
         )
     },
+    "/api/v3/executionRules": {"GET": Route(execution_rules, _rules_weight, SYMBOLS_AND_STATUS)},
+    "/api/v3/referencePrice": {"GET": Route(reference_price, weighs(2), {"symbol": SYMBOL})},
+    "/api/v3/referencePrice/calculation": {
+        "GET": Route(reference_price_calculation, weighs(2), {"symbol": SYMBOL, "symbolStatus": WORD})
+    },
     "/api/v3/depth": {
         "GET": Route(depth, _depth_weight, {"symbol": SYMBOL, "limit": NUMBER, "symbolStatus": WORD})
     },
     "/api/v3/trades": {"GET": Route(trades, weighs(25), {"symbol": SYMBOL, "limit": NUMBER})},
     "/api/v3/historicalTrades": {
         "GET": Route(trades, weighs(25), {"symbol": SYMBOL, "limit": NUMBER, "fromId": NUMBER})
+    },
+    "/api/v3/historicalBlockTrades": {
+        "GET": Route(block_trades, weighs(25), {"symbol": SYMBOL, "fromId": FROM_ID, "limit": NUMBER})
     },
     "/api/v3/aggTrades": {
         "GET": Route(

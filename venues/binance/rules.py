@@ -46,6 +46,7 @@ class ErrorRow:
 
 # https://github.com/binance/binance-spot-api-docs/blob/master/errors.md, 2026-07-21
 ERRORS: Mapping[str, ErrorRow] = {
+    "UNSUPPORTED": ErrorRow(400, -1020, "This operation is not supported."),
     "ILLEGAL_CHARS": ErrorRow(
         400, -1100, "Illegal characters found in parameter '{name}'; legal range is '{legal}'."
     ),
@@ -68,6 +69,7 @@ ERRORS: Mapping[str, ErrorRow] = {
     "BAD_SYMBOL_STATUS": ErrorRow(400, -1122, "Invalid symbolStatus."),
     "BAD_COMBINATION": ErrorRow(400, -1128, "Combination of optional parameters invalid."),
     "INVALID_PARAMETER": ErrorRow(400, -1130, "Data sent for parameter '{name}' is not valid."),
+    "INVALID_JSON": ErrorRow(400, -1135, "Invalid JSON Request"),
     "BAD_TICKER_TYPE": ErrorRow(400, -1139, "Invalid ticker type."),
     "DUPLICATE_SYMBOLS": ErrorRow(400, -1151, "Symbol is present multiple times in the list."),
     "BAD_TIME_UNIT": ErrorRow(
@@ -76,6 +78,7 @@ ERRORS: Mapping[str, ErrorRow] = {
     "OTHER_SYMBOL_STATUS": ErrorRow(
         400, -1220, "The symbol's status does not match the requested symbolStatus."
     ),
+    "NO_REFERENCE_PRICE": ErrorRow(400, -2043, "This symbol doesn't have a reference price."),
 }
 
 # https://github.com/binance/binance-spot-api-docs/blob/master/web-socket-streams.md#error-messages, 2026-07-21. On the
@@ -153,13 +156,12 @@ class RateLimit:
 
 WEIGHT_WINDOW_NS = 60 * SECOND_NS
 
-# https://github.com/binance/binance-spot-api-docs/blob/master/rest-api.md#limits and CHANGELOG.md, 2026-04-02
-SPOT_RATE_LIMITS = (
-    RateLimit("REQUEST_WEIGHT", "MINUTE", 1, 6000),
-    RateLimit("ORDERS", "SECOND", 10, 100),
-    RateLimit("ORDERS", "DAY", 1, 200_000),
-    RateLimit("RAW_REQUESTS", "MINUTE", 5, 300_000),
-)
+# https://github.com/binance/binance-spot-api-docs/blob/master/rest-api.md#limits and CHANGELOG.md, 2026-04-02, and
+# .../web-socket-api.md#exchange-information, 2026-07-21: requests on a socket are not counted raw, connections are
+_SPOT_WEIGHT = RateLimit("REQUEST_WEIGHT", "MINUTE", 1, 6000)
+_SPOT_ORDERS = (RateLimit("ORDERS", "SECOND", 10, 100), RateLimit("ORDERS", "DAY", 1, 200_000))
+SPOT_RATE_LIMITS = (_SPOT_WEIGHT, *_SPOT_ORDERS, RateLimit("RAW_REQUESTS", "MINUTE", 5, 300_000))
+SPOT_SOCKET_RATE_LIMITS = (_SPOT_WEIGHT, *_SPOT_ORDERS, RateLimit("CONNECTIONS", "MINUTE", 5, 300))
 
 
 # ---------------------------------------------------------------- symbols

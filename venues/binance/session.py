@@ -71,16 +71,18 @@ class Handshake:
     names: tuple[str, ...]
 
 
+def query_of(request: HttpRequest) -> dict[str, str]:
+    """A handshake's parameters."""
+    pairs = (pair.partition("=") for pair in request.query.split("&"))
+    return {unquote(key): unquote(value) for key, _, value in pairs}
+
+
 def handshake(request: HttpRequest, endpoints: Sequence[Endpoint], time_units: bool) -> Handshake | None:
     """Read a WebSocket request; None if there is no such path.
 
     With `time_units` a client may choose the unit of times. Raises VenueError on a bad one.
     """
-    path = request.path.rstrip("/")
-    query = {
-        unquote(key): unquote(value)
-        for key, _, value in (pair.partition("=") for pair in request.query.split("&"))
-    }
+    path, query = request.path.rstrip("/"), query_of(request)
     for endpoint in endpoints:
         if path == endpoint.path or (endpoint.tail and path.startswith(endpoint.path + "/")):
             dress = (MICROSECONDS,) if time_units and time_unit(query.get("timeUnit")) == US_NS else ()
@@ -88,6 +90,35 @@ def handshake(request: HttpRequest, endpoints: Sequence[Endpoint], time_units: b
             names = tuple(name for name in listed.split("/") if name)
             return Handshake(endpoint, dress, names)
     return None
+
+
+class Heartbeat:
+    """The server's pings of one socket, and the deadline of their answers."""
+
+    def __init__(self, rules: SessionRules) -> None:
+        self._rules = rules
+        self._pings: deque[tuple[bytes, Moment]] = deque()  # unanswered; the pong deadline bounds them
+        self._pinged = Moment(0, 0)
+
+    def start(self, at: Moment) -> None:
+        """The socket is open."""
+        self._pinged = at
+
+    def pong(self, payload: bytes) -> None:
+        """An answer to a ping, and to those before it; one to none is nothing."""
+        if payload in (sent for sent, _ in self._pings):
+            while self._pings.popleft()[0] != payload:
+                pass
+
+    def tick(self, at: Moment) -> Sequence[Action]:
+        """The next ping when it is due, or the end when one was not answered in time."""
+        if self._pings and at.surely_since(self._pings[0][1]) >= self._rules.pong_within_ns:
+            return (PONG_TIMEOUT,)
+        if at.surely_since(self._pinged) < self._rules.ping_every_ns:
+            return ()
+        self._pinged = at
+        self._pings.append((b"%d" % (at.now_ns // MS_NS), at))
+        return (Ping(self._pings[-1][0]),)
 
 
 # ---------------------------------------------------------------- the session
@@ -107,8 +138,7 @@ class BinanceSession:
         self._topics: dict[str, Topic | None] = {}  # by stream name, in order of subscription
         self._rate = RollingRate(rules.messages, SECOND_NS)
         self._flooded = False
-        self._pings: deque[tuple[bytes, Moment]] = deque()  # unanswered; the pong deadline bounds them
-        self._pinged = Moment(0, 0)
+        self._heartbeat = Heartbeat(rules)
         self._methods: Mapping[str, Callable[[Any], tuple[Any, list[Action]]]] = {
             "SUBSCRIBE": self._subscribe,
             "UNSUBSCRIBE": self._unsubscribe,
@@ -119,7 +149,7 @@ class BinanceSession:
 
     # ---- what the gateway calls
     def open(self, now_ns: int, wall_ns: int) -> Sequence[Action]:
-        self._pinged = Moment(now_ns, wall_ns)
+        self._heartbeat.start(Moment(now_ns, wall_ns))
         actions: list[Action] = []
         for name in self._asked:
             try:
@@ -148,24 +178,15 @@ class BinanceSession:
 
     def pong(self, payload: bytes, now_ns: int, wall_ns: int) -> None:
         self._counts(now_ns, wall_ns)
-        if payload in (sent for sent, _ in self._pings):
-            while self._pings.popleft()[0] != payload:
-                pass
+        self._heartbeat.pong(payload)
 
     def hear(self, told: Sequence[Told], now_ns: int) -> Sequence[Action]:  # noqa: ARG002  # no accounts yet
         return ()
 
     def tick(self, now_ns: int, wall_ns: int) -> Sequence[Action]:
-        moment = Moment(now_ns, wall_ns)
         if self._flooded:
             return (TOO_MANY_REQUESTS,)
-        if self._pings and moment.surely_since(self._pings[0][1]) >= self._rules.pong_within_ns:
-            return (PONG_TIMEOUT,)
-        if moment.surely_since(self._pinged) < self._rules.ping_every_ns:
-            return ()
-        self._pinged = moment
-        self._pings.append((b"%d" % (now_ns // MS_NS), moment))
-        return (Ping(self._pings[-1][0]),)
+        return self._heartbeat.tick(Moment(now_ns, wall_ns))
 
     def _counts(self, now_ns: int, wall_ns: int) -> bool:
         """Count an inbound message; True once the client has sent too many, and from then on."""

@@ -102,6 +102,10 @@ USDM_QUOTE = (
     '{"symbol":"<s:symbol>","bidPrice":"<b:price>","bidQty":"<B:qty>","askPrice":"<a:price>","askQty":"<A:qty>",'
     '"time":<T:time>,"lastUpdateId":<u>}'
 )
+USDM_SOCKET_QUOTE = (  # over the WebSocket API, as documented
+    '{"lastUpdateId":<u>,"symbol":"<s:symbol>","bidPrice":"<b:price>","bidQty":"<B:qty>","askPrice":"<a:price>",'
+    '"askQty":"<A:qty>","time":<T:time>}'
+)
 USDM_OPEN_INTEREST = '{"symbol":"<s:symbol>","openInterest":"<open:qty>","time":<T:time>}'
 USDM_CANDLE = '[<t:time>,"<o:e8>","<h:e8>","<l:e8>","<c:e8>","0",<T:time>,"0",<n>,"0","0","0"]'
 
@@ -272,6 +276,11 @@ def book_ticker(call: Call, market: HyperSynthReactor) -> Declared:
     """The best quotes, and when they became it."""
     quote = market.quote(call.now_ns)
     return USDM_QUOTE, {**quote_columns(quote), "T": quote.ts_ns, "u": quote.update_id}
+
+
+def socket_book_ticker(call: Call, market: HyperSynthReactor) -> Declared:
+    """The same, its keys in another order."""
+    return USDM_SOCKET_QUOTE, book_ticker(call, market)[1]
 
 
 # ---------------------------------------------------------------- parameters

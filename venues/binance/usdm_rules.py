@@ -19,6 +19,8 @@ from venues.wire import Scale
 # others https://developers.binance.com/docs/derivatives/usds-margined-futures/error-code, 2026-08.
 USDM_ERRORS: Mapping[str, ErrorRow] = {
     **ERRORS,
+    # a frame on /ws-fapi/v1, recorded by https://github.com/roq-trading/roq-binance-futures (test/json_wsapi_error.cpp)
+    "INVALID_JSON": ErrorRow(400, -1000, "Invalid JSON request."),
     "BAD_DEPTH_LIMIT": ErrorRow(400, -4021, "{limit} is not valid depth limit"),
     "BAD_CONTRACT_TYPE": ErrorRow(400, -4104, "Invalid contract type."),
     "BAD_PAIR": ErrorRow(400, -4144, "Invalid pair."),
