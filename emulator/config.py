@@ -12,6 +12,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, date, datetime
+from fractions import Fraction
 from functools import cache
 from pathlib import Path
 from typing import TypeAlias, TypeVar
@@ -19,10 +20,11 @@ from typing import TypeAlias, TypeVar
 import yaml
 
 from reactor.clock import FASTEST, LATENCY_FORMS, LatencyModel
+from reactor.exchange.orders import E8
 from reactor.manifest import ASSET_PARAMETERS, ManifestError, SimulationManifest
 from reactor.profiles import known_with
 from reactor.types import BLOCK_NS, SECOND_NS, TICK_NS, FundingProfile
-from venues.base import Listing, VenueProtocol
+from venues.base import ApiKey, KeyKind, Listing, VenueProtocol
 
 PRESETS = Path(__file__).with_name("configs")
 SPEED_LIMIT = 10_000
@@ -33,6 +35,17 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 T = TypeVar("T")
 # A market, and the parameters in which it differs from the manifest of its venue's card; or likewise an asset.
 Change: TypeAlias = tuple[str, tuple[tuple[str, object], ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An account of every venue: its keys, and what it begins with, as (wallet, asset, amount in 1e-8); None for what
+    the venue gives.
+    """
+
+    name: str
+    keys: tuple[ApiKey, ...]
+    balances: tuple[tuple[str, str, int], ...] | None = None
 
 
 class ConfigError(Exception):
@@ -158,6 +171,58 @@ def _assets(value: object) -> tuple[Change, ...]:
     return rows
 
 
+def _accounts(value: object) -> tuple[Account, ...]:
+    """Accounts by name; a key with all that is said of it, and balances by wallet and asset."""
+    try:
+        by_name = yaml.safe_load(value) if isinstance(value, str) else value
+    except (yaml.YAMLError, RecursionError) as error:
+        raise ValueError from error
+    if not isinstance(by_name, dict):
+        raise TypeError
+    accounts = tuple(_account(_text(name), row) for name, row in by_name.items())
+    keys = [key.key for account in accounts for key in account.keys]
+    if len(set(keys)) < len(keys):
+        raise ValueError
+    return accounts
+
+
+def _account(name: str, row: object) -> Account:
+    if not isinstance(row, dict) or not name or row.keys() - {"keys", "balances"}:
+        raise TypeError
+    keys = tuple(_api_key(name, key) for key in row.get("keys", ()))
+    if "balances" not in row:
+        return Account(name, keys)
+    wallets = row["balances"]
+    if not isinstance(wallets, dict) or not all(isinstance(amounts, dict) for amounts in wallets.values()):
+        raise TypeError
+    rows = [
+        (wallet, asset, amount) for wallet, amounts in wallets.items() for asset, amount in amounts.items()
+    ]
+    return Account(name, keys, tuple((_text(w), _text(a), _amount_e8(amount)) for w, a, amount in rows))
+
+
+def _api_key(account: str, row: object) -> ApiKey:
+    if not isinstance(row, dict) or row.keys() - KEY_FIELDS:
+        raise TypeError
+    addresses = tuple(str(ipaddress.ip_address(address)) for address in row.get("addresses", ()))
+    return ApiKey(
+        key=_text(row.get("key")),
+        account=account,
+        secret=_text(row.get("secret")),
+        kind=KeyKind(row.get("kind", KeyKind.HMAC)),
+        passphrase=_text(row.get("passphrase", "")),
+        read_only=_flag(row.get("read_only", False)),
+        addresses=addresses,
+    )
+
+
+def _amount_e8(value: object) -> int:
+    amount = Fraction(str(value)) * E8
+    if isinstance(value, bool) or amount.denominator != 1 or not 0 <= amount < 1 << 62:
+        raise ValueError
+    return int(amount)
+
+
 def _instant(value: object) -> int | None:
     """Nanoseconds since the epoch, floored to the tick; None for "now". A time without a zone is UTC."""
     if value == "now":
@@ -179,6 +244,12 @@ def _latency(value: object) -> str:
     return text
 
 
+KEY_FIELDS = frozenset(row.name for row in fields(ApiKey)) - {"account"}
+DEMO = Account("demo", (ApiKey("test-key", "demo", "test-secret", passphrase="test-pass"),))  # noqa: S106  # known to all
+
+ACCOUNTS = Kind(
+    "accounts by name, as in {bot: {keys: [{key: k, secret: s}], balances: {spot: {USDT: 1000}}}}", _accounts
+)
 FLAG = Kind("true or false", _flag)
 FUNDING = _one_of(*FundingProfile)
 HOST = Kind("a host name or address", _host)
@@ -186,6 +257,7 @@ INSTANT = Kind("now or an ISO 8601 time from 2000 to 2199", _instant)
 ASSETS = Kind("parameters by asset, as in {DOGE: {initial_price: 0.2}}", _assets)
 DELIVERY = _one_of("realtime", "lossless")
 LATENCY = Kind(f"{AT_ONCE}, {OF_MARKET}, or {LATENCY_FORMS}", _latency)
+GAP = _one_of("skip", "live")
 LEVEL = _one_of("debug", "info", "warning", "error")
 LIFETIME = _or(whole(1, 10 * 365 * 86_400), {"venue": None, "never": NEVER})
 MANIFEST = Kind("parameters by market, as in {venue:symbol: {volatility: 0.6}}", _changes)
@@ -269,6 +341,33 @@ class Config:
         None,
         LIFETIME,
         "Virtual seconds after which sockets end where the venue ends them; never, or as the venue has it.",
+    )
+    accounts: tuple[Account, ...] = _setting(
+        (DEMO,),
+        ACCOUNTS,
+        "Who trades: accounts of every venue with their keys; demo with test-key when left out.",
+    )
+    auto_fund: bool = _setting(
+        True,
+        FLAG,
+        "Open and fund an account for whoever signs rightly, on venues where an address is an account.",
+    )
+    strict_time: bool | None = _setting(
+        None,
+        _or(FLAG, {"auto": None, "true": True, "false": False}),
+        "Judge clients' timestamps by the virtual clock; or take each account's clock as it is (false). With auto, "
+        "false where start is fixed.",
+    )
+    journal: str = _setting(
+        "",
+        TEXT,
+        "File in which every command is kept before it counts; a restart with it goes on where it ended.",
+    )
+    fsync: bool = _setting(False, FLAG, "Wait until the disk has what the journal keeps.")
+    resume_gap: str = _setting(
+        "skip",
+        GAP,
+        "After a restart, go on from where virtual time stood (skip), or live through the gap (live).",
     )
     lazy_history: bool = _setting(
         False, FLAG, "Make candles of the past when they are asked for, not ahead while there is time."

@@ -24,18 +24,22 @@ from websockets.protocol import SEND_EOF, Event, State
 from websockets.server import ServerProtocol
 
 from emulator.driver import Driver, http_date
+from emulator.gateway.desk import Desk
 from emulator.gateway.hub import Feed, Group, Hub, Key
 from emulator.log import get_logger
+from reactor.exchange.orders import Told
 from venues.base import (
     Action,
     Close,
     Exchange,
     HttpRequest,
     HttpResponse,
+    Listen,
     Ping,
     Reply,
     Session,
     Subscribe,
+    Unlisten,
     Unsubscribe,
     VenueProtocol,
 )
@@ -56,7 +60,8 @@ library_log.setLevel(logging.ERROR)
 class Port:
     """What the connections of one listener share. `rank` orders the venues; `connections` are the open ones.
 
-    `lifetime_ns` is how long a socket lives, in virtual time; None without end.
+    `lifetime_ns` is how long a socket lives, in virtual time; None without end. Where there is a `desk`, whoever asks
+    the venue anything has it brought to the present first.
     """
 
     venue: VenueProtocol
@@ -65,6 +70,7 @@ class Port:
     hub: Hub
     driver: Driver
     lifetime_ns: int | None
+    desk: Desk | None = None
     connections: set[Connection] = field(default_factory=set)
 
 
@@ -83,6 +89,8 @@ class Connection(asyncio.Protocol):
         self._events: deque[Event] = deque()  # parsed, to be handled
         self._out: list[bytes] = []  # frames that answer the event being handled
         self._full = False  # the outbox is at its bound
+        self._acting = False
+        self._told: list[Told] = []  # heard while the session had the word
         self._closing = False
         self._patience = PATIENCE
         self._name = ""
@@ -116,7 +124,7 @@ class Connection(asyncio.Protocol):
         self._closing = True
         self._port.connections.discard(self)
         self._port.driver.cancel_alarm(self._expire)
-        self._port.hub.drop(self)
+        self._forget()
 
     def pause_writing(self) -> None:
         self._full = True
@@ -136,6 +144,8 @@ class Connection(asyncio.Protocol):
         """Handle what was received, for as long as the client takes the answers."""
         self._events += self._wire.events_received()
         now_ns, wall_ns = self._port.driver.stamp()
+        if self._port.desk is not None and self._events:
+            self._port.desk.reach(now_ns)
         while self._events and not self._full:
             event = self._events.popleft()
             if isinstance(event, Request):
@@ -197,15 +207,22 @@ class Connection(asyncio.Protocol):
     def _act(
         self, now_ns: int, ask: Callable[P, Sequence[Action] | None], *args: P.args, **kwargs: P.kwargs
     ) -> None:
-        """Do what the session wants; here its exceptions end."""
+        """Do what the session wants, then tell it what that made happen; here its exceptions end."""
         if self._closing:
             return
+        self._acting = True
         try:
             for action in ask(*args, **kwargs) or ():
                 self._perform(action, now_ns)
+            while self._told and self._session is not None:
+                told, self._told = self._told, []
+                for action in self._session.hear(told, now_ns):
+                    self._perform(action, now_ns)
         except Exception:
             log.exception("session failed", connection=self._name)
             self._close(INTERNAL_ERROR)
+        finally:
+            self._acting = False
 
     def _perform(self, action: Action, now_ns: int) -> None:
         port = self._port
@@ -219,6 +236,12 @@ class Connection(asyncio.Protocol):
                     self._out += [frame(payload) for payload in channel.snapshot(now_ns)]
             case Unsubscribe(topic):
                 port.hub.unsubscribe(self, port.rank, topic)
+            case Listen(account):
+                if port.desk is not None:
+                    port.desk.listen(self, account)
+            case Unlisten(account):
+                if port.desk is not None:
+                    port.desk.unlisten(self, account)
             case Ping(payload):
                 self._wire.send_ping(payload)
             case Close():
@@ -232,6 +255,19 @@ class Connection(asyncio.Protocol):
             self.close(self._rules.slow_consumer)
         elif not self._closing:
             self._transport.write(frames)
+
+    def hear(self, told: Sequence[Told], now_ns: int) -> None:
+        """Tell the session news of its accounts; while it has the word, right after. Who is full is closed, as by
+        `deliver`.
+        """
+        if self._acting:
+            self._told += told
+        elif self._full:
+            log.info("slow consumer", connection=self._name)
+            self.close(self._rules.slow_consumer)
+        elif self._session is not None:
+            self._act(now_ns, self._session.hear, told, now_ns)
+            self._flush()
 
     def tick(self, now_ns: int, wall_ns: int) -> None:
         """Once a second of wall time: the session's deadlines, or ours for a client that answers no close.
@@ -261,6 +297,11 @@ class Connection(asyncio.Protocol):
         """Cut the socket now."""
         self._transport.abort()
 
+    def _forget(self) -> None:
+        self._port.hub.drop(self)
+        if self._port.desk is not None:
+            self._port.desk.drop(self)
+
     def _close(self, close: Close) -> None:
         if self._wire.state is State.OPEN:
             self._wire.send_close(close.code, close.reason)
@@ -274,7 +315,7 @@ class Connection(asyncio.Protocol):
             self._transport.write(data)
         if self._wire.state is not State.OPEN and not self._closing:
             self._closing = True
-            self._port.hub.drop(self)
+            self._forget()
             self._transport.resume_reading()
         if SEND_EOF in writes:
             # Half of it only: to close a socket with unread input is to reset it, and the client may miss our close.
