@@ -343,7 +343,7 @@ class Config:
         "Virtual seconds after which sockets end where the venue ends them; never, or as the venue has it.",
     )
     accounts: tuple[Account, ...] = _setting(
-        (DEMO,),
+        (),
         ACCOUNTS,
         "Who trades: accounts of every venue with their keys; demo with test-key when left out.",
     )
