@@ -68,9 +68,9 @@ def test_all_that_a_venue_says_is_listed(venue: VenueProtocol) -> None:
     """The venue's chapter of docs/venues.md names every stream and every endpoint, and none that is not there."""
     page = (ROOT / "docs" / "venues.md").read_text()
     chapter = page.partition(f"\n## {venue.id}\n")[2].partition("\n## ")[0]
-    named = set(re.findall(r"`(?:<pair>_perpetual@)?([^`]+)`", chapter))
+    named = set(re.findall(r"`(?:<pair>_perpetual@|<asset>usd@)?([^`]+)`", chapter))
     assert SPOKEN[venue.id] <= named
-    paths = {name for name in named if re.match("/(f|s)?api/", name)}
+    paths = {name for name in named if re.match("/(f|s)?api/|/futures/", name)}
     assert paths == {name for name in SPOKEN[venue.id] if name.startswith("/")}
 
 

@@ -316,6 +316,47 @@ def test_open_interest_is_counted_by_the_minute() -> None:
 
 
 # ---------------------------------------------------------------- tickers
+# ---------------------------------------------------------------- what else there is
+def test_past_trades_are_for_those_with_a_key() -> None:
+    """Any well-formed one; the message is documented (errors.md, 2026-07-21). Rows are those of `trades`."""
+    path, query = "/fapi/v1/historicalTrades", "symbol=BTCUSDT&fromId=102&limit=2"
+    for headers in ({}, {"x_mbx_apikey": ""}, {"x_mbx_apikey": "no key"}):
+        refused = get(ALL, path, query, NOW_NS, **headers)
+        assert (refused.status, refused.body) == (401, b'{"code":-2014,"msg":"API-key format invalid."}')
+    told = get(ALL, path, query, NOW_NS, x_mbx_apikey="a" * 64)
+    assert told.status == 200
+    assert json.loads(told.body) == rows("v1/trades", "symbol=BTCUSDT")[1:3]
+    assert dict(told.headers)["x-mbx-used-weight-1m"] >= "200"
+
+
+def test_the_book_with_retail_orders_is_the_book() -> None:
+    """Of 1000 levels, and of no other number."""
+    assert body("v1/rpiDepth", "symbol=BTCUSDT") == body("v1/depth", "symbol=BTCUSDT&limit=1000")
+    assert get(ALL, "/fapi/v1/rpiDepth", "symbol=BTCUSDT&limit=500").body == (
+        b'{"code":-4021,"msg":"500 is not valid depth limit"}'
+    )
+
+
+def test_indexes_of_assets() -> None:
+    """As recorded by https://github.com/roq-trading/roq-binance-futures (json_asset_index_ack.cpp) on 2026-07-20."""
+    bitcoin = (
+        '{"symbol":"BTCUSD","time":1700000001000,"index":"65000.05000000","bidBuffer":"0.00000000",'
+        '"askBuffer":"0.00000000","bidRate":"65000.05000000","askRate":"65000.05000000",'
+        '"autoExchangeBidBuffer":"0.00000000","autoExchangeAskBuffer":"0.00000000",'
+        '"autoExchangeBidRate":"65000.05000000","autoExchangeAskRate":"65000.05000000"}'
+    )
+    assert body("v1/assetIndex", "symbol=BTCUSD") == bitcoin
+    assert body("v1/assetIndex").startswith(f'[{bitcoin},{{"symbol":"ETHUSD",')
+    assert json.loads(get(ALL, "/fapi/v1/assetIndex", "symbol=BTCUSDT").body)["code"] == -1121
+
+
+def test_an_index_has_no_constituents() -> None:
+    """It is the price of its asset; and no contract is of several coins."""
+    told = '{"symbol":"BTCUSDT","time":1700000001000,"constituents":[]}'
+    assert body("v1/constituents", "symbol=BTCUSDT") == told
+    assert body("v1/indexInfo") == body("v1/indexInfo", "symbol=BTCUSDT") == "[]"
+
+
 def test_the_day_ticker_has_no_quotes() -> None:
     """Statistics since the minute 24 h ago and the newest print."""
     told = body("v1/ticker/24hr", "symbol=BTCUSDT")
@@ -441,6 +482,12 @@ def test_paths_that_are_not_there(method: str, path: str, status: int) -> None:
         ("fundingRate", "", 0),
         ("fundingInfo", "", 0),
         ("openInterest", "symbol=BTCUSDT", 1),
+        ("historicalTrades", "symbol=BTCUSDT", 1),
+        ("rpiDepth", "symbol=BTCUSDT", 20),
+        ("constituents", "symbol=BTCUSDT", 2),
+        ("assetIndex", "", 10),
+        ("assetIndex", "symbol=BTCUSD", 1),
+        ("indexInfo", "", 1),
         ("ticker/24hr", "", 40),
         ("ticker/24hr", "symbol=BTCUSDT", 1),
         ("ticker/price", "", 2),
@@ -458,7 +505,20 @@ def test_a_request_has_its_weight(path: str, query: str, weight: int) -> None:
 
 # ---------------------------------------------------------------- whatever a client asks
 NAMES = st.sampled_from(
-    ["symbol", "pair", "contractType", "interval", "limit", "startTime", "endTime", "fromId", "timeZone"]
+    [
+        *(
+            "symbol",
+            "pair",
+            "contractType",
+            "interval",
+            "limit",
+            "startTime",
+            "endTime",
+            "fromId",
+            "timeZone",
+        ),
+        "period",
+    ]
 )
 VALUES = st.text() | st.sampled_from(
     [
@@ -469,6 +529,7 @@ VALUES = st.text() | st.sampled_from(
         "1h",
         "1w",
         "1M",
+        "5m",
         "5",
         "0",
         "9" * 20,
@@ -515,6 +576,7 @@ def test_no_request_makes_it_stumble(
         ("fundingInfo", ""),
         ("openInterest", "symbol=BTCUSDT"),
         ("exchangeInfo", ""),
+        ("assetIndex", ""),
     ],
 )
 def test_marks_and_funding_need_no_block(path: str, query: str) -> None:
@@ -539,6 +601,8 @@ def test_answers_have_the_shape_of_real_ones() -> None:
         },
         "continuousKlines": "pair=BTCUSDT&contractType=PERPETUAL&interval=1m",
         "indexPriceKlines": "pair=BTCUSDT&interval=1m",
+        "assetIndex": "",
+        "constituents": "symbol=BTCUSDT",
         "time": "",
         "exchangeInfo": "",
         "fundingInfo": "",
@@ -553,4 +617,4 @@ def test_answers_have_the_shape_of_real_ones() -> None:
 def test_every_error_has_one_status_code_and_text() -> None:
     """The catalogue holds spot's rows and those of futures."""
     assert {row.code for row in USDM_ERRORS.values()} >= {-1121, -4021, -4104, -4144}
-    assert all(row.status == 400 for row in USDM_ERRORS.values())
+    assert {row.status for row in USDM_ERRORS.values() if row.code != -2014} == {400}

@@ -542,10 +542,56 @@ def test_marks_are_told_every_3_seconds_or_every_second() -> None:
     assert arrays == [(due, f"[{text}]") for due, text in every]
 
 
-def test_liquidations_and_changes_of_contracts_are_silent() -> None:
+LIQUIDATED = market(
+    liquidated=[
+        # of 14, 6 at 65000.0 and 8 at 65000.1; then one that the first hides; then a buy
+        (T0 + 200 * MS_NS, SELL, 650_100, 5, 3_250_500, 5, 1, 1, 1),
+        (T0 + 900 * MS_NS, SELL, 649_000, 14, 6 * 650_000 + 8 * 650_001, 8, 2, 3, 2),
+        (T0 + 2_000 * MS_NS, BUY, 651_000, 20, 20 * 650_010, 20, 4, 4, 3),
+        (T0 + 12_000 * MS_NS, BUY, 651_000, 1, 650_000, 1, 5, 5, 4),
+    ]
+)
+
+
+def test_liquidations_are_told_once_a_second_the_last_of_it() -> None:
+    """Keys as recorded on 2020-03-13 (https://github.com/tardis-dev/tardis-node, test/mappers.test.ts); a second
+    without any is silent.
+    """
+    first = (
+        '{"e":"forceOrder","E":1700000001000,"o":{"s":"BTCUSDT","S":"SELL","o":"LIMIT","f":"IOC","q":"0.014",'
+        '"p":"64900.00","ap":"65000.06","X":"FILLED","l":"0.008","z":"0.014","T":1700000000900}}'
+    )
+    second = (
+        '{"e":"forceOrder","E":1700000003000,"o":{"s":"BTCUSDT","S":"BUY","o":"LIMIT","f":"IOC","q":"0.020",'
+        '"p":"65100.00","ap":"65001.00","X":"FILLED","l":"0.020","z":"0.020","T":1700000002000}}'
+    )
+    told = [(SECOND_NS, first), (3 * SECOND_NS, second)]
+    assert stream(LIQUIDATED, Topic("forceOrder", "BTCUSDT")) == told
+    with_pair = [(due, f'{text[:-1]},"ps":"BTCUSDT","st":1}}') for due, text in told]
+    assert stream(LIQUIDATED, Topic("!forceOrder@arr", "")) == with_pair
+
+
+def test_indexes_of_assets_are_in_dollars() -> None:
+    """Keys as recorded by https://github.com/roq-trading/roq-binance-futures on 2026-07-20."""
+    told = stream(DAY, Topic("assetIndex", "BTCUSD"))
+    assert [due // SECOND_NS for due, _ in told] == list(range(1, 11))
+    assert told[0][1] == (
+        '{"e":"assetIndexUpdate","E":1700000001000,"s":"BTCUSD","i":"65000.05000001","b":"0.00000000",'
+        '"a":"0.00000000","B":"65000.05000001","A":"65000.05000001","q":"0.00000000","g":"0.00000000",'
+        '"Q":"65000.05000001","G":"65000.05000001"}'
+    )
+    assert stream(DAY, Topic("!assetIndex@arr", "")) == [(due, f"[{text}]") for due, text in told]
+
+
+def test_the_book_with_retail_orders_is_the_book() -> None:
+    """The tape has no such orders."""
+    depth = stream(DAY, Topic("depth", "BTCUSDT", ("500ms",)))
+    assert stream(DAY, Topic("rpiDepth", "BTCUSDT", ("500ms",))) == depth
+
+
+def test_what_never_changes_is_silent() -> None:
     """The streams are there; the tape has nothing for them."""
-    assert said(DAY, "forceOrder") == []
-    assert said(DAY, "!forceOrder@arr", symbol="") == []
+    assert said(DAY, "compositeIndex") == []
     assert said(DAY, "!contractInfo", symbol="") == []
 
 
@@ -565,6 +611,13 @@ def test_liquidations_and_changes_of_contracts_are_silent() -> None:
         ("btcusdt@kline_1M", Topic("kline_1M", "BTCUSDT")),
         ("btcusdt_perpetual@continuousKline_1s", Topic("continuousKline_1s", "BTCUSDT_PERPETUAL")),
         # silent: no such symbol, a contract of other streams, a symbol where a contract belongs, a user's key
+        ("btcusd@assetIndex", Topic("assetIndex", "BTCUSD")),
+        ("!assetIndex@arr", Topic("!assetIndex@arr", "")),
+        ("btcusdt@rpiDepth@500ms", Topic("rpiDepth", "BTCUSDT", ("500ms",))),
+        ("btcusdt@compositeIndex", Topic("compositeIndex", "BTCUSDT")),
+        ("tradingSession", None),
+        ("btcusdt@assetIndex", None),
+        ("btc@assetIndex", None),
         ("solusdt@trade", None),
         ("BTCUSDT@trade", None),
         ("btcusdt_perpetual@trade", None),
@@ -600,7 +653,16 @@ def test_a_malformed_name_is_refused(name: str) -> None:
 def test_streams_of_books_and_trades_are_public_all_others_of_the_market() -> None:
     """https://developers.binance.com/docs/derivatives/usds-margined-futures/websocket-market-streams, 2026-04."""
     public = {name for name, category in USDM_CATEGORIES.items() if category == "public"}
-    assert public == {"trade", "depth", "depth5", "depth10", "depth20", "bookTicker", "!bookTicker"}
+    assert public == {
+        "trade",
+        "depth",
+        "depth5",
+        "depth10",
+        "depth20",
+        "rpiDepth",
+        "bookTicker",
+        "!bookTicker",
+    }
     assert USDM_CATEGORIES.keys() == USDM_STREAMS.keys()
     assert set(USDM_CATEGORIES.values()) == {"public", "market"}
 

@@ -757,6 +757,8 @@ def test_a_subscriber_gets_no_snapshot() -> None:
         ("ethusdt@kline_1M", Topic("kline_1M", "ETHUSDT")),
         ("btcusdt@kline_1s@+08:00", Topic("kline_1s@+08:00", "BTCUSDT")),
         ("btcusdt@ticker_4h", Topic("ticker_4h", "BTCUSDT")),
+        ("btcusdt@blockTrade", Topic("blockTrade", "BTCUSDT")),
+        ("btcusdt@referencePrice", Topic("referencePrice", "BTCUSDT")),
         ("!miniTicker@arr", Topic("!miniTicker@arr", "")),
         ("!ticker_1h@arr", Topic("!ticker_1h@arr", "")),
         ("!bookTicker", None),

@@ -9,8 +9,17 @@ from typing import Any, cast
 import numpy as np
 
 from reactor.single_asset import HyperSynthReactor
-from reactor.types import BLOCK_NS, SECOND_NS, TICK_NS, Column, IndexMinutes, Instrument, Seconds
-from tests.handmade import HandmadeMarket, columns
+from reactor.types import (
+    BLOCK_NS,
+    SECOND_NS,
+    TICK_NS,
+    Column,
+    IndexMinutes,
+    Instrument,
+    Liquidations,
+    Seconds,
+)
+from tests.handmade import HandmadeMarket, Rows, columns
 from tests.venues.spot import T0, exchange, shapes, texts
 from venues.base import PAGE_NS, Exchange, HttpRequest, HttpResponse, Topic
 from venues.binance import BINANCE_USDM, Binance
@@ -21,14 +30,18 @@ INSTRUMENT, ETH, SOL = (listing.instrument for listing in BINANCE_USDM.listings)
 
 @dataclass(eq=False)
 class HandmadePerpetual(HandmadeMarket):
-    """`second`: (best bid in ticks, index, premium) at an instant."""
+    """`second`: (best bid in ticks, index, premium) at an instant. Liquidations are rows of their columns."""
 
+    liquidated: Rows = ()
     second: Callable[[int], tuple[int, int, int]] = lambda _: (650_000, 65_000_05000000, 0)
     __hash__ = object.__hash__
 
     def seconds(self, start_ns: int, end_ns: int) -> Seconds:
         first_ns = -(-max(start_ns, self.listed_ns) // SECOND_NS) * SECOND_NS
         return columns(Seconds, [(at, *self.second(at)) for at in range(first_ns, end_ns, SECOND_NS)], 4)
+
+    def liquidations(self, start_ns: int, end_ns: int) -> Liquidations:
+        return columns(Liquidations, [row for row in self.liquidated if start_ns <= row[0] < end_ns], 9)
 
     def index_minutes(self, start_ns: int, end_ns: int) -> IndexMinutes:
         rows = []

@@ -36,10 +36,10 @@ from venues.binance.usdm_rest import USDM_API
 from venues.binance.usdm_rules import USDM_SESSION, usdm_sizes
 from venues.binance.usdm_wire import (
     ONE_BY_ONE,
-    PERPETUAL,
     USDM_CATEGORIES,
     USDM_STREAMS,
     MergedChannel,
+    meant_symbol,
     usdm_topic,
 )
 from venues.binance.wire import INTERVALS, SPOT_STREAMS, ArrayChannel, Stream, StreamChannel, stream_topic
@@ -107,7 +107,7 @@ class Binance:
         if not topic.symbol:
             channel = MergedChannel if topic.channel in ONE_BY_ONE else ArrayChannel
             return channel(topic, stream, exchange, self.api.decimals)
-        market = exchange.market(topic.symbol.removesuffix(PERPETUAL))
+        market = exchange.market(meant_symbol(topic.channel, topic.symbol))
         assert market is not None, topic
         latency = exchange.latency(market, topic.channel, *topic.options)
         return StreamChannel(topic, stream, market, self.api.decimals, latency)

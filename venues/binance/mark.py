@@ -290,9 +290,19 @@ _OPEN_SHARE_E3 = 626
 
 def open_interest_lots(market: HyperSynthReactor, at_ns: int) -> int:
     """Open interest at the last minute's end before an instant."""
-    minute_ns = at_ns // BLOCK_NS * BLOCK_NS
-    volume = int(market.minutes(minute_ns - DAY_NS, minute_ns).volume_lots.sum())
-    return volume * _OPEN_SHARE_E3 // 1_000
+    return int(open_interests_lots(market, [at_ns])[0])
+
+
+def open_interests_lots(market: HyperSynthReactor, at_ns: Sequence[int]) -> Column:
+    """The same at ascending instants."""
+    minutes = np.array(at_ns, dtype=np.int64) // BLOCK_NS * BLOCK_NS
+    if not len(minutes):
+        return minutes
+    rows = market.minutes(int(minutes[0]) - DAY_NS, int(minutes[-1]))
+    traded = np.append(0, np.cumsum(rows.volume_lots))
+    first, last = np.searchsorted(rows.start_ns, np.stack((minutes - DAY_NS, minutes)))
+    lots: Column = (traded[last] - traded[first]) * _OPEN_SHARE_E3 // 1_000
+    return lots
 
 
 def _tick_e8(instrument: Instrument) -> int:

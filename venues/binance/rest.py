@@ -137,13 +137,15 @@ class Call:
 class Route:
     """An endpoint's method: its answer, its weight, and the parameters it takes (None: any).
 
-    Parameters it does not take are refused, or if it is lenient overlooked.
+    Parameters it does not take are refused, or if it is lenient overlooked. One that is `keyed` is for clients that
+    name an API key, of which nothing is signed.
     """
 
     answer: Callable[[Call], bytes]
     weight: Callable[[Mapping[str, str]], int]
     params: Mapping[str, Param] | None = field(default_factory=dict)
     lenient: bool = False
+    keyed: bool = False
 
 
 Declared: TypeAlias = tuple[str, Mapping[str, Values]]  # a message and the columns that fill it
@@ -201,7 +203,10 @@ def handle(api: Api, request: HttpRequest, exchange: Exchange, now_ns: int) -> H
     content_type = JSON
     if route is not None:
         pairs, unit = parse_qsl(request.query, keep_blank_values=True), request.headers.get("x-mbx-time-unit")
-        outcome = Outcome.of(api, route, pairs, exchange, now_ns, unit)
+        if route.keyed and not API_KEY.fullmatch(request.headers.get("x-mbx-apikey", "")):
+            outcome = Outcome(api.errors["BAD_KEY"].status, api.errors["BAD_KEY"].body({}), 1)
+        else:
+            outcome = Outcome.of(api, route, pairs, exchange, now_ns, unit)
     elif request.path in api.routes:
         outcome = Outcome(405, b"", 0)
     elif request.path.startswith(GONE):
@@ -315,13 +320,16 @@ def book_columns(call: Call, market: HyperSynthReactor, limit: int) -> dict[str,
 def trades(call: Call) -> bytes:
     """The newest prints; from an id on, the oldest. Oldest first."""
     market = market_of(call.exchange, call.params["symbol"])
-    limit = _limit(call.params, 500, 1000)
-    if "fromId" in call.params:
-        oldest = market.minutes(market.listed_ns, market.listed_ns + BLOCK_NS).first_trade_id
-        prints = market.prints_from_trade(max(_id(call.params), int(oldest[0])), limit, call.now_ns)
-    else:
-        prints = market.prints_before(call.now_ns, limit)
+    prints = prints_asked(call, market, _limit(call.params, 500, 1000))
     return array(call.texts(market, SPOT_REST_TRADE, trade_columns(prints)))
+
+
+def prints_asked(call: Call, market: HyperSynthReactor, limit: int) -> Prints:
+    """Those prints."""
+    if "fromId" not in call.params:
+        return market.prints_before(call.now_ns, limit)
+    oldest = market.minutes(market.listed_ns, market.listed_ns + BLOCK_NS).first_trade_id
+    return market.prints_from_trade(max(_id(call.params), int(oldest[0])), limit, call.now_ns)
 
 
 def aggregate_trades(call: Call) -> bytes:
@@ -514,10 +522,15 @@ def span(call: Call, oldest_ns: int) -> tuple[int, int]:
     for name, default_ns, after in (("startTime", oldest_ns, 0), ("endTime", call.now_ns, 1)):
         at_ns = default_ns
         if name in call.params:
-            value = int(call.params[name])
-            at_ns = (value + after) * (MS_NS if value < LEAST_MICROSECONDS else US_NS)
+            at_ns = time_ns(call.params[name], after)
         bounds.append(min(max(at_ns, oldest_ns), call.now_ns))
     return bounds[0], bounds[1]
+
+
+def time_ns(text: str, after: int = 0) -> int:
+    """The time that a parameter says, in milliseconds or microseconds, or so many of these after it."""
+    value = int(text)
+    return (value + after) * (MS_NS if value < LEAST_MICROSECONDS else US_NS)
 
 
 def _next_aggregate(market: HyperSynthReactor, at_ns: int) -> int:
@@ -636,6 +649,7 @@ FLAG = Param("^(true|false)$", re.compile("(?i:true|false)"))
 ANYTHING = Param("^.*$", re.compile("(?s:.*)"))
 ONE_SYMBOL = replace(SYMBOL, required=False)  # where several may be asked for
 INTERVAL = replace(ANYTHING, required=True)
+API_KEY = re.compile("[A-Za-z0-9_-]{1,128}")
 TIME_ZONE = re.compile(r"([+-])?([0-9]{1,2})(?::([0-5][0-9]))?")
 LEAST_MICROSECONDS = 10**14  # as milliseconds, the year 5138
 

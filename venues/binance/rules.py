@@ -78,6 +78,7 @@ ERRORS: Mapping[str, ErrorRow] = {
     "OTHER_SYMBOL_STATUS": ErrorRow(
         400, -1220, "The symbol's status does not match the requested symbolStatus."
     ),
+    "BAD_KEY": ErrorRow(401, -2014, "API-key format invalid."),
     "NO_REFERENCE_PRICE": ErrorRow(400, -2043, "This symbol doesn't have a reference price."),
 }
 

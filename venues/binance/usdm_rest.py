@@ -14,7 +14,7 @@ import numpy as np
 import orjson
 
 from reactor.single_asset import HyperSynthReactor
-from reactor.types import BLOCK_NS, DAY_NS, SECOND_NS
+from reactor.types import BLOCK_NS, DAY_NS, SECOND_NS, Column
 from venues.base import VenueError
 from venues.binance.mark import (
     INDEX,
@@ -45,12 +45,14 @@ from venues.binance.rest import (
     klines,
     market_of,
     ping,
+    prints_asked,
     server_time,
     span,
     tickers,
     weighs,
 )
 from venues.binance.rules import funding_of
+from venues.binance.usdm_data import basis, deliveries, open_interest_history, taker_volumes
 from venues.binance.usdm_rules import (
     CONTRACT_TYPES,
     USDM_ERRORS,
@@ -107,6 +109,12 @@ USDM_SOCKET_QUOTE = (  # over the WebSocket API, as documented
     '"askQty":"<A:qty>","time":<T:time>}'
 )
 USDM_OPEN_INTEREST = '{"symbol":"<s:symbol>","openInterest":"<open:qty>","time":<T:time>}'
+# as recorded on 2026-07-20, when coins other than tether had no buffers
+USDM_ASSET_INDEX = (
+    '{"symbol":"<s:dollars>","time":<T:time>,"index":"<i:e8>","bidBuffer":"0.00000000","askBuffer":"0.00000000",'
+    '"bidRate":"<i:e8>","askRate":"<i:e8>","autoExchangeBidBuffer":"0.00000000",'
+    '"autoExchangeAskBuffer":"0.00000000","autoExchangeBidRate":"<i:e8>","autoExchangeAskRate":"<i:e8>"}'
+)
 USDM_CANDLE = '[<t:time>,"<o:e8>","<h:e8>","<l:e8>","<c:e8>","0",<T:time>,"0",<n>,"0","0","0"]'
 
 
@@ -133,11 +141,25 @@ def depth(call: Call) -> bytes:
     return call.texts(market, USDM_BOOK, columns)[0]
 
 
+def rpi_depth(call: Call) -> bytes:
+    """The book with the orders of retail price improvement, of which the tape has none; always whole."""
+    limit = _limit(call.params, 1000, 1000)
+    if limit != 1000:
+        raise VenueError("BAD_DEPTH_LIMIT", limit=limit)
+    return depth(replace(call, params={**call.params, "limit": "1000"}))
+
+
 def trades(call: Call) -> bytes:
     """The newest prints, oldest first."""
     market = market_of(call.exchange, call.params["symbol"])
     prints = market.prints_before(call.now_ns, _limit(call.params, 500, 1000))
     return array(call.texts(market, USDM_REST_TRADE, trade_columns(prints)))
+
+
+def past_trades(call: Call) -> bytes:
+    """The newest prints; from an id on, the oldest. Oldest first. Whoever is asked by has to have a key."""
+    market, limit = market_of(call.exchange, call.params["symbol"]), _limit(call.params, 500, 500)
+    return array(call.texts(market, USDM_REST_TRADE, trade_columns(prints_asked(call, market, limit))))
 
 
 def aggregate_trades(call: Call) -> bytes:
@@ -250,6 +272,39 @@ def premium_index(call: Call, market: HyperSynthReactor) -> Declared:
     }
 
 
+def constituents(call: Call) -> bytes:
+    """What an index is made of: nothing, for it is the price of its asset itself."""
+    market = _symbol(call)
+    told = {"symbol": market.instrument.symbol, "time": call.now_ns // call.unit_ns, "constituents": []}
+    return orjson.dumps(told)
+
+
+def asset_indexes(call: Call) -> bytes:
+    """The index of an asset in dollars, of which a tether is one; as an array, of every market's."""
+    second = np.array([call.now_ns // SECOND_NS * SECOND_NS])
+    told = [
+        call.texts(market, USDM_ASSET_INDEX, {"T": second, "i": _index_e8(market, int(second[0]))})[0]
+        for market in call.exchange
+        if call.params.get("symbol") in {None, f"{market.instrument.base}USD"}
+    ]
+    if "symbol" not in call.params:
+        return array(told)
+    if not told:
+        raise VenueError("BAD_SYMBOL")
+    return told[0]
+
+
+def _index_e8(market: HyperSynthReactor, second_ns: int) -> Column:
+    return market.seconds(second_ns, second_ns + SECOND_NS).index_e8
+
+
+def composite_indexes(call: Call) -> bytes:
+    """The indexes of several coins, of which there is none."""
+    if "symbol" in call.params:
+        _symbol(call)
+    return b"[]"
+
+
 def open_interest(call: Call) -> bytes:
     """Open interest, which the venue counts now and then."""
     market = _symbol(call)
@@ -347,6 +402,16 @@ USDM_ROUTES: Routes = {
         depth, lambda params: DEPTH_WEIGHTS[_depth_limit(params)], symbol=SYMBOL, limit=NUMBER
     ),
     "/fapi/v1/trades": _get(trades, weighs(5), symbol=SYMBOL, limit=NUMBER),
+    "/fapi/v1/rpiDepth": _get(rpi_depth, weighs(20), symbol=SYMBOL, limit=NUMBER),
+    "/fapi/v1/historicalTrades": {
+        "GET": Route(
+            past_trades,
+            weighs(200),
+            {"symbol": SYMBOL, "limit": NUMBER, "fromId": NUMBER},
+            lenient=True,
+            keyed=True,
+        )
+    },
     "/fapi/v1/aggTrades": _get(aggregate_trades, weighs(20), symbol=SYMBOL, fromId=NUMBER, **TIMES),
     "/fapi/v1/klines": _get(contract_klines, _klines_weight, symbol=SYMBOL, interval=NAMED, **TIMES),
     "/fapi/v1/continuousKlines": _get(
@@ -365,6 +430,15 @@ USDM_ROUTES: Routes = {
     "/fapi/v1/fundingRate": _get(funding_rates, weighs(0), symbol=ONE_SYMBOL, **TIMES),
     "/fapi/v1/fundingInfo": _get(funding_info, weighs(0)),
     "/fapi/v1/openInterest": _get(open_interest, weighs(1), symbol=SYMBOL),
+    "/fapi/v1/constituents": _get(constituents, weighs(2), symbol=SYMBOL),
+    "/fapi/v1/assetIndex": _get(asset_indexes, _one_or_all(1, 10), symbol=ONE_SYMBOL),
+    "/fapi/v1/indexInfo": _get(composite_indexes, weighs(1), symbol=ONE_SYMBOL),
+    "/futures/data/openInterestHist": _get(
+        open_interest_history, weighs(0), symbol=SYMBOL, period=NAMED, **TIMES
+    ),
+    "/futures/data/takerlongshortRatio": _get(taker_volumes, weighs(0), symbol=SYMBOL, period=NAMED, **TIMES),
+    "/futures/data/basis": _get(basis, weighs(0), pair=SYMBOL, contractType=NAMED, period=NAMED, **TIMES),
+    "/futures/data/delivery-price": _get(deliveries, weighs(0), pair=SYMBOL),
     "/fapi/v1/ticker/24hr": _get(partial(tickers, day_ticker), _one_or_all(1, 40), symbol=ONE_SYMBOL),
     **{
         f"/fapi/{version}/ticker/price": _get(

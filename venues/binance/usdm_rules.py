@@ -22,6 +22,8 @@ USDM_ERRORS: Mapping[str, ErrorRow] = {
     # a frame on /ws-fapi/v1, recorded by https://github.com/roq-trading/roq-binance-futures (test/json_wsapi_error.cpp)
     "INVALID_JSON": ErrorRow(400, -1000, "Invalid JSON request."),
     "BAD_DEPTH_LIMIT": ErrorRow(400, -4021, "{limit} is not valid depth limit"),
+    # of /futures/data, as logged in https://github.com/ccxt/ccxt/issues (openInterestHist, 2022 on)
+    "DATA_PARAMETER": ErrorRow(400, -1130, "parameter '{name}' is invalid."),
     "BAD_CONTRACT_TYPE": ErrorRow(400, -4104, "Invalid contract type."),
     "BAD_PAIR": ErrorRow(400, -4144, "Invalid pair."),
 }

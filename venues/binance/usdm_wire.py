@@ -15,7 +15,7 @@ import numpy as np
 
 from reactor.bars import Interval
 from reactor.single_asset import HyperSynthReactor
-from reactor.types import MS_NS, SECOND_NS, TICK_NS, Column
+from reactor.types import MS_NS, SECOND_NS, TICK_NS, Column, Side
 from venues.base import PAGE_NS, Page, Topic
 from venues.binance.mark import mark_prices, settle_prices_e8
 from venues.binance.usdm_rules import MARKET, PUBLIC
@@ -25,11 +25,13 @@ from venues.binance.wire import (
     EVERY_TWO_SECONDS,
     INTERVALS,
     REAL_TIME,
+    SILENT,
     Rows,
     RowSource,
     Stream,
     StreamChannel,
     aggregate_trades,
+    average_paid_e12,
     best_levels,
     best_quotes,
     boundaries,
@@ -94,6 +96,18 @@ USDM_MARK_PRICE = (
     '"r":"<r:e8>","T":<T:time>,"st":1}'
 )
 
+# .../usds-margined-futures/websocket-market-streams, 2026-08, and so recorded (a symbol's) on 2020-03-13
+USDM_FORCE_ORDER = (
+    '{"e":"forceOrder","E":<E:time>,"o":{"s":"<s:symbol>","S":"<S:side>","o":"LIMIT","f":"IOC","q":"<q:qty>",'
+    '"p":"<p:price>","ap":"<ap:average>","X":"FILLED","l":"<l:qty>","z":"<q:qty>","T":<T:time>}}'
+)
+USDM_FORCE_ORDER_OF_ALL = USDM_FORCE_ORDER[:-1] + ',"ps":"<s:symbol>","st":1}'
+# as recorded on 2026-07-20, when coins other than tether had no buffers
+USDM_ASSET_INDEX = (
+    '{"e":"assetIndexUpdate","E":<E:time>,"s":"<s:dollars>","i":"<i:e8>","b":"0.00000000","a":"0.00000000",'
+    '"B":"<i:e8>","A":"<i:e8>","q":"0.00000000","g":"0.00000000","Q":"<i:e8>","G":"<i:e8>"}'
+)
+
 
 # ---------------------------------------------------------------- the rows of a page
 def dated_quotes(market: HyperSynthReactor, start_ns: int, cadence_ns: int) -> Rows:
@@ -152,9 +166,28 @@ def mark_updates(market: HyperSynthReactor, start_ns: int, cadence_ns: int) -> R
     }
 
 
-def nothing(market: HyperSynthReactor, start_ns: int, cadence_ns: int) -> Rows:  # noqa: ARG001
-    """No rows, of a stream that exists and has nothing to say."""
-    return np.zeros(0, dtype=np.int64), {}
+def liquidation_orders(market: HyperSynthReactor, start_ns: int, cadence_ns: int) -> Rows:
+    """At every boundary, the last of the liquidations since the one before, if there was any."""
+    rows = market.liquidations(start_ns, start_ns + PAGE_NS)
+    due = boundary(rows.ts_ns, cadence_ns)
+    last = np.flatnonzero(np.diff(due, append=start_ns + 2 * PAGE_NS))
+    rows, due = rows.take(last), due[last]
+    return due, {
+        "E": due,
+        "S": (rows.side == Side.SELL).astype(np.int64),
+        "p": rows.price_ticks,
+        "ap": average_paid_e12(market.instrument, rows.quote_units, rows.qty_lots),
+        "q": rows.qty_lots,
+        "l": rows.last_qty_lots,
+        "T": rows.ts_ns,
+    }
+
+
+def asset_indexes(market: HyperSynthReactor, start_ns: int, cadence_ns: int) -> Rows:
+    """The index of a market's asset in dollars, of which a tether is one, at every boundary, as of that very second."""
+    due = boundaries(start_ns, cadence_ns)
+    index_e8 = market.seconds(start_ns + SECOND_NS, start_ns + PAGE_NS + SECOND_NS).index_e8
+    return due, {"E": due, "i": index_e8[(due - start_ns) // SECOND_NS - 1]}
 
 
 # ---------------------------------------------------------------- the table of streams
@@ -167,7 +200,6 @@ USDM_DEPTH_CADENCES = {
     "0ms": 50 * MS_NS,
 }
 MARK_CADENCES = {"": 3 * SECOND_NS, "1s": SECOND_NS}
-SILENT = Stream("", nothing, REAL_TIME)
 PERPETUAL = "_PERPETUAL"  # what a pair is followed by where a stream is of a pair's contract
 
 # an aggregate is one order's at one price; the venue also joins orders of the same side and price within the 100 ms
@@ -180,6 +212,8 @@ _PUBLIC: Mapping[str, Stream] = {
         f"depth{n}": Stream(USDM_DEPTH_UPDATE, partial(chained_levels, n), USDM_DEPTH_CADENCES)
         for n in (5, 10, 20)
     },
+    # no order of the tape is hidden from the book as those of retail price improvement are
+    "rpiDepth": Stream(USDM_DEPTH_UPDATE, chained_depth, {"500ms": 500 * MS_NS}),
 }
 
 
@@ -196,8 +230,12 @@ _MARKET: Mapping[str, Stream] = {
     "!miniTicker@arr": Stream(USDM_MINI_TICKER, _MINI, EVERY_SECOND),
     "ticker": Stream(USDM_TICKER, day_tickers, EVERY_TWO_SECONDS),
     "!ticker@arr": Stream(USDM_TICKER, day_tickers, EVERY_SECOND),
-    # the tape has no liquidations yet, and contracts never change
-    **dict.fromkeys(("forceOrder", "!forceOrder@arr", "!contractInfo"), SILENT),
+    "forceOrder": Stream(USDM_FORCE_ORDER, liquidation_orders, EVERY_SECOND),
+    "!forceOrder@arr": Stream(USDM_FORCE_ORDER_OF_ALL, liquidation_orders, EVERY_SECOND),
+    "assetIndex": Stream(USDM_ASSET_INDEX, asset_indexes, EVERY_SECOND),
+    "!assetIndex@arr": Stream(USDM_ASSET_INDEX, asset_indexes, EVERY_SECOND),
+    # contracts never change, and none is of several coins
+    **dict.fromkeys(("!contractInfo", "compositeIndex"), SILENT),
     **{f"kline_{name}": _klines(USDM_KLINE, name, row) for name, row in INTERVALS.items() if name != "1s"},
     **{
         f"continuousKline_{name}": _klines(USDM_CONTINUOUS_KLINE, name, row)
@@ -207,9 +245,10 @@ _MARKET: Mapping[str, Stream] = {
 
 USDM_STREAMS: Mapping[str, Stream] = {**_PUBLIC, **_MARKET}
 USDM_CATEGORIES = {name: PUBLIC if name in _PUBLIC else MARKET for name in USDM_STREAMS}
-ONE_BY_ONE = frozenset(("!bookTicker",))  # streams of all markets that are no arrays
+ONE_BY_ONE = frozenset(("!bookTicker", "!forceOrder@arr"))  # streams of all markets that are no arrays
 
 
+SESSIONS = "tradingSession"  # of what is not traded around the clock: nothing here
 # A user's stream, named by its key.
 _LISTEN_KEY = re.compile(r"[A-Za-z0-9]{64}")
 
@@ -219,24 +258,23 @@ def usdm_topic(
 ) -> Topic | None:
     """The topic of a stream name; None when there is nothing to hear: no such symbol, or a user's stream.
 
-    A continuous kline is of a pair's contract ("btcusdt_perpetual"), and its topic's symbol is that. Raises VenueError
-    on a malformed name.
+    Raises VenueError on a malformed name.
     """
-    if _LISTEN_KEY.fullmatch(name):
+    if _LISTEN_KEY.fullmatch(name) or name == SESSIONS:
         return None
-    topic = stream_topic(name, streams, _Contracts(symbols), dress)
-    contract = topic is not None and topic.symbol.endswith(PERPETUAL)
-    return topic if topic and contract == topic.channel.startswith("continuousKline") else None
+    return stream_topic(name, streams, symbols, dress, meant_symbol)
 
 
-class _Contracts:
-    """The symbols, and their contracts by pair and type."""
+def meant_symbol(channel: str, word: str) -> str:
+    """The market that a stream is of, by the word before its channel; "" for none.
 
-    def __init__(self, symbols: Container[str]) -> None:
-        self._symbols = symbols
-
-    def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and name.removesuffix(PERPETUAL) in self._symbols
+    A continuous kline is of a pair's contract ("BTCUSDT_PERPETUAL"), an asset's index of its price ("BTCUSD").
+    """
+    if channel.startswith("continuousKline"):
+        return word.removesuffix(PERPETUAL) if word.endswith(PERPETUAL) else ""
+    if channel == "assetIndex":
+        return f"{word}T" if word.endswith("USD") else ""
+    return word
 
 
 class MergedChannel:

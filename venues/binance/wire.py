@@ -116,8 +116,10 @@ def parts_of(text: str, instrument: Instrument, decimals: int, unit_ns: int) -> 
     common = gcd(quote_step, quote_per)
     kinds: dict[str, Callable[[str], Part]] = {
         "symbol": lambda _: instrument.symbol,
+        "dollars": lambda _: f"{instrument.base}USD",
         "time": partial(Int, per=unit_ns),
         "flag": Choice,
+        "side": partial(Choice, texts=("BUY", "SELL")),
         "price": scale(price_frac, instrument.tick_size),
         "qty": scale(qty_frac, instrument.lot_size),
         "quote": scale(price_frac + qty_frac, quote_step),
@@ -125,6 +127,7 @@ def parts_of(text: str, instrument: Instrument, decimals: int, unit_ns: int) -> 
             Decimal, scale=Scale(price_frac, least_frac, quote_step // common), per=quote_per // common
         ),
         "e8": partial(Decimal, scale=Scale(8, 8)),
+        "e4": partial(Decimal, scale=Scale(4, 4)),
         "percent": partial(Decimal, scale=Scale(3, 3)),
         "average": partial(Decimal, scale=Scale(least_frac, least_frac), per=10 ** (12 - least_frac)),
         "levels": lambda name: Each(name, declare(LEVEL, kinds)),
@@ -268,6 +271,11 @@ def average_prices(market: HyperSynthReactor, start_ns: int, cadence_ns: int) ->
     return due, {"E": due, "w": average, "T": times[np.searchsorted(times, due) - 1]}
 
 
+def nothing(market: HyperSynthReactor, start_ns: int, cadence_ns: int) -> Rows:  # noqa: ARG001
+    """No rows, of a stream that exists and has nothing to say."""
+    return np.zeros(0, dtype=np.int64), {}
+
+
 def ragged(lists: Sequence[Sequence[tuple[int, int]]]) -> Ragged:
     """Lists of (price_ticks, qty_lots) as columns."""
     rows = np.array([row for rows in lists for row in rows], dtype=np.int64).reshape(-1, 2)
@@ -365,10 +373,15 @@ def quote_columns(quotes: Quotes) -> dict[str, Column]:
 
 def average_e12(instrument: Instrument, bars: Bars) -> Column:
     """Quote volume by volume, in 1e-12 quote units, rounded down; 0 where nothing traded."""
+    return average_paid_e12(instrument, bars.quote_units, bars.volume_lots)
+
+
+def average_paid_e12(instrument: Instrument, quote_units: Column, lots: Column) -> Column:
+    """What was paid (ticks * lots) by how much was bought for it, in 1e-12 quote units, rounded down; 0 for nothing."""
     per_tick = instrument.tick_size * 10 ** (12 - instrument.price_decimals)
-    pairs = zip(bars.quote_units.tolist(), bars.volume_lots.tolist(), strict=True)
+    pairs = zip(quote_units.tolist(), lots.tolist(), strict=True)
     # by Python's integers, which do not overflow
-    return np.array([units * per_tick // max(lots, 1) for units, lots in pairs], dtype=np.int64)
+    return np.array([units * per_tick // max(bought, 1) for units, bought in pairs], dtype=np.int64)
 
 
 def average_price_e12(market: HyperSynthReactor, at_ns: Column) -> Column:
@@ -434,6 +447,7 @@ class Stream:
 
 REAL_TIME = {"": TICK_NS}
 EVERY_SECOND = {"": SECOND_NS}
+SILENT = Stream("", nothing, REAL_TIME)
 EVERY_TWO_SECONDS = {"": 2 * SECOND_NS}
 # 1000 ms may be spelt out, though only 100ms is documented
 SPOT_DEPTH_CADENCES = {"": SECOND_NS, "1000ms": SECOND_NS, "100ms": 100 * MS_NS}
@@ -463,6 +477,8 @@ SPOT_STREAMS: Mapping[str, Stream] = {
         for key, row in _kline_streams(name, interval).items()
     },
     "ticker": Stream(SPOT_TICKER, day_tickers, EVERY_SECOND),
+    # no trades are agreed on beside the book, and no symbol has a reference price
+    **dict.fromkeys(("blockTrade", "referencePrice"), SILENT),
     "avgPrice": Stream(SPOT_AVERAGE_PRICE, average_prices, EVERY_SECOND),
     "miniTicker": Stream(SPOT_MINI_TICKER, partial(window_tickers, DAY_MINUTES), EVERY_SECOND),
     "!miniTicker@arr": Stream(SPOT_MINI_TICKER, partial(window_tickers, DAY_MINUTES), SPOT_MINI_CADENCES),
@@ -484,12 +500,16 @@ _NAME = re.compile(r"(?:([^@\s/!]{1,50})@(?!!)|(?=!))([^@]+(?:@[^@]+)*)")
 
 
 def stream_topic(
-    name: str, streams: Mapping[str, Stream], symbols: Container[str], dress: tuple[str, ...]
+    name: str,
+    streams: Mapping[str, Stream],
+    symbols: Container[str],
+    dress: tuple[str, ...],
+    meant: Callable[[str, str], str] = lambda _, word: word,
 ) -> Topic | None:
     """The topic of a stream name; None when it is silent, which is no error: no listed symbol's, or retired.
 
     Symbols are lower-case in stream names, another spelling is another symbol; a stream of all markets has the
-    symbol "". Raises VenueError on a malformed name.
+    symbol "". `meant` tells the symbol that a channel's word stands for. Raises VenueError on a malformed name.
     """
     if name in RETIRED and name not in streams:
         return None
@@ -502,7 +522,7 @@ def stream_topic(
         channel, _, option = channel.rpartition("@")
     if channel not in streams or option not in streams[channel].cadences_ns:
         raise VenueError("INVALID_STREAM")
-    if symbol and (symbol != symbol.lower() or symbol.upper() not in symbols):
+    if symbol and (symbol != symbol.lower() or meant(channel, symbol.upper()) not in symbols):
         return None
     return Topic(channel, symbol.upper(), (option,) if option else (), dress)
 
