@@ -121,10 +121,16 @@ class Ping:
 
 @dataclass(frozen=True, slots=True)
 class Close:
-    """Close the socket with this code and reason."""
+    """Close the socket with this code and reason; with CUT, end it without a word: no close frame, 1006 to the client.
+
+    RFC 6455 section 7.4.1, https://www.rfc-editor.org/rfc/rfc6455, 2011-12.
+    """
 
     code: int
     reason: str = ""
+
+
+CUT = Close(1006)
 
 
 @dataclass(frozen=True, slots=True)

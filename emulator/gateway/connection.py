@@ -29,6 +29,7 @@ from emulator.gateway.hub import Feed, Group, Hub, Key
 from emulator.log import get_logger
 from reactor.exchange.orders import Told
 from venues.base import (
+    CUT,
     Action,
     Close,
     Exchange,
@@ -303,7 +304,11 @@ class Connection(asyncio.Protocol):
             self._port.desk.drop(self)
 
     def _close(self, close: Close) -> None:
-        if self._wire.state is State.OPEN:
+        if self._wire.state is not State.OPEN:
+            return
+        if close == CUT:
+            self._wire.fail(CloseCode.ABNORMAL_CLOSURE)
+        else:
             self._wire.send_close(close.code, close.reason)
 
     def _flush(self) -> None:
@@ -313,7 +318,8 @@ class Connection(asyncio.Protocol):
         self._out.clear()
         if data:
             self._transport.write(data)
-        if self._wire.state is not State.OPEN and not self._closing:
+        ended = self._wire.state is not State.OPEN or SEND_EOF in writes
+        if ended and not self._closing:
             self._closing = True
             self._forget()
             self._transport.resume_reading()

@@ -10,7 +10,8 @@ from contextlib import closing, suppress
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.exceptions import ConnectionClosed, ConnectionClosedError, InvalidStatus
+from websockets.frames import CloseCode
 from websockets.sync.client import connect
 
 from emulator.sdk import Emulator
@@ -131,6 +132,17 @@ def test_a_session_closes_after_its_last_words(dial: Dial) -> None:
     client.socket.send("quit 4001")
     assert client.recv() == "bye"
     assert client.closed() == (4_001, "as you wish")
+
+
+def test_a_session_can_end_its_socket_without_a_close(dial: Dial) -> None:
+    """What was said before arrives; no close frame does: 1006 to the client."""
+    client = dial()
+    client.socket.send("cut")
+    assert client.recv() == "bye"
+    with pytest.raises(ConnectionClosedError):
+        client.recv()
+    assert client.socket.protocol.close_code == CloseCode.ABNORMAL_CLOSURE
+    assert client.socket.protocol.close_rcvd is None
 
 
 @pytest.mark.parametrize("fault", ["boom", "quit 99999", "sub unmade 10", "snap blind 10"])

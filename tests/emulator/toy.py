@@ -16,6 +16,7 @@ from reactor.manifest import SimulationManifest
 from reactor.profiles import Assets
 from reactor.types import MS_NS, SECOND_NS, Instrument, Kind
 from venues.base import (
+    CUT,
     PAGE_NS,
     Action,
     Channel,
@@ -99,6 +100,8 @@ class Dialogue:
                 return [Reply(b"%d" % now_ns)]
             case ["ping"]:
                 return [Ping(b"are you there")]
+            case ["cut"]:
+                return [Reply(b"bye"), CUT]
             case ["quit", code]:
                 return [Reply(b"bye"), Close(int(code), "as you wish")]
             case ["heard"]:

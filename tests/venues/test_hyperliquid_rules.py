@@ -104,9 +104,9 @@ def test_books_group_by_two_to_five_figures(
 def test_every_error_can_be_said(code: str) -> None:
     """Each text takes its parameters, braces in them included."""
     names = [name for _, name, _, _ in Formatter().parse(ERRORS[code].text) if name]
-    status, text = render(VenueError(code, **dict.fromkeys(names, "{x}")))
-    assert text.count("{x}") == len(names)
-    assert status == 200 or 400 <= status < 600
+    refusal = render(VenueError(code, **dict.fromkeys(names, "{x}")))
+    assert refusal.text.count("{x}") == len(names)
+    assert refusal.status == 200 or 400 <= refusal.status < 600
 
 
 # ---------------------------------------------------------------- prices and candles

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import zlib
+from base64 import b64decode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
@@ -34,7 +36,7 @@ from tests.venues.perp import (
 )
 from venues.base import PAGE_NS, Exchange, Topic
 from venues.hyperliquid import HYPERLIQUID, PROFILES
-from venues.hyperliquid.rules import INTERVALS, ORACLE_NS, BookFeed, Profile
+from venues.hyperliquid.rules import INTERVALS, ORACLE_NS, BookFeed
 from venues.hyperliquid.wire import (
     BBO,
     CANDLE,
@@ -47,6 +49,7 @@ from venues.hyperliquid.wire import (
     Grouping,
     order_counts,
     parts_of,
+    stored,
     trade_ids,
 )
 from venues.wire import Ragged, Values, encode
@@ -73,6 +76,7 @@ RECORDED = [
         {"symbol": "BTC", "price_decimals": 0, "qty_decimals": 5},
         {
             "time": column(1787195067883 * MS_NS),
+            "tail": [""],
             "bids": level_rows((69172, 69171), (121098, 35315), (5, 2)),
             "asks": level_rows((69173, 69174), (845682, 63175), (30, 5)),
         },
@@ -86,6 +90,7 @@ RECORDED = [
         {"symbol": "BANANA", "price_decimals": 3, "qty_decimals": 1},
         {
             "time": column(1730160007687 * MS_NS),
+            "tail": [""],
             "bids": level_rows((59800, 59778), (34, 16), (1, 1)),
             "asks": level_rows((59811, 59832), (29, 176), (1, 1)),
         },
@@ -98,6 +103,7 @@ RECORDED = [
         {"symbol": "SHIA", "price_decimals": 3, "qty_decimals": 1},
         {
             "time": column(1730160007687 * MS_NS),
+            "tail": [""],
             "bids": level_rows((), (), ()),
             "asks": level_rows((), (), ()),
         },
@@ -351,7 +357,7 @@ def test_grouping_loses_nothing_and_keeps_order(
     upper = [(price, lots) for price, lots in sorted(rows) if price >= 500_000]
     of = market(start_bids=lower, start_asks=upper)
     step = mantissa if n_sig_figs == 5 else None
-    deep = Profile({False: BookFeed(1_000, PAGE_NS)}, contexts_ns=PAGE_NS, mids_ns=PAGE_NS)
+    deep = replace(PROFILES["2026-05"], books={False: BookFeed(1_000, PAGE_NS)})
     venue = replace(HYPERLIQUID, card=replace(HYPERLIQUID.card, profile=deep))
     topic = Topic("l2Book", "BTC", (json.dumps(n_sig_figs), json.dumps(step)))
     bids, asks = json.loads(stream(of, topic, venue=venue)[0][1])["data"]["levels"]
@@ -397,11 +403,27 @@ def test_any_coin_groups_by_figures_of_its_price(coin: str, n_sig_figs: int, man
         assert told == list(grouped.items())[:20]
 
 
-def test_a_joiner_gets_the_last_pushed_book() -> None:
-    """The snapshot is what the others were told last, so that the next push continues it."""
+def test_a_joiner_gets_the_book_of_now() -> None:
+    """Of the last block, with a time of its own; then it joins the common clock (probed on 2026-09-24)."""
     pushed = stream(BOOK, BOOK_TOPIC)
-    for now_ms, told in ((4_960, 0), (4_970, 0), (5_040, 0), (9_990, 0), (10_000, 1)):
-        assert snapshot(BOOK, BOOK_TOPIC, T0 + now_ms * MS_NS) == [pushed[told][1]]
+    assert snapshot(BOOK, BOOK_TOPIC, T0 + 4_970 * MS_NS) == [pushed[0][1]]
+    (text,) = snapshot(BOOK, BOOK_TOPIC, T0 + 7_000 * MS_NS)
+    assert json.loads(text)["data"] == json.loads(info(BOOK, T0 + 7_000 * MS_NS, type="l2Book", coin="BTC"))
+    assert json.loads(text)["data"]["time"] == 1790352006959
+
+
+def test_a_grouped_book_tells_the_spread_of_the_whole_one() -> None:
+    """One of the recorded prices (2026-10-06, gocryptotrader): 85,874 and 85,876 after grouping, "1.0" apart before."""
+    of = market(start_bids=[(85_875, 1_786_492)], start_asks=[(85_876, 122_481)])
+    (text,) = snapshot(of, Topic("l2Book", "BTC", ("5", "2", "false")), T0)
+    bids, asks = json.loads(text)["data"]["levels"]
+    assert (bids[0]["px"], asks[0]["px"]) == ("85874.0", "85876.0")
+    assert text.endswith(']],"spread":"1.0"}}')
+    (fast,) = snapshot(of, Topic("l2Book", "BTC", ("2", "null", "true")), T0)
+    assert fast.endswith(']],"spread":"1.0","fast":true}}')
+    one_sided = market(start_bids=[(85_875, 1)])
+    (text,) = snapshot(one_sided, Topic("l2Book", "BTC", ("5", "2", "false")), T0)
+    assert "spread" not in text
 
 
 # ---------------------------------------------------------------- best bid and offer
@@ -488,12 +510,14 @@ def test_one_order_is_one_transaction_of_one_taker() -> None:
 
 
 def test_a_joiner_gets_recent_trades_first() -> None:
-    """The newest ten of finished blocks, oldest first, in one message; nothing at all where nothing was traded."""
-    many = market(prints=[(T0 + i * BLOCK, 65_000, 1 + i, BUY, 100 + i, 100 + i, 100 + i) for i in range(30)])
-    (text,) = snapshot(many, TRADES_TOPIC, T0 + 25 * BLOCK + 10 * MS_NS)
+    """Thirty of finished blocks (captured on testnet, 2026-07-28), oldest first, in one message; nothing at all where
+    nothing was traded.
+    """
+    many = market(prints=[(T0 + i * BLOCK, 65_000, 1 + i, BUY, 100 + i, 100 + i, 100 + i) for i in range(50)])
+    (text,) = snapshot(many, TRADES_TOPIC, T0 + 45 * BLOCK + 10 * MS_NS)
     message = json.loads(text)
     assert message["channel"] == "trades"
-    assert [trade["sz"] for trade in message["data"]] == [f"0.000{i}".rstrip("0") for i in range(16, 26)]
+    assert [round(float(trade["sz"]) * 10**5) for trade in message["data"]] == list(range(16, 46))
     assert snapshot(market(), TRADES_TOPIC, T0) == []
 
 
@@ -536,7 +560,9 @@ def candle(text: str) -> dict[str, Any]:
 
 
 def test_a_candle_is_told_as_it_forms() -> None:
-    """Every 2 s in which something was traded; a print at the very instant belongs to the next 2 s."""
+    """Every half second in which something was traded, at its last block end; a print at that very instant belongs to
+    the next one. Half seconds end with a block at 2 s and 8 s, in a block at 0.5 s and 2.5 s.
+    """
     of = printed(
         (100 * MS_NS, 65_000, 1_000),
         (1_500 * MS_NS, 65_010, 50),
@@ -546,8 +572,9 @@ def test_a_candle_is_told_as_it_forms() -> None:
     )
     head = '{"channel":"candle","data":{"t":1790352000000,"T":1790352059999,"s":"BTC","i":"1m","o":"65000.0",'
     assert stream(of, candle_topic("1m")) == [
+        (480 * MS_NS, head + '"c":"65000.0","h":"65000.0","l":"65000.0","v":"0.01","n":1}}'),
         (2_000 * MS_NS, head + '"c":"64990.0","h":"65010.0","l":"64990.0","v":"0.01051","n":3}}'),
-        (4_000 * MS_NS, head + '"c":"65005.0","h":"65010.0","l":"64990.0","v":"1.01051","n":4}}'),
+        (2_480 * MS_NS, head + '"c":"65005.0","h":"65010.0","l":"64990.0","v":"1.01051","n":4}}'),
         (8_000 * MS_NS, head + '"c":"65005.0","h":"65010.0","l":"64990.0","v":"1.01052","n":5}}'),
     ]
 
@@ -556,7 +583,7 @@ def test_a_candle_is_closed_by_the_next_one() -> None:
     """What was traded up to its end is in it and told then; nothing else says that it is over."""
     of = printed((59_999 * MS_NS, 65_000, 1), (60_000 * MS_NS, 65_001, 1))
     told = [row for page in (50, 60, 70) for row in stream(of, candle_topic("1m"), T0 + page * SECOND_NS)]
-    assert [due // SECOND_NS for due, _ in told] == [60, 62]
+    assert [due // MS_NS for due, _ in told] == [60_000, 60_480]
     closed, forming = (candle(text) for _, text in told)
     assert (closed["t"], closed["T"]) == (1790352000000, 1790352059999)
     assert (forming["t"], forming["T"]) == (1790352060000, 1790352119999)
@@ -724,7 +751,7 @@ def test_rest_and_stream_tell_one_context(topic: Topic) -> None:
     listed = worlds.exchange(HYPERLIQUID)
     of = replace(listed, markets={coin: listed.markets[coin] for coin in ("BTC", "PURR/USDC")})
     start_ns = worlds.ORIGIN_NS + 50 * SECOND_NS
-    told = stream(of, topic, start_ns)
+    told = [row for page in range(3) for row in stream(of, topic, start_ns + page * PAGE_NS)]
     assert len(told) >= 2
     for due, text in told:
         message = json.loads(text)
@@ -744,6 +771,59 @@ def test_a_settled_rate_is_what_was_predicted_last() -> None:
         asked = {"coin": "ETH", "startTime": settled_ns // MS_NS}
         records = json.loads(info(of, settled_ns + SECOND_NS, type="fundingHistory", **asked))
         assert [row["fundingRate"] for row in records] == [json.loads(text)["data"]["ctx"]["funding"]]
+
+
+# ---------------------------------------------------------------- prices of all coins, in short
+FAST_PRICES = Topic("fastAssetCtxs", "")
+
+
+def inflated(text: str) -> dict[str, dict[str, str]]:
+    """As a client reads it: Node's inflateRawSync in the probe of 2026-09-24."""
+    message = json.loads(text)
+    assert list(message) == ["channel", "data"]
+    assert message["channel"] == "fastAssetCtxs"
+    return dict(json.loads(zlib.decompress(b64decode(message["data"]), wbits=-15)))
+
+
+def test_prices_of_all_coins_are_told_in_short() -> None:
+    """Mark and mid of each; then only what changed: the mid at 4.99 s, and the pair's mark with its print at 2.5 s."""
+    (first,) = snapshot(BOTH, FAST_PRICES, T0 + 500 * MS_NS)
+    assert inflated(first) == {
+        "BTC": {"markPx": "65001.0", "midPx": "65000.5"},
+        "PURR/USDC": {"markPx": "0.20001", "midPx": "0.200015"},
+    }
+    told = [(due // MS_NS, inflated(text)) for due, text in stream(BOTH, FAST_PRICES)]
+    assert told == [(2_960, {"PURR/USDC": {"markPx": "0.20003"}}), (6_000, {"BTC": {"midPx": "65002.5"}})]
+
+
+def test_changes_of_prices_add_up() -> None:
+    """Whoever applies them to what was told first holds what the contexts tell."""
+    of = worlds.exchange(HYPERLIQUID)
+    start_ns = worlds.ORIGIN_NS + 50 * SECOND_NS
+    (first,) = snapshot(of, FAST_PRICES, start_ns)
+    held = inflated(first)
+    assert list(held) == ["BTC", "ETH", "SOL", "PURR/USDC", "@1"]
+    for due, text in stream(of, FAST_PRICES, start_ns):
+        changes = inflated(text)
+        assert changes
+        for coin, prices in changes.items():
+            assert all(held[coin][key] != price for key, price in prices.items())
+            held[coin].update(prices)
+        for request, symbols in (
+            ("metaAndAssetCtxs", ["BTC", "ETH", "SOL"]),
+            ("spotMetaAndAssetCtxs", ["PURR/USDC", "@1"]),
+        ):
+            rows = json.loads(info(of, T0 + due, type=request))[1]
+            assert [held[coin] for coin in symbols] == [
+                {k: row[k] for k in ("markPx", "midPx")} for row in rows
+            ]
+
+
+@pytest.mark.parametrize("size", [1, 65_534, 65_535, 65_536, 200_000])
+def test_stored_deflate_is_deflate(size: int) -> None:
+    """Of any size: a block holds 65,535 bytes."""
+    data = bytes(i % 251 for i in range(size))
+    assert zlib.decompress(stored(data), wbits=-15) == data
 
 
 # ---------------------------------------------------------------- what is lived through

@@ -43,23 +43,38 @@ from venues.hyperliquid.wire import make_channel, payments
 WS_PATH = "/ws"
 
 # What l2Book did, by date: every 0.5 s, until 2026-06 slowed it to 2 s and added `fast`, and 2026-07-25 to 5 s
-# (tardis-node's mapper, nktkas/hyperliquid PR 142; measured 5.0-5.4 s and 0.55 s on 2026-08-21). All mids keep step
-# with it: about 2 s (MetaMask/core issue 9160), then 5.04 s (measured on 2026-08-19); 0.5 s before is an assumption.
+# (tardis-node's mapper, nktkas/hyperliquid PR 142; measured 5.4 s and 0.54 s on 2026-09-24). All mids keep step
+# with it: about 2 s (MetaMask/core issue 9160), then 5.05 s (same measurement); 0.5 s before is an assumption.
 # A coin's context came every 5 s (https://github.com/ccxt/ccxt/issues/27475, 2025-12-09), then every second (measured
-# on 2026-08-19).
+# on 2026-08-19 and 2026-09-24); those of all coins come every 15 s since the change (Quicknode, 2026-06-12; 13.6 s
+# measured on 2026-09-24), and came with the mids, it is assumed. A forming candle was told about every 2 s (16 messages
+# in 30 s on BTC, measured 2025-12-31), now up to twice a second (0.9 to 1.8 messages, 2026-09-24).
+# A coin that is not listed was told of as an error (HyperLiquid.Net), and ends the socket since (captured on testnet on
+# 2026-07-28, probed on 2026-09-24).
 PROFILES: Final[Mapping[str, Profile]] = {
     "2026-05": Profile(
-        books={False: BookFeed(20, SECOND_NS // 2)}, contexts_ns=5 * SECOND_NS, mids_ns=SECOND_NS // 2
+        books={False: BookFeed(20, SECOND_NS // 2)},
+        contexts_ns=5 * SECOND_NS,
+        all_contexts_ns=SECOND_NS // 2,
+        mids_ns=SECOND_NS // 2,
+        candles_ns=2 * SECOND_NS,
+        cuts_unknown=False,
     ),
     "2026-06": Profile(
         books={False: BookFeed(20, 2 * SECOND_NS), True: BookFeed(5, SECOND_NS // 2)},
         contexts_ns=5 * SECOND_NS,
+        all_contexts_ns=15 * SECOND_NS,
         mids_ns=2 * SECOND_NS,
+        candles_ns=2 * SECOND_NS,
+        cuts_unknown=False,
     ),
     "2026-11": Profile(
         books={False: BookFeed(20, 5 * SECOND_NS), True: BookFeed(5, SECOND_NS // 2)},
         contexts_ns=SECOND_NS,
+        all_contexts_ns=15 * SECOND_NS,
         mids_ns=5 * SECOND_NS,
+        candles_ns=SECOND_NS // 2,
+        cuts_unknown=True,
     ),
 }
 

@@ -43,6 +43,7 @@ from venues.hyperliquid.rules import (
     valid_grouping,
 )
 from venues.hyperliquid.wire import (
+    RECENT_TRADES,
     Grouping,
     all_mids,
     block_end,
@@ -126,8 +127,14 @@ def _with_contexts(
 
 
 def _main_dex(answer: Answer) -> Answer:
-    """Only the main dex exists; of any other there is nothing to tell."""
-    return lambda view, fields: answer(view, fields) if fields["dex"] == MAIN_DEX else b"null"
+    """Only the main dex exists; a question about another one fails (a probe of 2026-09-24)."""
+
+    def asked(view: View, fields: Fields) -> bytes:
+        if fields["dex"] != MAIN_DEX:
+            raise VenueError("internal")
+        return answer(view, fields)
+
+    return asked
 
 
 def _l2_book(view: View, fields: Fields) -> bytes:
@@ -140,7 +147,9 @@ def _l2_book(view: View, fields: Fields) -> bytes:
 
 def _recent_trades(view: View, fields: Fields) -> bytes:
     market = view.exchange.market(fields["coin"])
-    return b"null" if market is None else b"[%b]" % b",".join(reversed(recent_trades(market, view.now_ns)))
+    if market is None:
+        raise VenueError("internal")
+    return b"[%b]" % b",".join(reversed(recent_trades(market, view.now_ns, RECENT_TRADES)))
 
 
 def _period(view: View, fields: Fields) -> tuple[int, int]:
@@ -278,7 +287,7 @@ def _exchange(_view: View, body: Any) -> bytes:
     read(SIGNATURE, signed["signature"])
     if ACTIONS[tag(signed["action"], "type", ACTIONS)]:
         return b'{"status":"ok","response":{"type":"default"}}'
-    return _json({"status": "err", "response": render(VenueError("unknown_signer"))[1]})
+    return _json({"status": "err", "response": render(VenueError("unknown_signer")).text})
 
 
 # ---------------------------------------------------------------- one request
@@ -298,9 +307,9 @@ def handle(card: Card, exchange: Exchange, request: HttpRequest, now_ns: int) ->
 
 
 def refuse(error: VenueError) -> HttpResponse:
-    """An error as an HTTP answer, in plain text."""
-    status, text = render(error)
-    return HttpResponse(status, text.encode(), "text/plain; charset=utf-8", (CORS,))
+    """An error as an HTTP answer."""
+    refusal = render(error)
+    return HttpResponse(refusal.status, refusal.text.encode(), refusal.content_type, (CORS,))
 
 
 def _handle(view: View, request: HttpRequest) -> bytes:
@@ -330,7 +339,7 @@ def post(card: Card, exchange: Exchange, kind: str, payload: Any, now_ns: int) -
     try:
         answer = _info(view, payload)
     except VenueError as error:
-        status = render(error)[0]
+        status = render(error).status
         return _json({"type": "error", "payload": f"{status} {HTTPStatus(status).phrase}"})
     return b'{"type":"info","payload":{"type":"%b","data":%b}}' % (payload["type"].encode(), answer)
 

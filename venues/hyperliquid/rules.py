@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Container, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Final, TypeAlias, TypeVar
 
@@ -92,14 +92,19 @@ class BookFeed:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What the venue did at a date: how it pushed books, contexts of a coin, and all mids (a period divides a page).
+    """What the venue did at a date: how often it pushed what is told whole, and how it refused a subscription.
 
-    `books` is keyed by a subscription's `fast` flag; no True, no flag.
+    `books` is keyed by a subscription's `fast` flag; no True, no flag. `contexts_ns` is for a coin's context,
+    `all_contexts_ns` for those of many. With `cuts_unknown` asking for a coin or a grouping there is not ends the
+    socket; without it the socket is told.
     """
 
     books: Mapping[bool, BookFeed]
     contexts_ns: int
+    all_contexts_ns: int
     mids_ns: int
+    candles_ns: int
+    cuts_unknown: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,11 +135,12 @@ class Refusal:
 
     text: str
     status: int = 200
+    content_type: str = "text/plain; charset=utf-8"
 
 
 # Socket texts: github.com/nktkas/hyperliquid/issues/78 (2025-11-10), roq-hyperliquid test/json_error.cpp,
-# HyperLiquid.Net. HTTP texts: a capture of 2026-09-25 (422), and the rejections of axum, the server whose wording that
-# is (400, 415).
+# HyperLiquid.Net, and a probe of 2026-09-24. HTTP: the same probe, bodies and types of content
+# (tests/venues/golden/hyperliquid/SOURCES.md).
 ERRORS: Final[Mapping[str, Refusal]] = {
     "malformed": Refusal("Error parsing JSON into valid websocket request: {request}"),
     "already_subscribed": Refusal("Already subscribed: {subscription}"),
@@ -147,15 +153,15 @@ ERRORS: Final[Mapping[str, Refusal]] = {
     "wrong_method": Refusal("", 405),
     "wrong_content_type": Refusal("Expected request with `Content-Type: application/json`", 415),
     "ill_typed": Refusal("Failed to deserialize the JSON body into the target type", 422),
-    "internal": Refusal("Internal Server Error", 500),
+    "internal": Refusal("null", 500, "application/json"),
     "unknown_signer": Refusal("Unable to recover signer."),
 }
 
 
-def render(error: VenueError) -> tuple[int, str]:
-    """The HTTP status and the text of an error."""
+def render(error: VenueError) -> Refusal:
+    """An error with its text made out."""
     refusal = ERRORS[str(error.code)]
-    return refusal.status, refusal.text.format(**error.params)
+    return replace(refusal, text=refusal.text.format(**error.params))
 
 
 # ---------------------------------------------------------------- the shapes of requests
@@ -305,10 +311,6 @@ INTERVALS: Final[Mapping[str, Interval]] = {
     "1w": Interval(7 * DAY_NS),
     "1M": Interval(0),
 }
-
-# A forming candle is pushed about every 2 s while there are trades (16 messages in 30 s on BTC, measured 2025-12-31);
-# 2 s is a whole number of chain blocks and divides the minute, so a candle's last state is always told.
-CANDLE_NS = 2 * SECOND_NS
 
 # "Only the most recent 5000 candles are available"
 # https://hyperliquid.gitbook.io/hyperliquid-docs/for-developers/api/info-endpoint#candle-snapshot (2026-11)

@@ -12,7 +12,7 @@ from typing import Any, Final
 import orjson
 
 from reactor.exchange.orders import Told
-from venues.base import Action, Close, Exchange, Reply, Subscribe, Topic, Unsubscribe, VenueError
+from venues.base import CUT, Action, Exchange, Reply, Subscribe, Topic, Unsubscribe, VenueError
 from venues.hyperliquid import rest
 from venues.hyperliquid.rules import (
     BOOK,
@@ -40,7 +40,6 @@ from venues.hyperliquid.rules import (
 from venues.hyperliquid.wire import make_channel, topic
 from venues.limits import Moment, RollingRate
 
-IDLE_CLOSE = Close(1000, "Inactive")  # as its clients have seen it
 PONG = Reply(b'{"channel":"pong"}')
 METHODS: Final = ("subscribe", "unsubscribe", "post", "ping")
 SUBSCRIPTION: Final[Shape] = {"subscription": Field(is_object)}
@@ -68,6 +67,8 @@ class HyperliquidSession:
             "assetCtxs": DEX,
             "allDexsAssetCtxs": {},
             "spotAssetCtxs": {},
+            "fastAssetCtxs": {},
+            "outcomeMetaUpdates": {},
         }
 
     def open(self, now_ns: int, wall_ns: int) -> Sequence[Action]:
@@ -102,7 +103,7 @@ class HyperliquidSession:
         # Streams are asked only now. Their last frame's wall time is unknown: taking it for now cuts late, never early.
         spoke_ns = max((self._last_due_ns(t, now_ns) for t in self._topics), default=0)
         if spoke_ns <= self._sent.now_ns:
-            return [IDLE_CLOSE]
+            return [CUT]
         self._sent = Moment(spoke_ns, wall_ns)
         return ()
 
@@ -122,7 +123,9 @@ class HyperliquidSession:
         return [PONG]
 
     def _subscribe(self, request: Any) -> Sequence[Action]:
-        of, echo = self._subscription(request)
+        of, echo, offered = self._subscription(request)
+        if not offered and self._card.profile.cuts_unknown:
+            return [CUT]
         if of in self._topics:
             raise VenueError("already_subscribed", subscription=_text(echo))
         if len(self._topics) >= self._card.max_subscriptions:
@@ -131,14 +134,16 @@ class HyperliquidSession:
         return [_acknowledgement("subscribe", echo), Subscribe(of)]
 
     def _unsubscribe(self, request: Any) -> Sequence[Action]:
-        of, echo = self._subscription(request)
+        of, echo, _ = self._subscription(request)
         if of not in self._topics:
             raise VenueError("already_unsubscribed", subscription=_text(echo))
         self._topics.remove(of)
         return [_acknowledgement("unsubscribe", echo), Unsubscribe(of)]
 
-    def _subscription(self, request: Any) -> tuple[Topic, dict[str, Any]]:
-        """The topic, and the subscription as the venue repeats it: in its own order, defaults added, nothing lost."""
+    def _subscription(self, request: Any) -> tuple[Topic, dict[str, Any], bool]:
+        """The topic; the subscription as the venue repeats it: in its own order, defaults added, nothing lost; and
+        whether there is such a thing. Where the profile tells of what there is not, VenueError.
+        """
         given = read(SUBSCRIPTION, request)["subscription"]
         kind = tag(given, "type", self._shapes)
         shape = self._shapes[kind]
@@ -148,9 +153,11 @@ class HyperliquidSession:
         echo |= {name: value for name, value in given.items() if name not in echo}
         listed = "coin" not in fields or fields["coin"] in self._exchange.markets
         grouped = valid_grouping(fields.get("nSigFigs"), fields.get("mantissa"))
-        if not listed or not grouped or fields.get("dex", MAIN_DEX) != MAIN_DEX:
+        known = fields.get("dex", MAIN_DEX) == MAIN_DEX
+        offered = listed and grouped and known
+        if not offered and not self._card.profile.cuts_unknown:
             raise VenueError("invalid_subscription", subscription=_text(echo))
-        return topic(kind, fields), echo
+        return topic(kind, fields), echo, offered
 
     def _post(self, request: Any, now_ns: int) -> Sequence[Action]:
         post = read(POST, request)
@@ -168,7 +175,7 @@ def _push(channel: str, data: Any) -> Reply:
 
 
 def _error(error: VenueError) -> Reply:
-    return _push("error", render(error)[1])
+    return _push("error", render(error).text)
 
 
 def _acknowledgement(method: str, subscription: Mapping[str, Any]) -> Reply:

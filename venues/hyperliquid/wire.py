@@ -7,10 +7,12 @@ here reads a request.
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache, partial
 from hashlib import blake2b
+from itertools import pairwise
 from typing import Any, Final, Protocol, TypeAlias
 
 import numpy as np
@@ -24,6 +26,7 @@ from reactor.types import (
     DAY_NS,
     MS_NS,
     SECOND_NS,
+    BookSnapshot,
     Column,
     Instrument,
     Kind,
@@ -33,7 +36,6 @@ from reactor.types import (
 )
 from venues.base import PAGE_NS, Channel, Exchange, FundingPayments, Page, Topic
 from venues.hyperliquid.rules import (
-    CANDLE_NS,
     CHAIN_BLOCK_NS,
     IDLE_NS,
     INTERVALS,
@@ -51,22 +53,26 @@ from venues.hyperliquid.rules import (
 )
 from venues.wire import Choice, Decimal, Each, Int, Part, Ragged, Scale, Text, Values, declare, encode, pack
 
-RECENT_TRADES = 10  # trades replayed to a new subscriber, and in `recentTrades`
+RECENT_TRADES = 10  # in `recentTrades`; no published number
+REPLAYED_TRADES = (
+    30  # to a new subscriber: "exactly 30, for every (re)subscribe measured", testnet, 2026-07-28
+)
 
 Parts: TypeAlias = tuple[Part, ...]
 
 
 # ---------------------------------------------------------------- the messages
 # https://hyperliquid.gitbook.io/hyperliquid-docs/for-developers/api/websocket/subscriptions (2026-11); order of keys as
-# in captures of 2025-12-16 (trades) and 2026-08-19 (l2Book, bbo). `users` are buyer and seller.
+# in captures of 2025-12-16 (trades) and 2026-08-19 (l2Book, bbo). `users` are buyer and seller. A grouped book ends
+# with the spread of the whole one (2026-10-06, gocryptotrader exchanges/hyperliquid), a fast one says that it is.
 LEVEL = '{"px":"<px:price>","sz":"<sz:size>","n":<n>}'
-BOOK = '{"coin":"<coin:coin>","time":<time:time>,"levels":[[<bids:levels>],[<asks:levels>]]}'
+BOOK = '{"coin":"<coin:coin>","time":<time:time>,"levels":[[<bids:levels>],[<asks:levels>]]<tail:text>}'
 TRADE = (
     '{"coin":"<coin:coin>","side":"<side:side>","px":"<px:price>","sz":"<sz:size>","time":<time:time>,'
     '"hash":"<hash:text>","tid":<tid>,"users":["<buyer:text>","<seller:text>"]}'
 )
 L2_BOOK = f'{{"channel":"l2Book","data":{BOOK}}}'
-FAST_L2_BOOK = f'{{"channel":"l2Book","data":{BOOK[:-1]},"fast":true}}}}'
+FAST = ',"fast":true'
 BBO = '{"channel":"bbo","data":{"coin":"<coin:coin>","time":<time:time>,"bbo":[<bid:text>,<ask:text>]}}'
 TRADES = '{"channel":"trades","data":[<trades:trades>]}'
 CANDLE = (
@@ -211,9 +217,9 @@ def trade_columns(prints: Prints, instrument: Instrument) -> dict[str, Values]:
     }
 
 
-def recent_trades(market: HyperSynthReactor, now_ns: int) -> list[bytes]:
-    """The newest trades of finished blocks, oldest first."""
-    prints = market.prints_before(block_end(now_ns), RECENT_TRADES)
+def recent_trades(market: HyperSynthReactor, now_ns: int, count: int) -> list[bytes]:
+    """The newest trades of finished blocks, so many at most, oldest first."""
+    prints = market.prints_before(block_end(now_ns), count)
     return encode(parts_of(TRADE, market.instrument), trade_columns(prints, market.instrument))
 
 
@@ -232,7 +238,7 @@ class Trades:
         return pack(start_ns, due, encode(parts_of(TRADES, instrument), {"trades": trades}))
 
     def snapshot(self, now_ns: int) -> Sequence[bytes]:
-        trades = recent_trades(self.market, now_ns)
+        trades = recent_trades(self.market, now_ns, REPLAYED_TRADES)
         return [b'{"channel":"trades","data":[%b]}' % b",".join(trades)] if trades else []
 
     def last_due_ns(self, now_ns: int) -> int:
@@ -313,7 +319,7 @@ class Grouping:
 
 
 def book_columns(
-    market: HyperSynthReactor, ends_ns: Sequence[int], levels: int, grouping: Grouping
+    market: HyperSynthReactor, ends_ns: Sequence[int], levels: int, grouping: Grouping, fast: bool
 ) -> dict[str, Values]:
     """The columns of BOOK: of so many levels a side, at these ends of blocks."""
     books = [market.book(end_ns) for end_ns in ends_ns]
@@ -323,7 +329,15 @@ def book_columns(
         "time": np.array(ends_ns) - 1,
         "bids": _levels(bids, levels, market.instrument),
         "asks": _levels(asks, levels, market.instrument),
+        "tail": [_spread(book, grouping, market.instrument) + FAST * fast for book in books],
     }
+
+
+def _spread(book: BookSnapshot, grouping: Grouping, instrument: Instrument) -> str:
+    """What a grouped book tells of the whole one; nothing where a side is empty, of which nothing is known."""
+    if grouping.n_sig_figs is None or not (len(book.bid_ticks) and len(book.ask_ticks)):
+        return ""
+    return f',"spread":"{price_scale(instrument).text(int(book.ask_ticks[0] - book.bid_ticks[0]))}"'
 
 
 def _levels(sides: Sequence[tuple[Column, Column, Column]], levels: int, instrument: Instrument) -> Ragged:
@@ -340,7 +354,7 @@ def _levels(sides: Sequence[tuple[Column, Column, Column]], levels: int, instrum
 
 def book(market: HyperSynthReactor, now_ns: int, levels: int, grouping: Grouping) -> bytes:
     """The book at the end of the last finished block."""
-    columns = book_columns(market, [block_end(now_ns)], levels, grouping)
+    columns = book_columns(market, [block_end(now_ns)], levels, grouping, fast=False)
     return encode(parts_of(BOOK, market.instrument), columns)[0]
 
 
@@ -348,8 +362,8 @@ def book_messages(
     market: HyperSynthReactor, levels: int, grouping: Grouping, fast: bool, ends_ns: Sequence[int]
 ) -> list[bytes]:
     """l2Book at these ends of blocks."""
-    columns = book_columns(market, ends_ns, levels, grouping)
-    return encode(parts_of(FAST_L2_BOOK if fast else L2_BOOK, market.instrument), columns)
+    columns = book_columns(market, ends_ns, levels, grouping, fast)
+    return encode(parts_of(L2_BOOK, market.instrument), columns)
 
 
 # ---------------------------------------------------------------- candles
@@ -456,11 +470,15 @@ def payments(market: HyperSynthReactor, start_ns: int, end_ns: int) -> FundingPa
 
 
 def predicted_funding(market: HyperSynthReactor, now_ns: int) -> dict[str, Any]:
-    """What would be settled now, and when it next will be; keys as in a capture of 2026-07-30 (docs.blockpi.io)."""
+    """What would be settled now; keys as in a capture of 2026-07-30 (docs.blockpi.io).
+
+    What the venue calls the next funding is the one that has just been: 06:00 on all of 234 coins, at 06:36 and 06:40
+    (a probe of 2026-09-24).
+    """
     funding = funding_of(market.instrument)
     return {
         "fundingRate": RATE.text(funding_rate(market, block_end(now_ns))),
-        "nextFundingTime": funding.period(market, now_ns).end_ns // MS_NS,
+        "nextFundingTime": funding.period(market, now_ns).start_ns // MS_NS,
         "fundingIntervalHours": funding.interval_h,
     }
 
@@ -569,21 +587,23 @@ def contexts(row: Perp | Spot, exchange: Exchange, ends_ns: Sequence[int]) -> li
 class Pushed:
     """A state, told whole at the last block end of each period that left it changed: every coin in step.
 
-    `states` is the message at each of ascending ends of blocks, empty where there is nothing to tell.
+    `states` is the message at each of ascending ends of blocks, empty where there is nothing to tell. A new subscriber
+    gets the state that was told last or, with `fresh`, that of now.
     """
 
     every_ns: int
     states: Callable[[Sequence[int]], Sequence[bytes]]
+    fresh: bool = False
 
     def page(self, start_ns: int) -> Page:
-        first = start_ns // self.every_ns
-        ends = [self._end(i) for i in range(first, first + PAGE_NS // self.every_ns + 1)]
+        ends = [self._end(i) for i in self._periods(start_ns)]
         states = self.states(ends)
         told = [i for i in range(1, len(ends)) if states[i] not in (states[i - 1], b"")]
         return pack(start_ns, [ends[i] for i in told], [states[i] for i in told])
 
     def snapshot(self, now_ns: int) -> Sequence[bytes]:
-        return [state for state in self.states([self._end(self._period(now_ns))]) if state]
+        end_ns = block_end(now_ns) if self.fresh else self._end(self._period(now_ns))
+        return [state for state in self.states([end_ns]) if state]
 
     def last_due_ns(self, now_ns: int) -> int:
         period = self._period(now_ns)
@@ -592,6 +612,10 @@ class Pushed:
             if state not in (before, b""):
                 return self._end(i)
         return 0
+
+    def _periods(self, start_ns: int) -> range:
+        """The last period that has ended when a page starts, and those that end in it."""
+        return range(start_ns // self.every_ns, (start_ns + PAGE_NS) // self.every_ns + 1)
 
     def _end(self, period: int) -> int:
         return block_end(period * self.every_ns)
@@ -626,15 +650,16 @@ def _books(
     fast: bool = False,
 ) -> Pushed:
     feed, grouping = card.profile.books[fast], Grouping(n_sig_figs, mantissa)
-    return Pushed(feed.every_ns, partial(book_messages, _market(exchange, coin), feed.levels, grouping, fast))
+    states = partial(book_messages, _market(exchange, coin), feed.levels, grouping, fast)
+    return Pushed(feed.every_ns, states, fresh=True)
 
 
-def _candles(_card: Card, exchange: Exchange, coin: str, interval: str) -> Pushed:
+def _candles(card: Card, exchange: Exchange, coin: str, interval: str) -> Pushed:
     def states(ends_ns: Sequence[int]) -> list[bytes]:
         texts = last_candles(_market(exchange, coin), interval, ends_ns)
         return [text and b'{"channel":"candle","data":%b}' % text for text in texts]
 
-    return Pushed(CANDLE_NS, states)
+    return Pushed(card.profile.candles_ns, states)
 
 
 _ACTIVE_CONTEXT: Final = {Kind.PERP: "activeAssetCtx", Kind.SPOT: "activeSpotAssetCtx"}
@@ -653,13 +678,11 @@ def _active_context(card: Card, exchange: Exchange, coin: str) -> Pushed:
 def _all_contexts(
     head: bytes, rows: Sequence[Perp] | Sequence[Spot], tail: bytes, card: Card, exchange: Exchange
 ) -> Pushed:
-    """How often these are pushed nobody has measured: as often as the mids, it is assumed."""
-
     def states(ends_ns: Sequence[int]) -> list[bytes]:
         by_coin = [contexts(row, exchange, ends_ns) for row in rows]
         return [head + b",".join(texts[i] for texts in by_coin) + tail for i in range(len(ends_ns))]
 
-    return Pushed(card.profile.mids_ns, states)
+    return Pushed(card.profile.all_contexts_ns, states)
 
 
 def _all_mids(card: Card, exchange: Exchange) -> Pushed:
@@ -670,6 +693,101 @@ def _all_mids(card: Card, exchange: Exchange) -> Pushed:
     return Pushed(card.profile.mids_ns, states)
 
 
+# ---------------------------------------------------------------- prices of all coins, in short
+FAST_CONTEXTS_NS = SECOND_NS  # measured on 2026-09-24
+
+
+@dataclass(frozen=True, slots=True)
+class FastContexts:
+    """fastAssetCtxs: mark and mid of every coin, each second those that have changed; first all of them.
+
+    {"channel":"fastAssetCtxs","data":"<base64 of raw deflate>"}, of {"BTC":{"markPx":"84148.0","midPx":"84143.5"}, ...}
+    (a probe of 2026-09-24). The deflate here has only stored blocks: what a compressor makes of a text is not the same
+    on every machine.
+    """
+
+    rows: Sequence[Perp | Spot]
+    exchange: Exchange
+
+    def page(self, start_ns: int) -> Page:
+        ends = [block_end(end_ns) for end_ns in range(start_ns, start_ns + PAGE_NS + 1, FAST_CONTEXTS_NS)]
+        changes = [_changes(before, after) for before, after in pairwise(self._states(ends))]
+        told = [i for i, changed in enumerate(changes) if changed]
+        return pack(start_ns, [ends[i + 1] for i in told], [_fast_contexts(changes[i]) for i in told])
+
+    def snapshot(self, now_ns: int) -> Sequence[bytes]:
+        return [_fast_contexts(self._states([self._last_end(now_ns)])[0])]
+
+    def last_due_ns(self, now_ns: int) -> int:
+        ends = [
+            self._last_end(now_ns - i * FAST_CONTEXTS_NS) for i in range(IDLE_NS // FAST_CONTEXTS_NS, -1, -1)
+        ]
+        changed = zip(ends[1:], pairwise(self._states(ends)), strict=True)
+        return max((end for end, (before, after) in changed if before != after), default=0)
+
+    def _last_end(self, now_ns: int) -> int:
+        """When the last push by now was."""
+        upcoming = block_end((now_ns // FAST_CONTEXTS_NS + 1) * FAST_CONTEXTS_NS)
+        return upcoming if upcoming <= now_ns else block_end(now_ns // FAST_CONTEXTS_NS * FAST_CONTEXTS_NS)
+
+    def _states(self, ends_ns: Sequence[int]) -> list[Prices]:
+        """Mark and mid by coin, at each of these ascending ends of blocks."""
+        told = {
+            row.instrument.symbol: [orjson.loads(text) for text in contexts(row, self.exchange, ends_ns)]
+            for row in self.rows
+        }
+        return [
+            {coin: {key: column[i][key] for key in ("markPx", "midPx")} for coin, column in told.items()}
+            for i in range(len(ends_ns))
+        ]
+
+
+Prices: TypeAlias = dict[str, dict[str, str]]
+
+
+def _changes(before: Prices, after: Prices) -> Prices:
+    """What is not as it was, coins and keys."""
+    found = {
+        coin: {key: price for key, price in prices.items() if price != before[coin][key]}
+        for coin, prices in after.items()
+    }
+    return {coin: prices for coin, prices in found.items() if prices}
+
+
+def _fast_contexts(prices: Prices) -> bytes:
+    return b'{"channel":"fastAssetCtxs","data":"%b"}' % b64encode(stored(orjson.dumps(prices)))
+
+
+def stored(data: bytes) -> bytes:
+    """Raw deflate without compression: blocks of a byte that tells the last one, the length, its complement, the data.
+
+    RFC 1951 section 3.2.4, https://www.rfc-editor.org/rfc/rfc1951, 1996-05.
+    """
+    most = (1 << 16) - 1
+    blocks = []
+    for start in range(0, len(data), most):
+        piece = data[start : start + most]
+        size = len(piece)
+        blocks.append(bytes([start + size == len(data)]))
+        blocks.append(size.to_bytes(2, "little") + (size ^ most).to_bytes(2, "little") + piece)
+    return b"".join(blocks)
+
+
+@dataclass(frozen=True, slots=True)
+class Silent:
+    """A channel of things that do not happen here."""
+
+    def page(self, start_ns: int) -> Page:
+        return pack(start_ns, [], [])
+
+    def snapshot(self, now_ns: int) -> Sequence[bytes]:  # noqa: ARG002
+        return []
+
+    def last_due_ns(self, now_ns: int) -> int:  # noqa: ARG002
+        return 0
+
+
+# ---------------------------------------------------------------- the table of channels
 # Of a coin ("" for all of them) and the values of a subscription's other fields.
 CHANNELS: Final[Mapping[str, Callable[..., HyperliquidChannel]]] = {
     "l2Book": _books,
@@ -695,6 +813,10 @@ CHANNELS: Final[Mapping[str, Callable[..., HyperliquidChannel]]] = {
     "spotAssetCtxs": lambda card, exchange, _coin: _all_contexts(
         b'{"channel":"spotAssetCtxs","data":[', offered(card.spots, exchange), b"]}", card, exchange
     ),
+    "fastAssetCtxs": lambda card, exchange, _coin: FastContexts(
+        [*offered(card.perps, exchange), *offered(card.spots, exchange)], exchange
+    ),
+    "outcomeMetaUpdates": lambda _card, _exchange, _coin: Silent(),
 }
 
 
