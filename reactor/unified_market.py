@@ -32,6 +32,10 @@ class MarketOrchestrationCore:
         self._markets: dict[str, HyperSynthReactor] = {}
         self._lock = Lock()
 
+    def instrument(self, market: str) -> Instrument:
+        """Its contract. KeyError if the run has none."""
+        return self._listed[market][0]
+
     def market(self, market: str) -> HyperSynthReactor:
         """The market of this id, from any thread. KeyError if the run has none."""
         with self._lock:

@@ -480,6 +480,11 @@ class Ledger:
                     risks.append(Risk(account.name, asset, equity_e8, need_e8))
         return risks
 
+    @property
+    def exposed(self) -> bool:
+        """Whether anybody has a position."""
+        return bool(self._exposed)
+
     def cover(self, account: str, asset: str) -> int:
         """After a liquidation: the insurance pays what the perp wallet is below 0. Returns how much that was."""
         owner = self._accounts[account]

@@ -1,0 +1,629 @@
+"""TradingFloor: orders, matching and accounts of one venue: a function of the tape, the commands and their instants.
+
+Each market has a pit: its overlay, brought to the present only when a command or a fill makes that necessary, and a
+copy of it that runs ahead to the next fill, so that the floor can say when it next stirs. The ledger keeps the
+accounts. What happens at one boundary comes in this order: fills of the ticks before it, funding, liquidations,
+scheduled cancels, what is forgotten; then commands, as they come.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from heapq import heappop, heappush
+from itertools import count
+
+from reactor.exchange.ledger import Ledger
+from reactor.exchange.orders import (
+    AmendOrder,
+    Balance,
+    CancelAll,
+    CancelOrder,
+    Command,
+    Deposit,
+    Done,
+    Fill,
+    Forgotten,
+    Funded,
+    FundingPayment,
+    LeverageSet,
+    NewOrder,
+    News,
+    Order,
+    OrderAmended,
+    OrderEnded,
+    OrderFilled,
+    OrderPlaced,
+    OrderStatus,
+    Outcome,
+    PlaceOrder,
+    Position,
+    Refusal,
+    Refused,
+    Remember,
+    ScheduleCancel,
+    SetLeverage,
+    TimeInForce,
+    Told,
+    Transfer,
+    Why,
+)
+from reactor.exchange.overlay import Ended, Execution, Overlay, Plan, Resting
+from reactor.exchange.tape import Tape, TapeIndex
+from reactor.exchange.terms import House
+from reactor.types import BLOCK_NS, SECOND_NS, TICK_NS, BookSide, Side
+from reactor.unified_market import MarketOrchestrationCore
+
+ORDERS_KEPT = 1_000  # ended orders an account can still ask for
+FILLS_KEPT = 10_000  # likewise fills and funding payments
+RISK_NS = SECOND_NS  # margins are looked at on whole seconds, as marks are made
+_LOOK_NS = SECOND_NS  # how far ahead a pit looks for a fill at first; then twice as far
+
+
+# ---------------------------------------------------------------- a market of the floor
+class _Pit:
+    """One market: its overlay and its future."""
+
+    __slots__ = ("_ahead", "_altered_ns", "_look_ns", "index", "overlay")
+
+    def __init__(self, tape: Tape, at_ns: int) -> None:
+        self.index = TapeIndex(tape)
+        self.overlay = Overlay(self.index, at_ns)
+        self._ahead: Overlay | None = None
+        self._look_ns = _LOOK_NS
+        self._altered_ns = -1
+
+    def next_ns(self, now_ns: int) -> int | None:
+        """When an order of its own accord next meets the tape, or up to when that has been looked for."""
+        if not self.overlay.resting:
+            return None
+        if self._ahead is None:
+            if self._altered_ns == now_ns:
+                return now_ns + TICK_NS  # commands come in crowds: it is looked for once they have come
+            self._ahead = self.overlay.clone()
+        ahead = self._ahead
+        if not ahead.outbox.events and ahead.at_ns <= now_ns:
+            ahead.advance_to_something(ahead.out_of_reach_until(now_ns) + self._look_ns)
+            self._look_ns = min(self._look_ns * 2, BLOCK_NS)
+        return ahead.at_ns
+
+    def reach(self, at_ns: int) -> Sequence[Execution | Ended]:
+        """Bring the overlay to a boundary, not beyond next_ns; what happened to orders."""
+        ahead = self._ahead
+        if ahead is not None and ahead.at_ns <= at_ns:
+            changes = self.overlay.outbox.changes
+            self.overlay, self._ahead = ahead, None
+            ahead.outbox.changes[:0] = changes
+        if self.overlay.at_ns < at_ns:
+            self.overlay.advance(at_ns)
+        events = self.overlay.outbox.events
+        self.overlay.outbox.events = []
+        return events
+
+    def altered(self, now_ns: int) -> None:
+        """A command changed the overlay: its future is another."""
+        self._ahead, self._look_ns, self._altered_ns = None, _LOOK_NS, now_ns
+
+
+class _Client:
+    """What an account has done here, beside its money."""
+
+    __slots__ = ("ended", "facts", "fills", "fundings", "named", "open", "orders", "scheduled_ns")
+
+    def __init__(self) -> None:
+        self.orders: dict[int, Order] = {}  # all that are kept
+        self.open: dict[int, None] = {}
+        self.ended: deque[int] = deque()
+        self.named: dict[tuple[str, str], int] = {}  # the newest of a market and a name
+        self.fills: deque[Fill] = deque(maxlen=FILLS_KEPT)
+        self.fundings: deque[FundingPayment] = deque(maxlen=FILLS_KEPT)
+        self.facts: dict[str, _Fact] = {}
+        self.scheduled_ns: int | None = None
+
+    def keep(self, order: Order) -> None:
+        """An order as it now stands; of those that ended, the newest ORDERS_KEPT."""
+        if order.id not in self.orders:
+            self.named[order.asked.market, order.asked.client_id] = order.id
+        self.orders[order.id] = order
+        if order.status.open:
+            self.open[order.id] = None
+        elif self.open.pop(order.id, order) is None:
+            self.ended.append(order.id)
+            if len(self.ended) > ORDERS_KEPT:
+                oldest = self.orders.pop(self.ended.popleft())
+                name = oldest.asked.market, oldest.asked.client_id
+                if self.named.get(name) == oldest.id:
+                    del self.named[name]
+
+
+@dataclass(frozen=True, slots=True)
+class _Fact:
+    value: str
+    expires_ns: int | None
+
+
+# ---------------------------------------------------------------- the floor
+class TradingFloor:
+    """The floor of one venue (`Floor`), from the boundary `at_ns` on.
+
+    Its markets are those of the house's terms; their tapes are made when they are first traded on.
+    """
+
+    def __init__(self, house: House, world: MarketOrchestrationCore, at_ns: int) -> None:
+        self._house, self._world = house, world
+        self._now_ns = at_ns
+        self._ledger = Ledger(house, map(world.instrument, house.terms), self.mark_e8)
+        self._pits: dict[str, _Pit] = {}
+        self._clients: dict[str, _Client] = {}
+        self._next_order_id = house.first_order_id
+        self._told: list[Told] = []
+        self._number = 0
+        self._changed: dict[str, int] = {}
+        self._owners: dict[int, _Client] = {}  # of open orders
+        self._timers: list[
+            tuple[int, int, str, str | None]
+        ] = []  # when, a number, whose, which fact (None: a cancel)
+        self._timer_numbers = count()
+        self._settlements: dict[str, int] = {}  # when perps that are traded next settle
+        self._marks: dict[str, tuple[int, int]] = {}
+
+    # ------------------------------------------------------------ in time
+    def advance(self, upto_ns: int) -> None:
+        while True:
+            next_ns = self.next_ns()
+            if next_ns is None or next_ns > upto_ns:
+                break
+            self._now_ns = next_ns
+            self._stir()
+        self._now_ns = max(self._now_ns, upto_ns)
+
+    def next_ns(self) -> int | None:
+        now_ns = self._now_ns
+        instants = [pit.next_ns(now_ns) for pit in self._pits.values()]
+        if self._timers:
+            instants.append(self._timers[0][0])
+        if self._settlements:
+            instants.append(min(self._settlements.values()))
+        if self._ledger.exposed:
+            instants.append(now_ns - now_ns % RISK_NS + RISK_NS)
+        return min((max(ns, now_ns + TICK_NS) for ns in instants if ns is not None), default=None)
+
+    def _stir(self) -> None:
+        """All that happens by itself at the boundary where the floor stands."""
+        for market in list(self._pits):
+            self._reach(market)
+        for market, at_ns in list(self._settlements.items()):
+            if at_ns <= self._now_ns:
+                self._settle(market, at_ns)
+        if self._now_ns % RISK_NS == 0 and self._ledger.exposed:
+            self._liquidate()
+        while self._timers and self._timers[0][0] <= self._now_ns:
+            self._expire(*heappop(self._timers))
+
+    def _expire(self, at_ns: int, _number: int, account: str, name: str | None) -> None:
+        client = self._clients[account]
+        if name is None:
+            if client.scheduled_ns == at_ns:
+                client.scheduled_ns = None
+                self._cancel_all(account, None, Why.SCHEDULED)
+        elif name in client.facts and client.facts[name].expires_ns == at_ns:
+            self._tell(account, Forgotten(name, client.facts.pop(name).value))
+
+    def _boundary_after(self, at_ns: int) -> int:
+        """The boundary at which something due at an instant happens: not before the next one."""
+        return max(-(-at_ns // TICK_NS) * TICK_NS, self._now_ns + TICK_NS)
+
+    def _remember(self, account: str, name: str, value: str | None, expires_ns: int | None) -> None:
+        facts = self._client(account).facts
+        facts.pop(name, None)
+        if value is not None:
+            expires_ns = None if expires_ns is None else self._boundary_after(expires_ns)
+            facts[name] = _Fact(value, expires_ns)
+            if expires_ns is not None:
+                heappush(self._timers, (expires_ns, next(self._timer_numbers), account, name))
+
+    def _reach(self, market: str) -> _Pit:
+        """A market's pit, at the present."""
+        pit = self._pits.get(market)
+        if pit is None:
+            pit = self._pits[market] = _Pit(self._world.market(market), self._now_ns)
+            self._await_settlement(market)
+        if pit.overlay.at_ns < self._now_ns:
+            self._enter(pit.reach(self._now_ns))
+        return pit
+
+    def news(self) -> Sequence[Told]:
+        told, self._told = self._told, []
+        return told
+
+    def changed_markets(self) -> Mapping[str, int]:
+        changed, self._changed = self._changed, {}
+        return changed
+
+    def _tell(self, account: str, *news: News | None) -> None:
+        for each in news:
+            if each is not None:
+                self._told.append(Told(account, self._now_ns, self._number, each))
+                self._number += 1
+
+    def _tell_money(self, account: str, cause: str = "order") -> None:
+        self._tell(account, self._ledger.moved(account, cause))
+
+    # ------------------------------------------------------------ commands
+    def apply(self, command: Command, now_ns: int) -> Outcome:
+        self.advance(now_ns)
+        match command:
+            case PlaceOrder(order):
+                return self._place(order)
+            case CancelOrder():
+                return self._cancel(command)
+            case CancelAll(account, market):
+                return Done(tuple(self._cancel_all(account, market, Why.ASKED)))
+            case AmendOrder():
+                return self._amend(command)
+            case SetLeverage(account, market, leverage):
+                return self._set_leverage(account, market, leverage)
+            case Deposit(account, wallet, asset, amount_e8):
+                refusal = self._ledger.deposit(account, wallet, asset, amount_e8)
+                return self._moved(refusal, "deposit", account)
+            case Transfer(account, asset, amount_e8, source, target, to_account):
+                refusal = self._ledger.transfer(account, asset, amount_e8, source, target, to_account)
+                return self._moved(refusal, "transfer", account, *([to_account] if to_account else []))
+            case ScheduleCancel(account, at_ns):
+                at_ns = None if at_ns is None else self._boundary_after(at_ns)
+                self._client(account).scheduled_ns = at_ns
+                if at_ns is not None:
+                    heappush(self._timers, (at_ns, next(self._timer_numbers), account, None))
+                return Done()
+            case Remember(account, name, value, expires_ns):
+                self._remember(account, name, value, expires_ns)
+                return Done()
+
+    def _moved(self, refusal: Refusal | None, cause: str, *accounts: str) -> Outcome:
+        if refusal is not None:
+            return Refused(refusal)
+        for account in dict.fromkeys(accounts):
+            self._client(account)
+            self._tell_money(account, cause)
+        return Done()
+
+    def _set_leverage(self, account: str, market: str, leverage: int) -> Outcome:
+        refusal = self._ledger.set_leverage(account, market, leverage)
+        if refusal is not None:
+            return Refused(refusal)
+        self._tell(account, LeverageSet(market, leverage))
+        return Done()
+
+    # ------------------------------------------------------------ placing
+    def _place(self, asked: NewOrder) -> Outcome:
+        pit = self._reach(asked.market)
+        client = self._clients.get(asked.account)
+        if client is not None and client.open:
+            if asked.client_id and client.named.get((asked.market, asked.client_id)) in client.open:
+                return self._refused(Refusal.DUPLICATE_CLIENT_ID, pit)
+            most = self._house.terms[asked.market].max_open_orders
+            if len(client.open) >= most and len(self.open_orders(asked.account, asked.market)) >= most:
+                return self._refused(Refusal.TOO_MANY_ORDERS, pit)
+        plan = self._plan(pit, asked, asked.price_ticks, asked.qty_lots)
+        if isinstance(plan, Refused):
+            return plan
+        worst = plan.legs[-1].price_ticks if plan.legs else 0
+        limit, lots = (
+            (worst, plan.lots) if asked.price_ticks is None else (asked.price_ticks, asked.qty_lots or 0)
+        )
+        refusal = self._ledger.refusal(asked, limit, lots)
+        if refusal is not None:
+            return self._refused(refusal, pit)
+        order_id = self._next_order_id
+        self._next_order_id += 1
+        if not asked.client_id:
+            asked = replace(asked, client_id=self._house.client_id(order_id))
+        now_ns = self._now_ns
+        lots = asked.qty_lots if asked.qty_lots is not None else plan.lots
+        order = Order(order_id, asked, OrderStatus.NEW, asked.price_ticks, lots, now_ns, now_ns, now_ns)
+        self._keep(order)
+        self._tell(asked.account, OrderPlaced(order))
+        return self._carry_out(pit, order, plan)
+
+    def _plan(self, pit: _Pit, asked: NewOrder, limit: int | None, lots: int | None) -> Plan | Refused:
+        """What an order would get now, or why it may not try; a fill-or-kill order gets all or nothing."""
+        if asked.time_in_force is TimeInForce.POST_ONLY and limit is not None:
+            best = pit.overlay.best(BookSide.ASK if asked.side == Side.BUY else BookSide.BID)
+            would_take = best and (limit - best) * asked.side >= 0
+            return self._refused(Refusal.WOULD_TAKE, pit) if would_take else Plan(asked.side)
+        wanted = lots
+        if asked.reduce_only and lots is not None:
+            held = -self._ledger.position(asked.account, asked.market).lots * asked.side
+            if held <= 0:
+                return self._refused(Refusal.NOTHING_TO_REDUCE, pit)
+            wanted = min(lots, held)
+        plan = pit.overlay.plan(asked.account, asked.side, limit, wanted, asked.quote_units, asked.self_trade)
+        if limit is None and not plan.legs and not plan.clash:
+            return self._refused(Refusal.NO_LIQUIDITY, pit)
+        if asked.time_in_force is TimeInForce.FOK and limit is not None and plan.lots != lots:
+            return Plan(asked.side, clash=plan.clash)
+        return plan
+
+    def _carry_out(self, pit: _Pit, order: Order, plan: Plan) -> Done:
+        """Match a new or amended order, and rest or end what is left of it."""
+        asked, market = order.asked, order.asked.market
+        client = self._client(asked.account)
+        overlay = pit.overlay
+        if asked.reduce_only:
+            overlay.positions[asked.account] = self._ledger.position(asked.account, market).lots
+        fills: tuple[Fill, ...] = ()
+        if plan.legs:
+            overlay.take(plan, asked.account, order.id)
+            events, overlay.outbox.events = overlay.outbox.events, []
+            fills = self._enter(events, taker_id=order.id)
+            order = client.orders[order.id]
+            self._touched(pit, market)
+        if order.status.open:
+            why = self._end_of(order, plan)
+            if why is not None:
+                order = self._end(order, OrderStatus.EXPIRED, why)
+            elif order.open_lots:
+                assert order.price_ticks is not None
+                resting = Resting(
+                    order.id, asked.account, asked.side, order.price_ticks, order.open_lots, asked.reduce_only
+                )
+                overlay.rest(resting)
+                self._ledger.hold(order)
+                self._touched(pit, market)
+            self._tell_money(asked.account)
+        return Done((order,), fills)
+
+    def _end_of(self, order: Order, plan: Plan) -> Why | None:
+        """Why what is left of an order cannot rest, None if it can."""
+        asked = order.asked
+        if plan.clash:
+            return Why.SELF_TRADE
+        if asked.reduce_only and not self._reducible(order):
+            return Why.REDUCED_ENOUGH
+        at_once = asked.time_in_force in (TimeInForce.IOC, TimeInForce.FOK) or order.price_ticks is None
+        return Why.NOT_FILLED_AT_ONCE if at_once else None
+
+    def _reducible(self, order: Order) -> int:
+        return max(-self._ledger.position(order.asked.account, order.asked.market).lots * order.asked.side, 0)
+
+    # ------------------------------------------------------------ cancelling and amending
+    def _cancel(self, command: CancelOrder) -> Outcome:
+        order = self.order(command.account, command.market, command.order_id, command.client_id)
+        if order is None or not order.status.open:
+            return Refused(Refusal.UNKNOWN_ORDER)
+        return Done((self._take_off(order, Why.ASKED),))
+
+    def _cancel_all(self, account: str, market: str | None, why: Why) -> list[Order]:
+        return [self._take_off(order, why) for order in self.open_orders(account, market)]
+
+    def _take_off(self, order: Order, why: Why) -> Order:
+        market = order.asked.market
+        pit = self._reach(market)
+        pit.overlay.cancel(order.id)
+        self._touched(pit, market)
+        return self._end(order, OrderStatus.CANCELLED, why)
+
+    def _end(self, order: Order, status: OrderStatus, why: Why) -> Order:
+        """An order that is off the book ends."""
+        order = replace(order, status=status, why=why, updated_ns=self._now_ns)
+        if order.asked.quote_units is not None:
+            order = replace(order, qty_lots=order.filled_lots)
+        self._ledger.release(order.id)
+        self._keep(order)
+        self._tell(order.asked.account, OrderEnded(order))
+        self._tell_money(order.asked.account)
+        return order
+
+    def _amend(self, command: AmendOrder) -> Outcome:
+        order = self.order(command.account, command.market, command.order_id)
+        if order is None or not order.status.open:
+            return Refused(Refusal.UNKNOWN_ORDER)
+        pit = self._reach(command.market)
+        if (command.price_ticks, command.qty_lots) == (order.price_ticks, order.qty_lots):
+            return self._refused(Refusal.NO_CHANGE, pit)
+        if command.qty_lots <= order.filled_lots:
+            return Done((self._take_off(order, Why.ASKED),))
+        now_ns, open_lots = self._now_ns, command.qty_lots - order.filled_lots
+        refusal = self._ledger.refusal(order.asked, command.price_ticks, open_lots, order.id)
+        if refusal is not None:
+            return self._refused(refusal, pit)
+        after = replace(order, price_ticks=command.price_ticks, qty_lots=command.qty_lots, updated_ns=now_ns)
+        if command.price_ticks == order.price_ticks and command.qty_lots < order.qty_lots:
+            pit.overlay.shrink(order.id, open_lots)
+            self._touched(pit, command.market)
+            self._keep(after)
+            self._ledger.hold(after)
+            self._tell(command.account, OrderAmended(after, order))
+            self._tell_money(command.account)
+            return Done((after,))
+        plan = self._plan(pit, order.asked, command.price_ticks, open_lots)
+        if isinstance(plan, Refused):
+            return plan
+        pit.overlay.cancel(order.id)
+        self._touched(pit, command.market)
+        self._ledger.release(order.id)
+        after = replace(after, working_ns=now_ns)
+        self._keep(after)
+        self._tell(command.account, OrderAmended(after, order))
+        return self._carry_out(pit, after, plan)
+
+    # ------------------------------------------------------------ executions
+    def _enter(self, events: Iterable[Execution | Ended], taker_id: int | None = None) -> tuple[Fill, ...]:
+        """Enter what happened to orders into the accounts; the fills of the taker among it."""
+        fills = []
+        for event in events:
+            if isinstance(event, Ended):
+                found = self._find(event.order_id)
+                if found is not None:
+                    self._end(found, OrderStatus.EXPIRED, event.why)
+                continue
+            if event.taker_id is not None:
+                fill = self._filled(event, event.taker_id, maker=False)
+                if event.taker_id == taker_id:
+                    fills.append(fill)
+            if event.maker_id is not None:
+                self._filled(event, event.maker_id, maker=True)
+        return tuple(fills)
+
+    def _filled(self, event: Execution, order_id: int, *, maker: bool) -> Fill:
+        order = self._find(order_id)
+        assert order is not None, order_id
+        fill = self._ledger.fill(
+            order, event.ts_ns, event.trade_id, event.price_ticks, event.lots, maker=maker
+        )
+        filled = order.filled_lots + event.lots
+        order = replace(
+            order,
+            status=OrderStatus.FILLED if filled == order.qty_lots else OrderStatus.PARTIALLY_FILLED,
+            filled_lots=filled,
+            filled_units=order.filled_units + event.lots * event.price_ticks,
+            last_trade_id=event.trade_id,
+            updated_ns=event.ts_ns,
+        )
+        self._client(order.asked.account).fills.append(fill)
+        self._keep(order)
+        self._tell(order.asked.account, OrderFilled(order, fill))
+        self._tell_money(order.asked.account)
+        return fill
+
+    def _find(self, order_id: int) -> Order | None:
+        """An open order."""
+        client = self._owners.get(order_id)
+        return None if client is None else client.orders[order_id]
+
+    def _keep(self, order: Order) -> None:
+        client = self._client(order.asked.account)
+        client.keep(order)
+        if order.status.open:
+            self._owners[order.id] = client
+        else:
+            self._owners.pop(order.id, None)
+
+    def _client(self, account: str) -> _Client:
+        client = self._clients.get(account)
+        if client is None:
+            client = self._clients[account] = _Client()
+            self._ledger.open(account, funded=False)
+        return client
+
+    def _touched(self, pit: _Pit, market: str) -> None:
+        """A command changed what the public sees of a market, from here on."""
+        pit.altered(self._now_ns)
+        self._changed.setdefault(market, self._now_ns)
+
+    def _refused(self, refusal: Refusal, pit: _Pit) -> Refused:
+        return Refused(refusal, pit.overlay.best(BookSide.BID), pit.overlay.best(BookSide.ASK))
+
+    # ------------------------------------------------------------ funding and liquidation
+    def _await_settlement(self, market: str) -> None:
+        settlements = self._house.terms[market].settlements
+        if settlements is None:
+            return
+        for hours in (1, 8, 48):
+            found = settlements(self._now_ns, self._now_ns + hours * 3_600 * SECOND_NS)
+            if found:
+                self._settlements[market] = -(-found[0].ts_ns // TICK_NS) * TICK_NS
+                return
+        self._settlements.pop(market, None)
+
+    def _settle(self, market: str, at_ns: int) -> None:
+        settlements = self._house.terms[market].settlements
+        assert settlements is not None
+        for settlement in settlements(at_ns - TICK_NS, at_ns):
+            for payment in self._ledger.settle(market, settlement):
+                self._client(payment.account).fundings.append(payment)
+                self._tell(payment.account, Funded(payment))
+                self._tell_money(payment.account, "funding")
+        self._await_settlement(market)
+
+    def _liquidate(self) -> None:
+        """Close by force what accounts can no longer keep."""
+
+    # ------------------------------------------------------------ accounts
+    def accounts(self) -> Sequence[str]:
+        return self._ledger.accounts()
+
+    def exists(self, account: str) -> bool:
+        return self._ledger.exists(account)
+
+    def balances(self, account: str) -> Sequence[Balance]:
+        return self._ledger.balances(account)
+
+    def balance(self, account: str, wallet: str, asset: str) -> Balance:
+        return self._ledger.balance(account, wallet, asset)
+
+    def position(self, account: str, market: str) -> Position:
+        return self._ledger.position(account, market)
+
+    def positions(self, account: str) -> Sequence[Position]:
+        return self._ledger.positions(account)
+
+    def leverage(self, account: str, market: str) -> int:
+        return self._ledger.leverage(account, market)
+
+    def order(self, account: str, market: str, order_id: int | None, client_id: str = "") -> Order | None:
+        client = self._clients.get(account)
+        if client is None:
+            return None
+        if order_id is None:
+            order_id = client.named.get((market, client_id), -1)
+        order = client.orders.get(order_id)
+        return order if order is not None and order.asked.market == market else None
+
+    def open_orders(self, account: str, market: str | None = None) -> Sequence[Order]:
+        client = self._clients.get(account)
+        if client is None:
+            return []
+        return [client.orders[i] for i in client.open if market in (None, client.orders[i].asked.market)]
+
+    def orders(self, account: str, market: str | None = None) -> Sequence[Order]:
+        client = self._clients.get(account)
+        return [o for o in client.orders.values() if market in (None, o.asked.market)] if client else []
+
+    def fills(self, account: str, market: str | None = None) -> Sequence[Fill]:
+        client = self._clients.get(account)
+        return [fill for fill in client.fills if market in (None, fill.market)] if client else []
+
+    def fundings(self, account: str) -> Sequence[FundingPayment]:
+        client = self._clients.get(account)
+        return list(client.fundings) if client else []
+
+    def remembered(self, account: str, name: str) -> str | None:
+        client = self._clients.get(account)
+        fact = client.facts.get(name) if client else None
+        return fact.value if fact else None
+
+    def facts(self, account: str) -> Mapping[str, str]:
+        client = self._clients.get(account)
+        return {name: fact.value for name, fact in client.facts.items()} if client else {}
+
+    # ------------------------------------------------------------ margin
+    def mark_e8(self, market: str) -> int:
+        kept = self._marks.get(market)
+        if kept is None or kept[0] != self._now_ns:
+            mark_e8 = self._house.terms[market].mark_e8
+            assert mark_e8 is not None, market
+            kept = self._marks[market] = self._now_ns, mark_e8(self._now_ns)
+        return kept[1]
+
+    def equity_e8(self, account: str, asset: str) -> int:
+        return self._ledger.equity_e8(account, asset)
+
+    def unrealized_e8(self, account: str, market: str) -> int:
+        return self._ledger.unrealized_e8(account, market)
+
+    def position_margin_e8(self, account: str, market: str) -> int:
+        return self._ledger.position_margin_e8(account, market)
+
+    def order_margin_e8(self, account: str, market: str) -> int:
+        return self._ledger.order_margin_e8(account, market)
+
+    def maintenance_e8(self, account: str, market: str) -> int:
+        return self._ledger.maintenance_e8(account, market)
+
+    def available_e8(self, account: str, asset: str) -> int:
+        return self._ledger.available_e8(account, asset)
+
+    def liquidation_price_e8(self, account: str, market: str) -> int | None:
+        return self._ledger.liquidation_price_e8(account, market)
