@@ -6,6 +6,7 @@ perps at where the floor stands comes in as a function.
 
 Amounts are in 1e-8 of their asset. One rounding: what an account is worth is rounded down, what it owes or needs up, so
 the house never loses a unit. A position's value at the mark is rounded once, and its notional is that value's amount.
+A fill's fee and a funding payment are rounded up to the step in which the venue tells them (a rebate is one below 0).
 """
 
 from __future__ import annotations
@@ -54,6 +55,41 @@ class Risk:
     asset: str
     equity_e8: int
     maintenance_e8: int
+
+
+# ---------------------------------------------------------------- a ledger as plain values
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What is held for an open order of which `lots` are left: of the asset it pays with on spot, of margin else."""
+
+    order_id: int
+    account: str
+    market: str
+    side: Side
+    price_ticks: int
+    lots: int
+    locked_e8: int
+
+
+@dataclass(frozen=True, slots=True)
+class AccountState:
+    """An account: its balances, and its positions (flat ones too) in the order of their first use."""
+
+    name: str
+    balances: tuple[Balance, ...]
+    positions: tuple[Position, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerState:
+    """All of a ledger but for what `moved` has not been asked for. `pools` are (pool, asset, amount); `exposed` names
+    the accounts with positions, in the order in which they are settled.
+    """
+
+    accounts: tuple[AccountState, ...]
+    held: tuple[Held, ...]
+    pools: tuple[tuple[Pool, str, int], ...]
+    exposed: tuple[str, ...]
 
 
 # ---------------------------------------------------------------- what is kept
@@ -138,6 +174,11 @@ class _Holding:
             self.realized_e8,
         )
 
+    def take(self, position: Position) -> None:
+        self.lots, self.entry_units = position.lots, position.entry_units
+        self.leverage, self.updated_ns = position.leverage, position.updated_ns
+        self.funding_e8, self.realized_e8 = position.funding_e8, position.realized_e8
+
     def unrealized_e8(self, mark_e8: int) -> int:
         return self.market.value_e8(self.lots, mark_e8) - self.entry_units * self.market.unit_e8
 
@@ -196,11 +237,52 @@ class Ledger:
     def __init__(self, house: House, instruments: Iterable[Instrument], mark_e8: Mark) -> None:
         self._house = house
         self._mark_e8 = mark_e8
-        self._markets = {i.market: _Market(i, house.terms[i.market]) for i in instruments}
+        by_market = {i.market: i for i in instruments}
+        self._markets = {m: _Market(by_market[m], terms) for m, terms in house.terms.items()}
         self._accounts: dict[str, _Account] = {}
         self._exposed: dict[str, _Account] = {}  # those with positions
         self._holds: dict[int, _Hold] = {}
         self._pools: dict[tuple[Pool, str], int] = {}
+
+    # ------------------------------------------------------------ kept and taken up again
+    def state(self) -> LedgerState:
+        """All that a ledger of the same house must be told to go on from here."""
+        return LedgerState(
+            tuple(
+                AccountState(
+                    account.name,
+                    tuple(purse.told() for purse in account.purses.values()),
+                    tuple(holding.told() for holding in account.holdings.values()),
+                )
+                for account in self._accounts.values()
+            ),
+            tuple(
+                Held(i, h.account.name, h.market.id, h.side, h.price_ticks, h.lots, h.locked_e8)
+                for i, h in self._holds.items()
+            ),
+            tuple((pool, asset, amount_e8) for (pool, asset), amount_e8 in self._pools.items()),
+            tuple(self._exposed),
+        )
+
+    def restore(self, state: LedgerState) -> None:
+        """Go on from such a state; only on a ledger in which nothing has happened."""
+        assert not self._accounts, "there are accounts already"
+        for kept in state.accounts:
+            account = self._accounts[kept.name] = _Account(kept.name)
+            for balance in kept.balances:
+                purse = account.purse(balance.wallet, balance.asset)
+                purse.total_e8, purse.locked_e8 = balance.total_e8, balance.locked_e8
+            for position in kept.positions:
+                account.holding(self._markets[position.market]).take(position)
+        for held in state.held:
+            account, market = self._accounts[held.account], self._markets[held.market]
+            self._holds[held.order_id] = _Hold(
+                account, market, held.side, held.price_ticks, held.lots, held.locked_e8
+            )
+            if not market.spot:
+                _rest(account.holding(market), held.side, held.price_ticks * held.lots)
+        self._pools = {(pool, asset): amount_e8 for pool, asset, amount_e8 in state.pools}
+        self._exposed = {name: self._accounts[name] for name in state.exposed}
 
     # ------------------------------------------------------------ accounts and money
     def open(self, account: str, *, funded: bool) -> None:
@@ -373,7 +455,8 @@ class Ledger:
         """Settle one execution of an order, held or not, and tell of it. The price is no worse than the order's."""
         asked = order.asked
         account, market = self._accounts[asked.account], self._markets[asked.market]
-        rate_e6 = market.terms.maker_fee_e6 if maker else market.terms.taker_fee_e6
+        terms = market.terms
+        rate_e6 = terms.maker_fee_e6 if maker else terms.taker_fee_e6
         quote_e8 = price_ticks * lots * market.unit_e8
         held = self._holds.get(order.id)
         freed_e8 = quote_e8
@@ -385,7 +468,7 @@ class Ledger:
             freed_e8 = held.locked_e8 - (self._holds[order.id].locked_e8 if left > 0 else 0)
         realized_e8 = before_lots = 0
         fee_asset = market.asset
-        fee_e8 = _up(quote_e8 * rate_e6, E6)
+        fee_e8 = _part(quote_e8, rate_e6, terms.quote_step_e8)
         if market.spot:
             base_e8 = lots * market.lot_e8
             if asked.side is Side.SELL:
@@ -394,8 +477,8 @@ class Ledger:
             else:
                 self._pay(account, SPOT, market.asset, -quote_e8, Pool.MARKET)
                 self._pay(account, SPOT, market.base, base_e8, Pool.MARKET)
-                if market.terms.fee_in_received:
-                    fee_asset, fee_e8 = market.base, _up(base_e8 * rate_e6, E6)
+                if terms.fee_in_received:
+                    fee_asset, fee_e8 = market.base, _part(base_e8, rate_e6, terms.base_step_e8)
                 elif held is not None:
                     fee_e8 = min(fee_e8, freed_e8 - quote_e8)  # rounding takes no more than was held for it
             self._pay(account, SPOT, fee_asset, -fee_e8, Pool.FEES)
@@ -407,6 +490,11 @@ class Ledger:
             holding.updated_ns = ts_ns
             self._pay(account, PERP, fee_asset, realized_e8, Pool.MARKET)
             self._pay(account, PERP, fee_asset, -fee_e8, Pool.FEES)
+            if liquidation and terms.liquidation_fee_e6:
+                left_e8 = max(account.purses[PERP, fee_asset].total_e8, 0)
+                forced_e8 = min(_part(quote_e8, terms.liquidation_fee_e6, terms.quote_step_e8), left_e8)
+                self._pay(account, PERP, fee_asset, -forced_e8, Pool.INSURANCE)
+                fee_e8 += forced_e8
             account.touched[market.id] = None
             self._expose(account)
         return Fill(
@@ -436,12 +524,14 @@ class Ledger:
     def settle(self, market: str, settlement: Settlement) -> list[FundingPayment]:
         """Have all positions of a market pay or get their funding."""
         terms = self._markets[market]
+        step_e8 = terms.terms.quote_step_e8
         payments = []
         for account in self._exposed.values():
             holding = account.holdings.get(market)
             if holding is None or not holding.lots:
                 continue
-            paid_e8 = _up(holding.lots * terms.lot_e8 * settlement.price_e8 * settlement.rate_e12, E8 * E12)
+            due_e28 = holding.lots * terms.lot_e8 * settlement.price_e8 * settlement.rate_e12
+            paid_e8 = _up(due_e28, E8 * E12 * step_e8) * step_e8
             holding.funding_e8 += paid_e8
             self._pay(account, PERP, terms.asset, -paid_e8, Pool.FUNDING)
             payments.append(FundingPayment(account.name, market, settlement, holding.lots, paid_e8))
@@ -666,13 +756,18 @@ def _up(numerator: int, denominator: int) -> int:
     return -(-numerator // denominator)
 
 
+def _part(amount_e8: int, rate_e6: int, step_e8: int) -> int:
+    """So many 1e-6 of an amount, rounded up to whole steps."""
+    return -(-amount_e8 * rate_e6 // (E6 * step_e8)) * step_e8
+
+
 def _with_fee(market: _Market, units: int) -> int:
     """What a spot buyer may have to pay for so many units, in quote."""
     cost_e8 = units * market.unit_e8
     if market.terms.fee_in_received:
         return cost_e8
     rate_e6 = max(market.terms.taker_fee_e6, market.terms.maker_fee_e6, 0)
-    return cost_e8 + _up(cost_e8 * rate_e6, E6)
+    return cost_e8 + _part(cost_e8, rate_e6, market.terms.quote_step_e8)
 
 
 def _lock_e8(market: _Market, side: Side, price_ticks: int, lots: int) -> int:

@@ -30,7 +30,9 @@ class Terms:
     """The terms of one market.
 
     Fees are in 1e-6 of the notional (a maker's may be below 0). A spot buyer pays in what he receives where
-    `fee_in_received`, else everybody pays in the quote asset. Perps are margined in `margin_asset` of the wallet PERP:
+    `fee_in_received`, else everybody pays in the quote asset. Fees and funding are whole multiples of `quote_step_e8`,
+    or of `base_step_e8` where they are paid in the base asset, rounded up. A forced fill of a perp costs
+    `liquidation_fee_e6` more, as far as the wallet goes. Perps are margined in `margin_asset` of the wallet PERP:
     `tiers` ascend, `default_leverage` holds until one is set, `mark_e8` is the mark price at an instant (1e-8 quote
     units), and `settlements` are those in (after_ns, upto_ns]. Spot markets have none of these.
     """
@@ -38,6 +40,9 @@ class Terms:
     maker_fee_e6: int
     taker_fee_e6: int
     fee_in_received: bool = False
+    quote_step_e8: int = 1
+    base_step_e8: int = 1
+    liquidation_fee_e6: int = 0
     max_open_orders: int = 200
     margin_asset: str = ""
     tiers: tuple[MarginTier, ...] = ()
