@@ -28,6 +28,7 @@ from venues.base import (
     Topic,
     VenueError,
 )
+from venues.binance.house import spot_house, usdm_house
 from venues.binance.mark import payments
 from venues.binance.rest import JSON, SPOT_API, Api, handle
 from venues.binance.rules import BASE, FUNDING, SPOT_SESSION, SessionRules, Sizes, funding_of, spot_sizes
@@ -45,6 +46,7 @@ from venues.binance.usdm_wire import (
 from venues.binance.wire import INTERVALS, SPOT_STREAMS, ArrayChannel, Stream, StreamChannel, stream_topic
 from venues.binance.ws_api import SPOT_SOCKET_API, USDM_SOCKET_API, ApiSession, SocketApi
 from venues.funding import Perpetuals
+from venues.houses import Funded
 
 # The topic of a stream's name, of a card's streams and the symbols it lists, in a dress.
 Grammar: TypeAlias = Callable[[str, Mapping[str, Stream], Container[str], tuple[str, ...]], Topic | None]
@@ -71,6 +73,7 @@ class Binance:
     endpoints: tuple[Endpoint, ...]
     streams: Mapping[str, Stream]
     api: Api
+    house_of: Callable[[Funded, Exchange], House]
     socket_api: SocketApi
     grammar: Grammar = stream_topic
     categories: Mapping[str, str] = field(default_factory=dict)
@@ -115,8 +118,8 @@ class Binance:
     def handle(self, request: HttpRequest, exchange: Exchange, now_ns: int) -> HttpResponse:
         return handle(self.api, request, exchange, now_ns)
 
-    def house(self, exchange: Exchange) -> House | None:  # noqa: ARG002  # no accounts yet
-        return None
+    def house(self, exchange: Exchange) -> House | None:
+        return self.house_of(self, exchange)
 
     def next_instant(
         self, occasion: Occasion, symbol: str, interval: str, exchange: Exchange, now_ns: int
@@ -186,6 +189,7 @@ BINANCE = Binance(
     endpoints=SPOT_ENDPOINTS,
     streams=SPOT_STREAMS,
     api=SPOT_API,
+    house_of=spot_house,
     socket_api=SPOT_SOCKET_API,
 )
 
@@ -199,6 +203,7 @@ BINANCE_USDM = Binance(
     endpoints=USDM_ENDPOINTS,
     streams=USDM_STREAMS,
     api=USDM_API,
+    house_of=usdm_house,
     socket_api=USDM_SOCKET_API,
     grammar=usdm_topic,
     categories=USDM_CATEGORIES,

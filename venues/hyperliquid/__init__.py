@@ -25,6 +25,7 @@ from venues.base import (
 )
 from venues.funding import Perpetuals
 from venues.hyperliquid import rest
+from venues.hyperliquid.house import house
 from venues.hyperliquid.rules import (
     FUNDING,
     INTERVALS,
@@ -228,8 +229,8 @@ class Hyperliquid:
     def handle(self, request: HttpRequest, exchange: Exchange, now_ns: int) -> HttpResponse:
         return rest.handle(self.card, exchange, request, now_ns)
 
-    def house(self, exchange: Exchange) -> House | None:  # noqa: ARG002  # no accounts yet
-        return None
+    def house(self, exchange: Exchange) -> House | None:
+        return house(self, self.card, exchange)
 
     def next_instant(
         self, occasion: Occasion, symbol: str, interval: str, exchange: Exchange, now_ns: int
