@@ -25,7 +25,6 @@ from venues.binance.mark import (
     mark_prices,
     moving_average,
     open_interest_lots,
-    settle_prices_e8,
     settlements,
 )
 from venues.binance.rules import funding_of
@@ -88,14 +87,12 @@ def test_what_is_told_of_a_second_does_not_depend_on_the_rest() -> None:
     wild = perpetual(lambda t: (650_000 + t // SECOND_NS * 7 % 61, INDEX_E8 + t // SECOND_NS % 17, t % 1_000))
     start_ns = SETTLED_NS - 20 * SECOND_NS
     together = mark_prices(wild, start_ns, start_ns + 40 * SECOND_NS)
-    settle = settle_prices_e8(wild, start_ns, start_ns + 40 * SECOND_NS)
     assert together.ts_ns.tolist() == [start_ns + i * SECOND_NS for i in range(40)]
     for i in (0, 19, 20, 39):
         at_ns = start_ns + i * SECOND_NS
         alone = mark_prices(wild, at_ns, at_ns + SECOND_NS)
-        for name in ("index_e8", "mark_e8", "rate_e8", "next_funding_ns"):
+        for name in ("index_e8", "mark_e8", "settle_e8", "rate_e8", "next_funding_ns"):
             assert getattr(alone, name).tolist() == [getattr(together, name)[i]], name
-        assert settle_prices_e8(wild, at_ns, at_ns + SECOND_NS).tolist() == [settle[i]]
 
 
 def test_a_price_too_large_for_64_bits_times_a_rate_is_marked_right() -> None:
@@ -111,7 +108,9 @@ def test_the_settle_price_is_an_hour_of_the_index() -> None:
     """The plain mean of its 3,600 seconds, the last one included."""
     rising = perpetual(lambda t: (650_000, t // SECOND_NS * 100, 0))
     now_s = SETTLED_NS // SECOND_NS
-    assert settle_prices_e8(rising, SETTLED_NS, SETTLED_NS + SECOND_NS).tolist() == [now_s * 100 - 179_950]
+    assert mark_prices(rising, SETTLED_NS, SETTLED_NS + SECOND_NS).settle_e8.tolist() == [
+        now_s * 100 - 179_950
+    ]
 
 
 @given(st.lists(st.integers(-(10**15), 10**15), min_size=1, max_size=80), st.integers(1, 40))
@@ -321,7 +320,6 @@ def test_no_second_and_no_minute_of_it_lives_through_a_block() -> None:
     """Whatever is told here, no window of trades or of the book is looked at."""
     WANDERER.asked.clear()
     mark_prices(WANDERING, SETTLED_NS, SETTLED_NS + 10 * SECOND_NS)
-    settle_prices_e8(WANDERING, SETTLED_NS, SETTLED_NS + 10 * SECOND_NS)
     settlements(WANDERING, SETTLED_NS - DAY_NS, SETTLED_NS)
     open_interest_lots(WANDERING, SETTLED_NS)
     for sampling in (INDEX, MARK, PREMIUM):

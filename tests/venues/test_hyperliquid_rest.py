@@ -398,7 +398,11 @@ def test_the_oracle_moves_every_three_seconds() -> None:
     """Between two updates oracle, mark and premium stand; the mid does not."""
     of = market(
         quotes=[(T0 - 1, 65_000, 1, 65_001, 1, 1), (T0 + 4 * SECOND_NS, 65_010, 1, 65_011, 1, 2)],
-        second=lambda at: (65_000, 6_500_000_000_000 + (at - T0) // SECOND_NS * 10**8, 0),
+        second=lambda at: (
+            65_000 + 10 * (at >= T0 + 4 * SECOND_NS),
+            6_500_000_000_000 + (at - T0) // SECOND_NS * 10**8,
+            0,
+        ),
     )
     told = [context(of, T0 + second * SECOND_NS + BLOCK) for second in range(7)]
     assert [row["oraclePx"] for row in told] == ["65000.0"] * 3 + ["65003.0"] * 3 + ["65006.0"]

@@ -26,7 +26,7 @@ from venues.hyperliquid.rules import (
     is_flag,
     is_text,
     is_unsigned,
-    mark_price,
+    mark_prices,
     parse,
     premium,
     price_decimals,
@@ -186,6 +186,11 @@ def test_impact_prices_make_the_premium(premium_e8: int, mid: int, expected: tup
     assert premium(oracle, bid, ask, 10**8) == premium_e8
 
 
+def mark_price(index: Any, mid: Any) -> int:
+    """As of the last row."""
+    return int(mark_prices(index, mid, np.array([len(index) - 1]))[0])
+
+
 def test_a_steady_market_is_marked_at_its_mid() -> None:
     """With a constant basis every input of the median is the mid."""
     assert mark_price(np.full(751, 1_000_000), np.full(751, 1_000_500)) == 1_000_500
@@ -206,6 +211,15 @@ def test_a_mark_stays_among_what_was_seen(index: Any, basis: int) -> None:
     """It is a median of averages, so never outside the mids and the index with their basis."""
     mid = index + basis
     assert min(mid) - 1 <= mark_price(index, mid) <= max(mid) + 1
+
+
+def test_a_mark_is_of_the_rows_before_it() -> None:
+    """Whatever comes after, and whatever came more than MARK_WINDOW_S before."""
+    index = 10**12 + np.arange(2_000) ** 2 % 9_973 * 10**7
+    mid = index + np.arange(2_000) ** 3 % 7_919 * 10**6
+    at = np.array([0, 1, 30, 750, 751, 1_999])
+    cuts = [slice(max(0, row - MARK_WINDOW_S), row + 1) for row in at.tolist()]
+    assert mark_prices(index, mid, at).tolist() == [mark_price(index[cut], mid[cut]) for cut in cuts]
 
 
 # ---------------------------------------------------------------- funding

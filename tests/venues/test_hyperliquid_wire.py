@@ -668,7 +668,10 @@ def test_candles_of_synthetic_markets_are_what_a_client_counts(
 MIDS_TOPIC = Topic("allMids", "", ('""',))
 CONTEXT_TOPIC = Topic("activeAssetCtx", "BTC")
 PURR_TOPIC = Topic("activeAssetCtx", "PURR/USDC")
-COIN = market(quotes=[(T0 - 1, 65_000, 1, 65_001, 1, 1), (T0 + 4_990 * MS_NS, 65_002, 1, 65_003, 1, 2)])
+COIN = market(
+    quotes=[(T0 - 1, 65_000, 1, 65_001, 1, 1), (T0 + 4_990 * MS_NS, 65_002, 1, 65_003, 1, 2)],
+    second=lambda at_ns: (65_000 + 2 * (at_ns > T0 + 5 * SECOND_NS), 65_000_50000000, 0),
+)
 PAIR = market(
     PURR,
     quotes=[(T0 - 1, 20_000, 1, 20_003, 1, 1)],
@@ -689,7 +692,7 @@ def test_all_mids_are_told_whole() -> None:
 
 
 def test_a_context_is_told_when_it_has_changed() -> None:
-    """At the last block end of each second: here the mid moved once, and after it the mark."""
+    """At the last block end of each second, by the 1 s grid: here the mid moved once."""
     told = [(due // MS_NS, json.loads(text)) for due, text in stream(COIN, CONTEXT_TOPIC)]
     assert [due for due, _ in told] == [6_000]
     assert told[0][1]["channel"] == "activeAssetCtx"
@@ -716,6 +719,7 @@ def test_contexts_and_mids_keep_their_dated_pace(date: str) -> None:
     venue = replace(HYPERLIQUID, card=replace(HYPERLIQUID.card, profile=profile))
     of = market(
         quotes=[(T0 + i * 100 * MS_NS, 65_000 + i, 1, 65_001 + i, 1, i) for i in range(-1, 100)],
+        second=lambda at_ns: (65_000 + at_ns // SECOND_NS % 60, 65_000_50000000, 0),
     )
     for topic, every_ns in (
         (CONTEXT_TOPIC, profile.contexts_ns),

@@ -20,10 +20,11 @@ from reactor.types import BLOCK_NS, DAY_NS, SECOND_NS, Column, Columns, Instrume
 from venues.base import FundingPayments
 from venues.binance.rules import funding_of
 from venues.funding import HOUR_NS
+from venues.spans import Spans
 
 BASIS_SECONDS = 30
 SETTLE_SECONDS = 3_600
-_MARKS: WeakKeyDictionary[HyperSynthReactor, dict[int, int]] = WeakKeyDictionary()  # at settlements
+_SETTLED: WeakKeyDictionary[HyperSynthReactor, dict[int, int]] = WeakKeyDictionary()  # at settlements
 
 
 # ---------------------------------------------------------------- funding
@@ -54,7 +55,7 @@ def payments(market: HyperSynthReactor, start_ns: int, end_ns: int) -> FundingPa
 
 def _mark_e8(market: HyperSynthReactor, settlement_ns: int) -> int:
     """The mark price at a settlement, the one that the stream tells at that instant; it is kept."""
-    kept = _MARKS.setdefault(market, {})
+    kept = _SETTLED.setdefault(market, {})
     if settlement_ns not in kept:
         kept[settlement_ns] = int(mark_prices(market, settlement_ns, settlement_ns + SECOND_NS).mark_e8[0])
     return kept[settlement_ns]
@@ -63,11 +64,14 @@ def _mark_e8(market: HyperSynthReactor, settlement_ns: int) -> int:
 # ---------------------------------------------------------------- index and mark
 @dataclass(frozen=True, slots=True, eq=False)
 class Marks(Columns):
-    """At each of consecutive whole seconds: index, mark, the rate that would be settled now, and when it will be."""
+    """At each of consecutive whole seconds: index, mark, estimated settle price, the rate that would be settled now,
+    and when it will be.
+    """
 
     ts_ns: Column
     index_e8: Column
     mark_e8: Column
+    settle_e8: Column
     rate_e8: Column
     next_funding_ns: Column
 
@@ -79,14 +83,23 @@ def mark_prices(market: HyperSynthReactor, start_ns: int, end_ns: int) -> Marks:
     mean of the last BASIS_SECONDS of mid - index, and the contract's own price. That is the mid here, a tick above the
     grid's bid being the ask: which side printed last is known only to who lives through the second.
     https://www.binance.com/en/support/faq/360033525071 and the announcement of 2025-09-16 (30 points, one a second).
+
+    The estimated settle price is the mean of an hour of the index: what a contract delivers at, so it means something
+    in the last hour before a delivery only; told all the same.
+    https://www.binance.com/en/support/faq/360033161972, 2026-11.
     """
-    grid = market.seconds(start_ns - (BASIS_SECONDS - 1) * SECOND_NS, end_ns)
+    return _MARKS.rows(market, start_ns, end_ns)
+
+
+def _marks(market: HyperSynthReactor, start_ns: int, end_ns: int) -> Marks:
+    grid = market.seconds(start_ns - (SETTLE_SECONDS - 1) * SECOND_NS, end_ns)
     tick_e8 = _tick_e8(market.instrument)
     mid_e8 = grid.bid_ticks * tick_e8 + tick_e8 // 2
     basis_e8 = moving_average(mid_e8 - grid.index_e8, BASIS_SECONDS)
+    settle_e8 = moving_average(grid.index_e8, SETTLE_SECONDS)
     asked = int(np.searchsorted(grid.ts_ns, start_ns))
-    ts_ns, index_e8, mid_e8, basis_e8 = (
-        column[asked:] for column in (grid.ts_ns, grid.index_e8, mid_e8, basis_e8)
+    ts_ns, index_e8, mid_e8, basis_e8, settle_e8 = (
+        column[asked:] for column in (grid.ts_ns, grid.index_e8, mid_e8, basis_e8, settle_e8)
     )
 
     told = funding_of(market.instrument).forecast(market, ts_ns)
@@ -97,17 +110,10 @@ def mark_prices(market: HyperSynthReactor, start_ns: int, end_ns: int) -> Marks:
     funded_e8 = index_e8 + (high * left_e12 + low * left_e12 // 10**6) // 10**6
     smooth_e8 = index_e8 + basis_e8
     mark_e8 = np.sort(np.stack((funded_e8, smooth_e8, mid_e8)), axis=0)[1]
-    return Marks(ts_ns, index_e8, mark_e8, rate_e8, told.next_ns)
+    return Marks(ts_ns, index_e8, mark_e8, settle_e8, rate_e8, told.next_ns)
 
 
-def settle_prices_e8(market: HyperSynthReactor, start_ns: int, end_ns: int) -> Column:
-    """The estimated settle price at the whole seconds in [start_ns, end_ns): the mean of an hour of the index.
-
-    What a contract delivers at, so it means something in the last hour before a delivery only; told all the same.
-    https://www.binance.com/en/support/faq/360033161972, 2026-11.
-    """
-    grid = market.seconds(start_ns - (SETTLE_SECONDS - 1) * SECOND_NS, end_ns)
-    return moving_average(grid.index_e8, SETTLE_SECONDS)[int(np.searchsorted(grid.ts_ns, start_ns)) :]
+_MARKS: Spans[Marks] = Spans(_marks, lambda rows: rows.ts_ns)
 
 
 def moving_average(values: Column, n: int) -> Column:

@@ -24,7 +24,6 @@ from venues.binance.mark import (
     candles,
     mark_prices,
     open_interest_lots,
-    settle_prices_e8,
     settlements,
 )
 from venues.binance.rest import (
@@ -265,7 +264,7 @@ def premium_index(call: Call, market: HyperSynthReactor) -> Declared:
         "E": marks.ts_ns,
         "p": marks.mark_e8,
         "i": marks.index_e8,
-        "P": settle_prices_e8(market, second_ns, second_ns + SECOND_NS),
+        "P": marks.settle_e8,
         "r": marks.rate_e8,
         "interest": np.array([funding_of(market.instrument).interest_e12 // 10_000]),
         "T": marks.next_funding_ns,

@@ -17,7 +17,7 @@ from reactor.bars import Interval
 from reactor.single_asset import HyperSynthReactor
 from reactor.types import MS_NS, SECOND_NS, TICK_NS, Column, Side
 from venues.base import PAGE_NS, Page, Topic
-from venues.binance.mark import mark_prices, settle_prices_e8
+from venues.binance.mark import mark_prices
 from venues.binance.usdm_rules import MARKET, PUBLIC
 from venues.binance.wire import (
     DAY_MINUTES,
@@ -153,13 +153,12 @@ def _chain(market: HyperSynthReactor, start_ns: int, due: Column, cadence_ns: in
 def mark_updates(market: HyperSynthReactor, start_ns: int, cadence_ns: int) -> Rows:
     """Mark, index and funding at every boundary, as of that very second."""
     due = boundaries(start_ns, cadence_ns)
-    seconds = start_ns + SECOND_NS, start_ns + PAGE_NS + SECOND_NS
-    marks, settle_e8 = mark_prices(market, *seconds), settle_prices_e8(market, *seconds)
+    marks = mark_prices(market, start_ns + SECOND_NS, start_ns + PAGE_NS + SECOND_NS)
     told = (due - start_ns) // SECOND_NS - 1
     return due, {
         "E": due,
         "p": marks.mark_e8[told],
-        "P": settle_e8[told],
+        "P": marks.settle_e8[told],
         "i": marks.index_e8[told],
         "r": marks.rate_e8[told],
         "T": marks.next_funding_ns[told],

@@ -14,6 +14,7 @@ from typing import Any, Final, TypeAlias, TypeVar
 
 import numpy as np
 import orjson
+from numpy.lib.stride_tricks import sliding_window_view
 
 from reactor.bars import Interval
 from reactor.fixed import nearest
@@ -321,6 +322,7 @@ CANDLES_KEPT = 5_000
 ORACLE_NS = 3 * SECOND_NS  # oracle and mark are updated about every 3 s
 MARK_WINDOW_S = 750  # five time constants of the slower average
 _LOW_BITS = 20
+_LOW = (1 << _LOW_BITS) - 1
 
 
 @cache
@@ -332,23 +334,31 @@ def _decay(time_constant_s: int) -> Column:
     return np.array(weights[::-1], dtype=np.int64)
 
 
-def _average(values: Column, time_constant_s: int) -> int:
-    """Exact for values below 2**51, taken apart so that no product overflows."""
-    weights = _decay(time_constant_s)[-len(values) :]
-    high, low = values >> _LOW_BITS, values & (1 << _LOW_BITS) - 1
-    total = (int(high @ weights) << _LOW_BITS) + int(low @ weights)
-    return nearest(total, int(weights.sum()))
+def _averages(values: Column, at: Column, time_constant_s: int) -> Column:
+    """The average as of each of these rows, of as many values before it as there are.
+
+    Exact for values below 2**51, taken apart so that no product overflows.
+    """
+    weights = _decay(time_constant_s)
+    padded = np.concatenate([np.zeros(MARK_WINDOW_S, np.int64), values])
+    parts = (sliding_window_view(part, len(weights))[at] for part in (padded >> _LOW_BITS, padded & _LOW))
+    high, low = (part @ weights for part in parts)
+    total = np.cumsum(weights[::-1])[np.minimum(at, MARK_WINDOW_S)]
+    whole, rest = np.divmod(high, total)
+    return (whole << _LOW_BITS) + nearest((rest << _LOW_BITS) + low, total)
 
 
-def mark_price(index: Column, mid: Column) -> int:
-    """The mark price now, in the units of index and mid: both second by second, the last MARK_WINDOW_S + 1 at most.
+def mark_prices(index: Column, mid: Column, at: Column) -> Column:
+    """The mark price as of each of these rows of index and mid, which go second by second, in their units.
 
     The median of: the index plus the 150 s average of mid - index; the mid; and, there being no other exchange's
-    perpetual to ask, the 30 s average of the mid.
+    perpetual to ask, the 30 s average of the mid. Of the values before a row, the last MARK_WINDOW_S count.
     https://hyperliquid.gitbook.io/hyperliquid-docs/trading/robust-price-indices (2026-11)
     """
-    premium = _average(mid - index, 150)
-    return sorted((int(index[-1]) + premium, int(mid[-1]), _average(mid, 30)))[1]
+    premium = _averages(mid - index, at, 150)
+    three = np.stack((index[at] + premium, mid[at], _averages(mid, at, 30)))
+    median: Column = np.sort(three, axis=0)[1]
+    return median
 
 
 def impact_prices(oracle: int, bid: int, ask: int, premium_e8: int) -> tuple[int, int]:

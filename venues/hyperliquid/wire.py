@@ -10,7 +10,7 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache, partial
+from functools import lru_cache, partial
 from hashlib import blake2b
 from itertools import pairwise
 from typing import Any, Final, Protocol, TypeAlias
@@ -35,21 +35,17 @@ from reactor.types import (
     Side,
 )
 from venues.base import PAGE_NS, Channel, Exchange, FundingPayments, Page, Topic
+from venues.hyperliquid.oracle import days_at, oracle_decimals, oracle_step_e8, updates_at
 from venues.hyperliquid.rules import (
     CHAIN_BLOCK_NS,
     IDLE_NS,
     INTERVALS,
-    MARK_WINDOW_S,
-    ORACLE_NS,
     Card,
     Perp,
     Spot,
     decimal_places,
     funding_of,
-    impact_prices,
-    mark_price,
     offered,
-    premium,
 )
 from venues.wire import Choice, Decimal, Each, Int, Part, Ragged, Scale, Text, Values, declare, encode, pack
 
@@ -112,7 +108,7 @@ def mid_scale(instrument: Instrument) -> Scale:
 
 def oracle_scale(instrument: Instrument) -> Scale:
     """Oracle prices, which have a decimal even where the market's have none (BTC: "83778.1")."""
-    return Scale(max(1, instrument.price_decimals), 1)
+    return Scale(oracle_decimals(instrument), 1)
 
 
 def impact_scale(instrument: Instrument) -> Scale:
@@ -427,12 +423,6 @@ def candles(
 
 
 # ---------------------------------------------------------------- funding
-def funding_rate(market: HyperSynthReactor, now_ns: int) -> int:
-    """The rate that would be settled now, in 1e-10, as of the oracle's last update."""
-    at_ns = now_ns // ORACLE_NS * ORACLE_NS
-    return nearest(int(funding_of(market.instrument).forecast(market, np.array([at_ns])).rate_e12[0]), 100)
-
-
 def settled_ns(market: str, settlement_ns: int) -> int:
     """When a settlement is recorded: 10 to 60 ms after its hour (15, 45 and 46 ms in a capture of 2026-09-25)."""
     words = f"{market}:{settlement_ns}".encode()
@@ -461,12 +451,14 @@ def payments(market: HyperSynthReactor, start_ns: int, end_ns: int) -> FundingPa
 
     https://hyperliquid.gitbook.io/hyperliquid-docs/trading/funding (2026-11)
     """
-    rows = funding_of(market.instrument).settlements(market, start_ns, end_ns)
-    step_e8 = 10 ** (8 - oracle_scale(market.instrument).frac)
-    price_e8 = [oracle_price(market, at_ns) * step_e8 for at_ns in rows.ts_ns.tolist()]
-    recorded = [settled_ns(market.instrument.market, at_ns) for at_ns in rows.ts_ns.tolist()]
+    instrument = market.instrument
+    rows = funding_of(instrument).settlements(market, start_ns, end_ns)
+    if not len(rows):
+        return FundingPayments.none()
+    price_e8 = updates_at(market, rows.ts_ns).oracle * oracle_step_e8(instrument)
+    recorded = [settled_ns(instrument.market, at_ns) for at_ns in rows.ts_ns.tolist()]
     rate_e12 = nearest(rows.rate_e12, 100) * 100
-    return FundingPayments(rows.ts_ns, rate_e12, np.array(price_e8, np.int64), np.array(recorded, np.int64))
+    return FundingPayments(rows.ts_ns, rate_e12, price_e8, np.array(recorded, np.int64))
 
 
 def predicted_funding(market: HyperSynthReactor, now_ns: int) -> dict[str, Any]:
@@ -477,19 +469,13 @@ def predicted_funding(market: HyperSynthReactor, now_ns: int) -> dict[str, Any]:
     """
     funding = funding_of(market.instrument)
     return {
-        "fundingRate": RATE.text(funding_rate(market, block_end(now_ns))),
+        "fundingRate": RATE.text(int(updates_at(market, np.array([block_end(now_ns)])).funding[0])),
         "nextFundingTime": funding.period(market, now_ns).start_ns // MS_NS,
         "fundingIntervalHours": funding.interval_h,
     }
 
 
 # ---------------------------------------------------------------- contexts of assets
-def oracle_price(market: HyperSynthReactor, at_ns: int) -> int:
-    """The oracle price as of its update at an instant, in steps of `oracle_scale`."""
-    grid = market.seconds(at_ns, at_ns + SECOND_NS)
-    return nearest(int(grid.index_e8[-1]), 10 ** (8 - oracle_scale(market.instrument).frac))
-
-
 # The tape knows no open interest. It is taken as a fixed share of the day's volume, the one a capture of 2026-09-25
 # shows for BTC: 39338.76246 open, 36757.56691 traded.
 _OPEN_INTEREST = (107, 100)
@@ -512,49 +498,34 @@ def all_mids(exchange: Exchange, now_ns: int) -> dict[str, str]:
 
 def _day(market: HyperSynthReactor, ends_ns: Sequence[int]) -> dict[str, Values]:
     """The price a day ago and what was traded since then, by whole minutes."""
-
-    @cache
-    def until(minute_ns: int) -> tuple[int, int, int]:
-        rows = market.minutes(minute_ns - DAY_NS - BLOCK_NS, minute_ns)  # of the first one only the price
-        return int(rows.close_ticks[0]), int(rows.volume_lots[1:].sum()), int(rows.quote_units[1:].sum())
-
-    days = np.array([until(end_ns // BLOCK_NS * BLOCK_NS) for end_ns in ends_ns])
-    return {"previous": days[:, 0], "base": days[:, 1], "quote": days[:, 2]}
+    days = days_at(market, np.array(ends_ns))
+    return {"previous": days.previous_ticks, "base": days.base_lots, "quote": days.quote_units}
 
 
 def perp_context(market: HyperSynthReactor, ends_ns: Sequence[int]) -> dict[str, Values]:
-    """The columns of PERP_CONTEXT at these ends of blocks. Only midPx needs the tape, of the running minute."""
-    instrument = market.instrument
-    tick = instrument.tick_size * 10 ** (8 - instrument.price_decimals)  # in 1e-8, as all prices from here on
-    oracle_step, impact_step = (10 ** (8 - scale(instrument).frac) for scale in (oracle_scale, impact_scale))
+    """The columns of PERP_CONTEXT at these ends of blocks.
 
-    @cache
-    def update(at_ns: int) -> tuple[int, ...]:
-        """What changes with the oracle, as it was updated at this instant."""
-        grid = market.seconds(at_ns - MARK_WINDOW_S * SECOND_NS, at_ns + SECOND_NS)
-        bids = grid.bid_ticks * tick
-        bid = int(bids[-1])
-        oracle = nearest(int(grid.index_e8[-1]), oracle_step) * oracle_step
-        impacts = impact_prices(oracle, bid, bid + tick, int(grid.premium_e8[-1]))
-        impact_bid, impact_ask = (nearest(price, impact_step) * impact_step for price in impacts)
-        return (
-            funding_rate(market, at_ns),
-            premium(oracle, impact_bid, impact_ask, 10**RATE.frac),
-            oracle // oracle_step,
-            nearest(mark_price(grid.index_e8, bids + tick // 2), tick),
-            impact_bid // impact_step,
-            impact_ask // impact_step,
-        )
-
-    updates = np.array([update(end_ns // ORACLE_NS * ORACLE_NS) for end_ns in ends_ns]).T
-    day = _day(market, ends_ns)
-    open_interest = np.asarray(day["base"]) * _OPEN_INTEREST[0] // _OPEN_INTEREST[1]
-    names = ("funding", "premium", "oracle", "mark", "impact_bid", "impact_ask")
+    None of them needs the tape: the mid is that of the last second of the market's 1 s grid, a tick above its bid being
+    the ask; where a second ends within half a block, that one. What happens this very instant is told by the channels
+    that watch the book.
+    """
+    ends = np.array(ends_ns)
+    now, day = updates_at(market, ends), days_at(market, ends)
+    seconds = (ends + CHAIN_BLOCK_NS // 2) // SECOND_NS * SECOND_NS
+    grid = market.seconds(int(seconds[0]), int(seconds[-1]) + SECOND_NS)
+    bid_ticks = grid.bid_ticks[np.searchsorted(grid.ts_ns, seconds)]
     return {
-        **day,
-        **dict(zip(names, updates, strict=True)),
-        "open_interest": open_interest,
-        "mid": mids(market, ends_ns),
+        "previous": day.previous_ticks,
+        "base": day.base_lots,
+        "quote": day.quote_units,
+        "funding": now.funding,
+        "premium": now.premium,
+        "oracle": now.oracle,
+        "mark": now.mark,
+        "impact_bid": now.impact_bid,
+        "impact_ask": now.impact_ask,
+        "open_interest": day.base_lots * _OPEN_INTEREST[0] // _OPEN_INTEREST[1],
+        "mid": 2 * bid_ticks + 1,
     }
 
 
