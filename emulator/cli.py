@@ -142,6 +142,20 @@ def show_presets(
     console.print(table)
 
 
+@app.command("profiles")
+def show_profiles() -> None:
+    """List, by venue, its profiles and what set each apart, the newest last, and the quirks that can be switched."""
+    table = Table("venue", "profile or quirk", "", "what it is")
+    for venue in VENUES:
+        newest = list(venue.profiles)[-1]
+        for name, about in venue.profiles.items():
+            table.add_row(venue.id, name, "default" if name == newest else "", about)
+        for name, quirk in venue.quirks.items():
+            table.add_row(venue.id, name, "on" if quirk.on else "off", quirk.about)
+        table.add_section()
+    Console(highlight=False).print(table)
+
+
 @app.command()
 def realism(
     directory: Annotated[

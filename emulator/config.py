@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import ipaddress
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, date, datetime
@@ -25,6 +26,7 @@ from reactor.manifest import ASSET_PARAMETERS, ManifestError, SimulationManifest
 from reactor.profiles import known_with
 from reactor.types import BLOCK_NS, SECOND_NS, TICK_NS, FundingProfile
 from venues.base import ApiKey, KeyKind, Listing, VenueProtocol
+from venues.limits import OFF
 
 PRESETS = Path(__file__).with_name("configs")
 SPEED_LIMIT = 10_000
@@ -35,6 +37,8 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 T = TypeVar("T")
 # A market, and the parameters in which it differs from the manifest of its venue's card; or likewise an asset.
 Change: TypeAlias = tuple[str, tuple[tuple[str, object], ...]]
+Month: TypeAlias = tuple[str, str]  # a venue, "" for all others, and the month as of which it behaves
+Switches: TypeAlias = tuple[str, tuple[tuple[str, bool], ...]]  # a venue, and some of its quirks, on or off
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,12 +147,17 @@ def _names(value: object) -> tuple[str, ...]:
     return names
 
 
-def _changes(value: object) -> tuple[Change, ...]:
-    """Parameters by market or asset; which there are and what they may be is the manifest's to say."""
+def _tree(value: object) -> object:
+    """What a text holds as YAML; anything else stays what it is."""
     try:
-        by_name = yaml.safe_load(value) if isinstance(value, str) else value
+        return yaml.safe_load(value) if isinstance(value, str) else value
     except (yaml.YAMLError, RecursionError) as error:
         raise ValueError from error
+
+
+def _changes(value: object) -> tuple[Change, ...]:
+    """Parameters by market or asset; which there are and what they may be is the manifest's to say."""
+    by_name = _tree(value)
     if not isinstance(by_name, dict) or not all(isinstance(row, dict) for row in by_name.values()):
         raise TypeError
     return tuple(
@@ -163,6 +172,35 @@ def _number(value: object) -> object:
         return float(value) if isinstance(value, str) else value
     except ValueError:
         return value
+
+
+def _month(value: object) -> str:
+    if not re.fullmatch(r"2\d{3}-(0[1-9]|1[0-2])", _text(value)):
+        raise ValueError
+    return _text(value)
+
+
+def _profiles(value: object) -> tuple[Month, ...]:
+    """A month for every venue, or one for each that is named."""
+    by_venue = _tree(value)
+    if not isinstance(by_venue, dict):
+        return (("", _month(by_venue)),)
+    return tuple((_text(venue), _month(month)) for venue, month in by_venue.items())
+
+
+def _switches(value: object) -> tuple[Switches, ...]:
+    by_venue = _tree(value)
+    if not isinstance(by_venue, dict) or not all(isinstance(row, dict) for row in by_venue.values()):
+        raise TypeError
+    return tuple(
+        (_text(venue), tuple((_text(name), _flag(on)) for name, on in row.items()))
+        for venue, row in by_venue.items()
+    )
+
+
+def _limits(value: object) -> object:
+    """The scale of limits. YAML reads a bare "off" as false."""
+    return OFF if value is False else SCALE.parse(value)
 
 
 def _assets(value: object) -> tuple[Change, ...]:
@@ -259,10 +297,14 @@ DELIVERY = _one_of("realtime", "lossless")
 LATENCY = Kind(f"{AT_ONCE}, {OF_MARKET}, or {LATENCY_FORMS}", _latency)
 GAP = _one_of("skip", "live")
 LEVEL = _one_of("debug", "info", "warning", "error")
+SCALE = _or(_positive(10_000), {"venue": 1.0, "off": OFF})
+LIMITS = Kind(SCALE.allowed, _limits)
 LIFETIME = _or(whole(1, 10 * 365 * 86_400), {"venue": None, "never": NEVER})
 MANIFEST = Kind("parameters by market, as in {venue:symbol: {volatility: 0.6}}", _changes)
 NAMES = Kind("a list of different names", _names)
 PORT = whole(0, 65_500)
+PROFILE = Kind("a month, as in 2026-11, or one by venue, as in {venue: 2026-11}", _profiles)
+QUIRKS = Kind("true or false by quirk and venue, as in {venue: {quirk: true}}", _switches)
 SEED = whole(0, 2**63 - 1)
 SPEED = _or(_positive(SPEED_LIMIT), {"max": FASTEST})
 TEXT = Kind("a text", _text)
@@ -312,6 +354,17 @@ class Config:
     )
     tls_cert: str = _setting("", TEXT, "A certificate of your own for that, in PEM, with its chain.")
     tls_key: str = _setting("", TEXT, "The certificate's key, in PEM; may be in the same file.")
+    limits: float = _setting(
+        1.0,
+        LIMITS,
+        "What clients may do: as much as the venue lets them, that times a factor, or anything (off).",
+    )
+    profile: tuple[Month, ...] = _setting(
+        (), PROFILE, "The month as of which venues behave, or one by venue; as they do now when left out."
+    )
+    quirks: tuple[Switches, ...] = _setting(
+        (), QUIRKS, "Ways of venues that can be switched, by venue; `exchange-emulator profiles` lists them."
+    )
     api_key: str = _setting("", TEXT, "Key that control requests must carry as X-API-Key.")
     seed: int = _setting(1, SEED, "Seed of the synthetic world.")
     start: int | None = _setting(None, INSTANT, "Where the virtual clock starts.")
@@ -403,6 +456,7 @@ def load(
     """
     config, places = merge(layers)
     _check_control(config, places)
+    _check_ways(config, registry, places)
     _check_tls(config, places)
     ids = [venue.id for venue in registry]
     _check_served(config, ids, listed or {}, places)
@@ -469,9 +523,20 @@ def chosen(config: Config, registry: Sequence[VenueProtocol]) -> list[VenueProto
 
 
 def stocked(config: Config, registry: Sequence[VenueProtocol]) -> list[VenueProtocol]:
-    """The same venues, each listing every market that may be asked for."""
-    assets = known_with(config.assets)
-    return [venue.with_assets(assets) for venue in registry]
+    """The same venues, each as it was at its profile, with its quirks, listing every market that may be asked for."""
+    assets, months, switches = known_with(config.assets), dict(config.profile), dict(config.quirks)
+    return [
+        venue.with_profile(profile_at(venue, months.get(venue.id) or months.get("")))
+        .with_quirks(dict(switches.get(venue.id, ())))
+        .with_assets(assets)
+        for venue in registry
+    ]
+
+
+def profile_at(venue: VenueProtocol, month: str | None) -> str:
+    """The venue's profile as of a month, the newest without one: what it was last said to be, or first."""
+    names = list(venue.profiles)
+    return ([names[0], *(name for name in names if name <= month)] if month else names)[-1]
 
 
 def read_file(path: Path, shown: str | None = None) -> Layer:
@@ -526,6 +591,17 @@ def _check_tls(config: Config, places: Mapping[str, str]) -> None:
         raise ConfigError(f"{places['tls_key']}: a key takes its tls_cert")
     if config.tls_cert and not config.tls:
         raise ConfigError(f"{places['tls_cert']}: a certificate takes tls")
+
+
+def _check_ways(config: Config, registry: Sequence[VenueProtocol], places: Mapping[str, str]) -> None:
+    """Profiles and quirks are of venues there are, and quirks of those that have them."""
+    ids = [venue.id for venue in registry]
+    for place, rows in (("profile", config.profile), ("quirks", config.quirks)):
+        _check_names([venue for venue, _ in rows if venue], ids, places.get(place), "venue")
+    switches = dict(config.quirks)
+    for venue in registry:
+        wanted = [name for name, _ in switches.get(venue.id, ())]
+        _check_names(wanted, list(venue.quirks), f"{places.get('quirks')}: {venue.id}", "quirk")
 
 
 def _check_served(

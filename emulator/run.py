@@ -24,6 +24,7 @@ from venues.base import (
     Unsubscribe,
     VenueProtocol,
 )
+from venues.limits import Usage
 
 
 def exchanges(
@@ -42,7 +43,7 @@ def exchanges(
     for venue in chosen(config, every):
         instruments = [row.instrument for row in venue.listings]
         listed = {row.symbol: row.market for row in instruments if row.market in wanted}
-        views.append((venue, Exchange(world, listed, lateness=lateness)))
+        views.append((venue, Exchange(world, listed, Usage(config.limits), lateness)))
     return views
 
 
@@ -76,4 +77,5 @@ def channels(
                 topics.add(topic)
             case Unsubscribe(topic):
                 topics.discard(topic)
+    session.closed()
     return [venue.channel(topic, exchange) for topic in sorted(topics)]

@@ -1,8 +1,8 @@
 """The emulator inside a Python program: `with Emulator() as exchange:` runs it in a thread of its own.
 
 By default it is as a test wants it: every venue, on free ports, the clock standing at 2026-01-01 00:00 UTC, a
-fixed seed, nothing made ahead. Settings are named and judged as in a file. Nothing here may be called from the
-emulator's own thread.
+fixed seed, nothing made ahead, clients without limits. Settings are named and judged as in a file. Nothing here may
+be called from the emulator's own thread.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ DEFAULTS: Mapping[str, object] = {
     "start": "2026-01-01T00:00:00Z",
     "paused": True,
     "lazy_history": True,  # a test is over before it is made
+    "limits": "off",
 }
 
 T = TypeVar("T")

@@ -325,7 +325,10 @@ def watch(request: pytest.FixtureRequest) -> Watch:
     watch = Watch(request.param, {(id_, name): m for id_, row in markets.items() for name, m in row.items()})
     end_tick, random = watch.minutes * 60 * TICKS_A_SECOND, Random(3)
     instants = sorted(random.sample(range(1, end_tick), INSTANTS))
-    with serving("--seed", "13", "--start", START, "--paused") as served, ExitStack() as sockets:
+    with (
+        serving("--seed", "13", "--start", START, "--paused", "--limits", "off") as served,
+        ExitStack() as sockets,
+    ):
         assert list(served.venues) == list(dialects), "a venue nobody watches"
         https = {id_: urls["http"] for id_, urls in served.venues.items()}
         listeners = {id_: sockets.enter_context(listening(served, id_)) for id_ in dialects}

@@ -84,7 +84,7 @@ class Circumstance:
 
 def run(circumstance: Circumstance) -> Told:
     """Every message of every channel, and the answers of REST at the end."""
-    options = ("--seed", "11", "--start", START, "--paused", *circumstance.options)
+    options = ("--seed", "11", "--start", START, "--paused", "--limits", "off", *circumstance.options)
     told: dict[str, Sequence[bytes]] = {}
     with serving(*options, environment=circumstance.environment) as served, ExitStack() as sockets:
         venues = sorted(served.venues, reverse=circumstance.backwards)
@@ -185,7 +185,7 @@ Side: TypeAlias = dict[str, str]
 def half_an_hour() -> Iterator[tuple[Served, Any, Listener]]:
     """An emulator half a virtual hour after its start, the REST book of the start, and who listened since."""
     with (
-        serving("--seed", "11", "--start", START, "--paused") as served,
+        serving("--seed", "11", "--start", START, "--paused", "--limits", "off") as served,
         listening(served, "binance") as listener,
     ):
         listener.subscribe(("btcusdt@depth@100ms", "btcusdt@trade"))

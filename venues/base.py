@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Protocol, Self, TypeAlias
 
@@ -23,7 +23,7 @@ from reactor.profiles import Assets
 from reactor.single_asset import HyperSynthReactor
 from reactor.types import Column, Columns, Instrument
 from reactor.unified_market import MarketOrchestrationCore
-from venues.limits import Usage
+from venues.limits import Charge, Limit, Usage
 
 PAGE_NS = 10_000_000_000  # long enough to amortise, short enough to make ahead, and a divisor of the minute
 
@@ -161,7 +161,7 @@ class Session(Protocol):
         """One inbound message: str for a text frame, bytes for a binary one."""
         ...
 
-    def pong(self, payload: bytes, now_ns: int, wall_ns: int) -> None:
+    def pong(self, payload: bytes, now_ns: int, wall_ns: int) -> Sequence[Action]:
         """The client answered a ping (or sent a pong unasked)."""
         ...
 
@@ -181,24 +181,48 @@ class Session(Protocol):
         """
         ...
 
+    def closed(self) -> None:
+        """The socket is gone, and with it what it held of its client's limits. Called once, at the very end."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class SocketRules:
-    """Bounds of a venue's sockets and what happens at them. Where there is a `lifetime_ns`, it is of virtual time."""
+    """Bounds of a venue's sockets and what happens at them. Where there is a `lifetime_ns`, it is of virtual time.
+
+    `opening` limits how often a client may open one, `open` how many it may have at once; a handshake beyond is
+    answered by `refuse`. What is said on a socket is its session's to limit.
+    """
 
     max_message_bytes: int
     outbox_bytes: int
     slow_consumer: Close
     lifetime_ns: int | None = None
     expired: Close = Close(1001)
+    opening: Limit | None = None
+    open: Limit | None = None
+    refuse: Callable[[Charge], HttpResponse] = lambda _: HttpResponse(429, b"")
 
 
 # ---------------------------------------------------------------- HTTP
+CLIENT_HEADER = "x-emulator-client"
+CLIENT_NAME_CHARS = 256  # what is longer is cut
+
+
+def client_of(address: str, headers: Mapping[str, str], key_header: str) -> str:
+    """Whose limits a request counts against: those of its address, and there of its API key (in a venue's header, ""
+    if it knows none), or of the name it gives itself in CLIENT_HEADER.
+    """
+    name = headers.get(CLIENT_HEADER) or headers.get(key_header, "")
+    return f"{address} {name[:CLIENT_NAME_CHARS]}" if name else address
+
+
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
     """One HTTP request as received: `path` percent-decoded, `query` raw, header names lower-case.
 
-    `wall_ns` is when it came by the wall clock, of no particular epoch.
+    `client` is whose limits it counts against (`client_of`), `wall_ns` when it came by the wall clock, of no particular
+    epoch.
     """
 
     method: str
@@ -304,6 +328,21 @@ class Exchange:
         return self.lateness(market).of(self.world.seed, market.instrument.market, *channel)
 
 
+@dataclass(frozen=True, slots=True)
+class Quirk:
+    """A way of a venue's that clients know it by and that can be switched: what is so while it is `on`, which it is
+    unless a run says otherwise.
+    """
+
+    about: str
+    on: bool = False
+
+
+def switched(quirks: Mapping[str, Quirk], changes: Mapping[str, bool]) -> dict[str, Quirk]:
+    """The quirks with some of them on or off."""
+    return {name: replace(quirk, on=changes.get(name, quirk.on)) for name, quirk in quirks.items()}
+
+
 class Occasion(StrEnum):
     """What happens to a market on a schedule of its venue's."""
 
@@ -348,10 +387,37 @@ class VenueProtocol(Protocol):
         ...
 
     @property
+    def profiles(self) -> Mapping[str, str]:
+        """The venue through time: a month ("2026-11") it was so in, and what set it apart. Ascending; the card is of
+        the last one unless `with_profile` made it.
+        """
+        ...
+
+    def with_profile(self, name: str) -> Self:
+        """The card as the venue was at one of its profiles."""
+        ...
+
+    @property
+    def quirks(self) -> Mapping[str, Quirk]:
+        """What can be switched, by name, and how it is in this card."""
+        ...
+
+    def with_quirks(self, changes: Mapping[str, bool]) -> Self:
+        """The card with some of its quirks switched on or off."""
+        ...
+
+    @property
+    def key_header(self) -> str:
+        """The header that carries a client's API key, lower-case; "" where there is none."""
+        ...
+
+    @property
     def socket_rules(self) -> SocketRules: ...
 
     def session(self, request: HttpRequest, exchange: Exchange) -> Session | HttpResponse:
-        """The dialogue for a WebSocket handshake on this path, or the HTTP answer that refuses it."""
+        """The dialogue for a WebSocket handshake on this path, or the HTTP answer that refuses it. The socket rules'
+        limits have been kept.
+        """
         ...
 
     def channel(self, topic: Topic, exchange: Exchange) -> Channel:

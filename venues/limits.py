@@ -1,14 +1,25 @@
-"""Windows and deadlines, pure: how much a client has used, and whether its time has run out.
+"""Limits, pure: what a client may do, how much of it it has used, and what becomes of one that goes on regardless.
 
-Two clocks matter to a live client: virtual time, which may be warped or stand still, and wall time. A limit must not
-cut a client that behaves, so a deadline counts only when it has run out on both, and a window rolls on whichever moved
-further. Nothing in here reads a clock.
+A venue's card states its limits as a table of `Limit`; a run has one `Usage` per venue, which counts by client. Two
+clocks matter to a live client: virtual time, which may be warped or stand still, and wall time. A limit must not cut a
+client that behaves, so a deadline counts only when it has run out on both, and a window rolls, and a ban ends, on
+whichever moved further. Nothing in here reads a clock.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from dataclasses import dataclass, field
+import math
+import sys
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import repeat
+from typing import Generic, Protocol, TypeVar
+
+OFF = math.inf  # the scale of a run without limits
+ENDLESS = sys.maxsize  # how much is allowed then
+ROOMY = 100  # how many times as much is then allowed of what takes memory
+CLIENTS = 1_024  # remembered at most of each limit; the one unheard of for longest is forgotten first
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,37 +38,211 @@ class Moment:
         return max(self.now_ns - earlier.now_ns, self.wall_ns - earlier.wall_ns)
 
 
-class RollingRate:
-    """At most `count` hits in any `window_ns`; remembers no more than that many."""
+# ---------------------------------------------------------------- what a card states
+@dataclass(frozen=True, slots=True)
+class Ban:
+    """A client that has been refused `after` times within `within_ns` is shut out with the next refusal: for the first
+    of `lasts_ns`, the next time for the second, at last always for the last.
+    """
 
-    def __init__(self, count: int, window_ns: int) -> None:
-        self._window_ns = window_ns
-        self._hits: deque[Moment] = deque(maxlen=count)
+    after: int
+    within_ns: int
+    lasts_ns: tuple[int, ...]
 
-    def exceeded_by(self, hit: Moment) -> bool:
-        """Count a hit; True when it is one too many."""
-        full = len(self._hits) == self._hits.maxlen
-        over = full and hit.possibly_since(self._hits[0]) < self._window_ns
-        self._hits.append(hit)
-        return over
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """At most `count` within `window_ns`: any such window, or, if `aligned`, those that start at multiples of it in
+    virtual time, as minutes do at :00. Without a window, at most `count` at once.
+
+    `name` tells the limits of a card apart. What `takes_memory` stays bounded in a run without limits, though widely.
+    """
+
+    name: str
+    count: int
+    window_ns: int = 0
+    aligned: bool = False
+    ban: Ban | None = None
+    takes_memory: bool = False
+
+
+# ---------------------------------------------------------------- what becomes of a charge
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """What a client has `used` of the `allowed`, this charge included; `retry_ns` is until the next would be granted.
+
+    `banned_until_ns` is virtual time: the end of the client's ban, None without one.
+    """
+
+    used: int
+    allowed: int
+    retry_ns: int = 0
+    banned_until_ns: int | None = None
+
+    @property
+    def refused(self) -> bool:
+        """Whether it was too much, or comes from a client that is shut out."""
+        return self.banned_until_ns is not None or self.used > self.allowed
+
+
+class Usage:
+    """What each client has used of a venue's limits, whose counts are multiplied by `scale`; OFF is no limits."""
+
+    def __init__(self, scale: float = 1.0) -> None:
+        self._scale = scale
+        self._windows: dict[Limit, _Windows] = {}
+        self._held: dict[tuple[Limit, str], int] = {}
+        self._standings: _Recent[_Standing] = _Recent(_Standing)
+
+    def allowed(self, limit: Limit) -> int:
+        """The limit's count in this run, at least 1."""
+        if self._scale == OFF:
+            return limit.count * ROOMY if limit.takes_memory else ENDLESS
+        return max(1, round(limit.count * self._scale))
+
+    # ------------------------------------------------------------ so much in a window
+    def charge(self, limit: Limit, client: str, cost: int, at: Moment) -> Charge:
+        """Count a client's cost towards a limit, granted or refused; while it is shut out, nothing is counted."""
+        if limit not in self._windows:
+            self._windows[limit] = _windows(limit, self.allowed(limit))
+        return self._charge(self._windows[limit], limit, client, cost, at)
+
+    def meter(self, limit: Limit, client: str) -> Callable[[Moment], Charge]:
+        """What counts towards a limit that each of a client's connections has to itself, one at a time."""
+        windows = _windows(limit, self.allowed(limit))
+        return lambda at: self._charge(windows, limit, client, 1, at)
+
+    def _charge(self, windows: _Windows, limit: Limit, client: str, cost: int, at: Moment) -> Charge:
+        allowed = self.allowed(limit)
+        shut_out = self.banned(client, at)
+        if shut_out is not None:
+            return shut_out
+        used, retry_ns = windows.add(client, cost, at)
+        if used > allowed and limit.ban:
+            self._standings[client].refuse(limit.ban, at)
+            shut_out = self.banned(client, at)
+        return shut_out or Charge(used, allowed, retry_ns)
+
+    def banned(self, client: str, at: Moment) -> Charge | None:
+        """The refusal of a client that is shut out, None for any other."""
+        if client not in self._standings:
+            return None
+        standing = self._standings[client]
+        left_ns = standing.lasts_ns - at.possibly_since(standing.banned)
+        return Charge(0, 0, left_ns, standing.banned.now_ns + standing.lasts_ns) if left_ns > 0 else None
+
+    # ------------------------------------------------------------ so much at once
+    def hold(self, limit: Limit, client: str) -> bool:
+        """Count one more that the client holds; False, and nothing is counted, when it holds all it may."""
+        held = self.held(limit, client)
+        if held >= self.allowed(limit):
+            return False
+        self._held[limit, client] = held + 1
+        return True
+
+    def release(self, limit: Limit, client: str, count: int = 1) -> None:
+        """Count so many less."""
+        left = self.held(limit, client) - count
+        assert left >= 0, (limit, client)
+        if left:
+            self._held[limit, client] = left
+        else:
+            self._held.pop((limit, client), None)
+
+    def held(self, limit: Limit, client: str) -> int:
+        """How many the client holds."""
+        return self._held.get((limit, client), 0)
+
+
+# ---------------------------------------------------------------- how it is counted
+T = TypeVar("T")
+
+
+class _Recent(Generic[T]):
+    """Values by client, made when first asked for; of the CLIENTS asked for last."""
+
+    def __init__(self, make: Callable[[], T]) -> None:
+        self._make = make
+        self._values: OrderedDict[str, T] = OrderedDict()
+
+    def __contains__(self, client: str) -> bool:
+        return client in self._values
+
+    def __getitem__(self, client: str) -> T:
+        if client not in self._values:
+            self._values[client] = self._make()
+            if len(self._values) > CLIENTS:
+                self._values.popitem(last=False)
+        self._values.move_to_end(client)
+        return self._values[client]
+
+    def __setitem__(self, client: str, value: T) -> None:
+        self[client]
+        self._values[client] = value
 
 
 @dataclass(slots=True)
-class Usage:
-    """What each client has used of windows aligned to virtual time (a minute starts at :00), by pool.
-
-    A window is over, too, when its length has passed on the wall clock, for virtual time may stand. Clients of a
-    finished window are forgotten with it, so it holds one window's clients per pool.
+class _Standing:
+    """How often a client was refused since a moment, how often it was shut out, and the last time from when and for
+    how long.
     """
 
-    _pools: dict[str, tuple[Moment, dict[str, int]]] = field(default_factory=dict)
+    refusals: int = 0
+    since: Moment = Moment(0, 0)
+    bans: int = 0
+    banned: Moment = Moment(0, 0)
+    lasts_ns: int = 0
 
-    def charge(self, pool: str, window_ns: int, client: str, cost: int, at: Moment) -> int:
-        """Add a cost and return what the client has used of the pool in the window of this moment."""
-        start = Moment(at.now_ns - at.now_ns % window_ns, at.wall_ns)
-        opened, used = self._pools.get(pool, (start, {}))
-        if start.possibly_since(opened) >= window_ns:
-            opened, used = start, {}
-        used[client] = used.get(client, 0) + cost
-        self._pools[pool] = opened, used
-        return used[client]
+    def refuse(self, ban: Ban, at: Moment) -> None:
+        """Count a refusal; with one too many, a ban begins."""
+        if not self.refusals or at.possibly_since(self.since) >= ban.within_ns:
+            self.refusals, self.since = 0, at
+        self.refusals += 1
+        if self.refusals > ban.after:
+            self.refusals, self.banned = 0, at
+            self.lasts_ns = ban.lasts_ns[min(self.bans, len(ban.lasts_ns) - 1)]
+            self.bans += 1
+
+
+class _Windows(Protocol):
+    def add(self, client: str, cost: int, at: Moment) -> tuple[int, int]:
+        """Count a cost; what the client has used of the window at that moment, and how long until some is free."""
+        ...
+
+
+def _windows(limit: Limit, allowed: int) -> _Windows:
+    return _Aligned(limit.window_ns) if limit.aligned else _Rolling(limit.window_ns, allowed)
+
+
+class _Aligned:
+    """A window is over, too, when its length has passed on the wall clock, for virtual time may stand."""
+
+    def __init__(self, window_ns: int) -> None:
+        self._window_ns = window_ns
+        self._opened: Moment | None = None
+        self._used = _Recent(int)
+
+    def add(self, client: str, cost: int, at: Moment) -> tuple[int, int]:
+        start = Moment(at.now_ns - at.now_ns % self._window_ns, at.wall_ns)
+        if self._opened is None or start.possibly_since(self._opened) >= self._window_ns:
+            self._opened, self._used = start, _Recent(int)
+        self._used[client] += cost
+        return self._used[client], self._window_ns - at.possibly_since(self._opened)
+
+
+class _Rolling:
+    """Remembers one charge more than is allowed, of which it is exceeded; none where all is allowed."""
+
+    def __init__(self, window_ns: int, allowed: int) -> None:
+        self._window_ns = window_ns
+        self._endless = allowed == ENDLESS
+        self._charges: _Recent[deque[Moment]] = _Recent(lambda: deque(maxlen=allowed + 1))
+
+    def add(self, client: str, cost: int, at: Moment) -> tuple[int, int]:
+        if self._endless:
+            return 0, 0
+        charges = self._charges[client]
+        while charges and at.possibly_since(charges[0]) >= self._window_ns:
+            charges.popleft()
+        charges.extend(repeat(at, cost))
+        return len(charges), self._window_ns - at.possibly_since(charges[0]) if charges else 0

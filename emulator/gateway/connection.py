@@ -43,7 +43,9 @@ from venues.base import (
     Unlisten,
     Unsubscribe,
     VenueProtocol,
+    client_of,
 )
+from venues.limits import Charge, Moment
 from venues.wire import frame
 
 PATIENCE = 10  # ticks of a second for which a closing handshake may last
@@ -85,7 +87,8 @@ class Connection(asyncio.Protocol):
         self._rules = port.venue.socket_rules
         self._wire = ServerProtocol(max_size=self._rules.max_message_bytes, logger=library_log)
         self._session: Session | None = None
-        self._parts: list[bytes] = []  # of the message being received
+        self._holder: str | None = None  # the client whose socket it is counted as
+        self._message = bytearray()  # as far as it was received
         self._binary = False
         self._events: deque[Event] = deque()  # parsed, to be handled
         self._out: list[bytes] = []  # frames that answer the event being handled
@@ -109,7 +112,7 @@ class Connection(asyncio.Protocol):
         self._transport.set_protocol(self)  # now, for pause_writing may come with the first byte
         bound = self._rules.outbox_bytes
         self._transport.set_write_buffer_limits(high=bound, low=bound)
-        self._client = transport.get_extra_info("peername") or ("", 0)
+        self._peer = transport.get_extra_info("peername") or ("", 0)
         self._port.connections.add(self)
 
     def data_received(self, data: bytes) -> None:
@@ -124,6 +127,7 @@ class Connection(asyncio.Protocol):
         log.debug("closed", connection=self._name, error=exc)
         self._closing = True
         self._port.connections.discard(self)
+        self._give_back()
         self._port.driver.cancel_alarm(self._expire)
         self._forget()
 
@@ -158,10 +162,10 @@ class Connection(asyncio.Protocol):
 
     def _handshake(self, request: Request, now_ns: int, wall_ns: int) -> None:
         path, _, query = request.path.partition("?")
-        self._name = f"{self._port.venue.id} {self._client[0]}:{self._client[1]} {path}"
+        self._name = f"{self._port.venue.id} {self._peer[0]}:{self._peer[1]} {path}"
         response = self._wire.accept(request)
         if response.status_code == 101:
-            answer = self._session_for(path, query, request.headers)
+            answer = self._answer(path, query, request.headers, Moment(now_ns, wall_ns))
             if isinstance(answer, HttpResponse):
                 response = _refusal(answer)
             else:
@@ -174,15 +178,43 @@ class Connection(asyncio.Protocol):
                 self._port.driver.set_alarm(self._expire, now_ns + self._port.lifetime_ns)
             self._act(now_ns, self._session.open, now_ns, wall_ns)
 
-    def _session_for(self, path: str, query: str, headers: Headers) -> Session | HttpResponse:
+    def _answer(self, path: str, query: str, headers: Headers, at: Moment) -> Session | HttpResponse:
+        """What a handshake leads to: a session, or the refusal of the venue's limits or of the venue itself."""
         names = {name.lower() for name in headers}
         values = {name: ", ".join(headers.get_all(name)) for name in names}
-        asked = HttpRequest("GET", unquote(path), query, values, client=self._client[0])
+        whose = client_of(self._peer[0], values, self._port.venue.key_header)
+        asked = HttpRequest("GET", unquote(path), query, values, client=whose, wall_ns=at.wall_ns)
         try:
+            excess = self._excess(whose, at)
+            if excess is not None:
+                return self._rules.refuse(excess)
             return self._port.venue.session(asked, self._port.exchange)
         except Exception:
             log.exception("venue failed", connection=self._name)
             return FAILED
+
+    def _excess(self, whose: str, at: Moment) -> Charge | None:
+        """Count a handshake; what it is too much of, or None."""
+        rules, usage = self._rules, self._port.exchange.usage
+        shut_out = usage.banned(whose, at)
+        if shut_out is not None:
+            return shut_out
+        if rules.opening is not None:
+            charge = usage.charge(rules.opening, whose, 1, at)
+            if charge.refused:
+                return charge
+        if rules.open is not None:
+            if not usage.hold(rules.open, whose):
+                return Charge(usage.held(rules.open, whose) + 1, usage.allowed(rules.open))
+            self._holder = whose
+        return None
+
+    def _give_back(self) -> None:
+        """Count the socket no more."""
+        if self._session is not None:
+            self._session.closed()
+        if self._rules.open is not None and self._holder is not None:
+            self._port.exchange.usage.release(self._rules.open, self._holder)
 
     def _frame(self, event: Frame, now_ns: int, wall_ns: int) -> None:
         session, opcode = self._session, event.opcode
@@ -193,10 +225,11 @@ class Connection(asyncio.Protocol):
             self._act(now_ns, session.pong, bytes(event.data), now_ns, wall_ns)
         elif opcode is not Opcode.CLOSE:
             if opcode is not Opcode.CONT:
-                self._parts, self._binary = [], opcode is Opcode.BINARY
-            self._parts.append(bytes(event.data))
+                self._binary = opcode is Opcode.BINARY
+            self._message += event.data
             if event.fin:
-                message = b"".join(self._parts)
+                message = bytes(self._message)
+                self._message.clear()
                 try:
                     data = message if self._binary else message.decode()
                 except UnicodeDecodeError:
@@ -206,14 +239,14 @@ class Connection(asyncio.Protocol):
 
     # ------------------------------------------------------------ what the session wants
     def _act(
-        self, now_ns: int, ask: Callable[P, Sequence[Action] | None], *args: P.args, **kwargs: P.kwargs
+        self, now_ns: int, ask: Callable[P, Sequence[Action]], *args: P.args, **kwargs: P.kwargs
     ) -> None:
         """Do what the session wants, then tell it what that made happen; here its exceptions end."""
         if self._closing:
             return
         self._acting = True
         try:
-            for action in ask(*args, **kwargs) or ():
+            for action in ask(*args, **kwargs):
                 self._perform(action, now_ns)
             while self._told and self._session is not None:
                 told, self._told = self._told, []

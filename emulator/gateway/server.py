@@ -36,7 +36,7 @@ from emulator.log import get_logger
 from emulator.run import exchanges
 from reactor.clock import Chronometer
 from reactor.types import DAY_NS, SECOND_NS
-from venues.base import Close, HttpRequest, HttpResponse, Occasion, VenueProtocol
+from venues.base import Close, HttpRequest, HttpResponse, Occasion, VenueProtocol, client_of
 
 BODY_BYTES_MAX = 1 << 20
 TOO_LARGE = HttpResponse(413, b"Content Too Large", "text/plain")
@@ -93,7 +93,8 @@ def _answer(port: Port, scope: HTTPScope, body: bytes) -> HttpResponse:
     method, path, query = scope["method"], scope["path"], scope["query_string"].decode("latin-1")
     client = scope["client"] or ("", 0)
     now_ns, wall_ns = port.driver.stamp()
-    request = HttpRequest(method, path, query, headers, body, client[0], wall_ns)
+    whose = client_of(client[0], headers, port.venue.key_header)
+    request = HttpRequest(method, path, query, headers, body, whose, wall_ns)
     try:
         return port.venue.handle(request, port.exchange, now_ns)
     except Exception:

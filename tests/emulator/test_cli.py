@@ -17,6 +17,7 @@ from websockets.sync.client import connect
 
 import emulator.cli
 from emulator.config import SETTINGS
+from venues.registry import VENUES
 
 
 def command(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int | str | None:
@@ -25,6 +26,21 @@ def command(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int | str | Non
     with pytest.raises(SystemExit) as ended:
         emulator.cli.main()
     return ended.value.code
+
+
+def test_profiles_lists_what_venues_can_be(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A line for each profile and each quirk of each venue, and what it is."""
+    monkeypatch.setenv("COLUMNS", "400")
+    assert command(monkeypatch, "profiles") == 0
+    rows = [re.split(r"\s*│\s*", line)[1:-1] for line in capsys.readouterr().out.splitlines()]
+    for venue in VENUES:
+        told = {row[1]: row[2:] for row in rows if row and row[0] == venue.id}
+        assert list(told) == [*venue.profiles, *venue.quirks]
+        assert [name for name, row in told.items() if row[0] == "default"] == [list(venue.profiles)[-1]]
+        assert all(told[name][1] == about for name, about in venue.profiles.items())
+        assert all(told[name] == ["off", quirk.about] for name, quirk in venue.quirks.items() if not quirk.on)
 
 
 @pytest.mark.parametrize(

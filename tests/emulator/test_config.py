@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,9 +17,10 @@ from emulator.config import (
     read_file,
     read_preset,
     resolve,
+    stocked,
 )
 from reactor.types import MS_NS, SECOND_NS
-from tests.emulator.toy import START_NS, toys
+from tests.emulator.toy import START_NS, ToyVenue, toys
 from venues.registry import VENUES
 
 REGISTRY = toys()
@@ -47,6 +49,12 @@ def test_later_layers_win() -> None:
         ("speed", "10000", 10_000, 10_000.0),
         ("base_port", "0", 0, 0),
         ("log_level", "DEBUG", "debug", "debug"),
+        ("limits", "venue", 1, 1.0),
+        ("limits", "0.1", 0.1, 0.1),
+        ("limits", "off", False, math.inf),  # YAML reads a bare off as false
+        ("profile", "2026-11", "2026-11", (("", "2026-11"),)),
+        ("profile", "{toy: 2026-03}", {"toy": "2026-03"}, (("toy", "2026-03"),)),
+        ("quirks", "{toy: {rude: on}}", {"toy": {"rude": True}}, (("toy", (("rude", True),)),)),
         ("venues", "toy, other", ["toy", "other"], ("toy", "other")),
         ("start", "now", "now", None),
         ("start", "2026-01-01T01:00:00+01:00", "2026-01-01", START_NS),
@@ -75,6 +83,17 @@ def test_text_and_yaml_mean_the_same(name: str, text: str, value: object, parsed
         ("start: tomorrow", "start: 'tomorrow' is not allowed; allowed: now or an ISO 8601 time"),
         ("start: 1999-12-31", "is not allowed; allowed: now or an ISO 8601 time"),
         ("start: '0001-01-01T00:00:00+14:00'", "is not allowed; allowed: now or an ISO 8601 time"),
+        ("limits: 0", "limits: 0 is not allowed; allowed: a number above 0, at most 10000, or venue, off"),
+        ("limits: true", "limits: True is not allowed; allowed: a number above 0"),
+        ("profile: 2026-13", "profile: '2026-13' is not allowed; allowed: a month, as in 2026-11"),
+        ("profile: {toi: 2026-11}", "profile: unknown venue 'toi'; did you mean toy?"),
+        ("quirks: {toi: {rude: true}}", "quirks: unknown venue 'toi'; did you mean toy?"),
+        ("quirks: {toy: {rood: true}}", "quirks: toy: unknown quirk 'rood'; did you mean rude?"),
+        (
+            "quirks: {toy: {rude: 7}}",
+            "allowed: true or false by quirk and venue, as in {venue: {quirk: true}}",
+        ),
+        ("quirks: [rude]", "allowed: true or false by quirk and venue"),
         ("venues: [toi]", "venues: unknown venue 'toi'; did you mean toy?"),
         ("venues: [toy, toy]", "venues: ['toy', 'toy'] is not allowed; allowed: a list of different names"),
         ("venues: {toy: 1}", "venues: {'toy': 1} is not allowed; allowed: a list of different names"),
@@ -213,3 +232,23 @@ def test_loopback(host: str, alone: bool) -> None:
     """What only this machine can reach; a name might lead anywhere."""
     assert is_loopback(host) is alone
     assert given(control_host=host, api_key="k").control_host == host
+
+
+@pytest.mark.parametrize(
+    ("month", "profile"),
+    [("2025-01", "2026-03"), ("2026-03", "2026-03"), ("2026-10", "2026-03"), ("2027-01", "2026-11")],
+)
+def test_a_month_is_of_the_profile_that_was_so_then(month: str, profile: str) -> None:
+    """The newest one not after it; before all, the first."""
+    for written in (month, {"toy": month}):
+        toy, other = stocked(given(profile=written), REGISTRY)
+        assert isinstance(toy, ToyVenue)
+        assert isinstance(other, ToyVenue)
+        assert toy.profile == profile
+        assert other.profile == (profile if written == month else "2026-11")
+
+
+def test_quirks_are_switched_by_venue() -> None:
+    """What is not named stays as it is."""
+    toy, other = stocked(given(quirks={"toy": {"rude": True}}), REGISTRY)
+    assert (toy.quirks["rude"].on, other.quirks["rude"].on) == (True, False)

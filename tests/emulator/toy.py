@@ -7,7 +7,7 @@ A socket understands "sub NAME MS [SIZE]", "snap NAME MS" (with a snapshot), "un
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from reactor.exchange.orders import Told
@@ -29,12 +29,14 @@ from venues.base import (
     Occasion,
     Page,
     Ping,
+    Quirk,
     Reply,
     Session,
     SocketRules,
     Subscribe,
     Topic,
     Unsubscribe,
+    switched,
 )
 from venues.limits import Moment
 from venues.wire import pack
@@ -110,8 +112,9 @@ class Dialogue:
                 raise RuntimeError("a session that fails")
         return [Reply(b"what? " + data[:20].encode())]
 
-    def pong(self, payload: bytes, now_ns: int, wall_ns: int) -> None:
+    def pong(self, payload: bytes, now_ns: int, wall_ns: int) -> Sequence[Action]:
         self.heard.append("pong:" + payload.decode().replace(" ", "_"))
+        return []
 
     def ping(self, now_ns: int, wall_ns: int) -> Sequence[Action]:
         self.heard.append("ping")
@@ -125,6 +128,9 @@ class Dialogue:
         if self.path == "/strict" and Moment(now_ns, wall_ns).surely_since(self.last) > SECOND_NS // 2:
             return [Close(4_009, "idle")]
         return [Reply(b"tock")] if self.path == "/ticking" else []
+
+    def closed(self) -> None:
+        """Nothing is held."""
 
 
 def _topic(words: Sequence[str]) -> Topic:
@@ -151,6 +157,18 @@ class ToyVenue:
     listings: Sequence[Listing] = (Listing(COIN, SimulationManifest()),)
     socket_rules: SocketRules = RULES
     messages: list[str | bytes] = field(default_factory=list)
+    profiles: Mapping[str, str] = field(
+        default_factory=lambda: {"2026-03": "it was loud", "2026-11": "it is not"}
+    )
+    quirks: Mapping[str, Quirk] = field(default_factory=lambda: {"rude": Quirk("it answers rudely")})
+    key_header: str = "x-toy-key"
+    profile: str = "2026-11"
+
+    def with_profile(self, name: str) -> ToyVenue:
+        return replace(self, profile=name)
+
+    def with_quirks(self, changes: Mapping[str, bool]) -> ToyVenue:
+        return replace(self, quirks=switched(self.quirks, changes))
 
     def with_assets(self, assets: Assets) -> ToyVenue:
         return self

@@ -96,8 +96,9 @@ QUIET = market(
 )
 
 
-def connect(of: HandmadeMarket = QUIET, venue: Hyperliquid = HYPERLIQUID) -> HyperliquidSession:
-    session = venue.session(HttpRequest("GET", "/ws"), exchange(of))
+def connect(of: HandmadeMarket | Exchange = QUIET, venue: Hyperliquid = HYPERLIQUID) -> HyperliquidSession:
+    on = of if isinstance(of, Exchange) else exchange(of)
+    session = venue.session(HttpRequest("GET", "/ws"), on)
     assert isinstance(session, HyperliquidSession)
     assert session.open(T0, T0) == ()
     return session

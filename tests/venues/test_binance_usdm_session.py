@@ -17,7 +17,7 @@ from venues.binance.session import BinanceSession
 
 TRADE, MARK = Topic("trade", "BTCUSDT"), Topic("markPrice", "BTCUSDT", ("1s",))
 COMBINED_TRADE = replace(TRADE, dress=("combined",))
-STRICT = replace(BINANCE_USDM, strict_routing=True)
+STRICT = BINANCE_USDM.with_quirks({"strict_routing": True})
 KEY = "pqia91ma19a5s61cv6a81va65sdf19v8a65a1a5s61cv6a81va65sdf19v8a65a1"  # as documented, 64 characters
 SUBSCRIBE_BOTH = '{"method":"SUBSCRIBE","params":["btcusdt@trade","btcusdt@markPrice@1s"],"id":1}'
 
@@ -175,4 +175,4 @@ def test_the_card_keeps_the_contract() -> None:
     assert (venue.id, venue.port_offset) == ("binance-usdm", 2)
     assert [listing.instrument.symbol for listing in venue.listings] == ["BTCUSDT", "ETHUSDT", "SOLUSDT"]
     assert INSTRUMENT.market == "binance-usdm:BTCUSDT"
-    assert BINANCE_USDM.strict_routing is False
+    assert not BINANCE_USDM.quirks["strict_routing"].on

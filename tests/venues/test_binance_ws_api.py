@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any, cast
 from urllib.parse import urlencode
 
@@ -17,6 +18,7 @@ from tests.venues.test_binance_session import JSON, ticking
 from venues.base import Close, Exchange, HttpRequest, HttpResponse, Ping, Reply
 from venues.binance import BINANCE, BINANCE_USDM, Binance
 from venues.binance.ws_api import SPOT_METHODS, USDM_METHODS, ApiSession
+from venues.limits import Usage
 
 NOW_NS = T0 + SECOND_NS
 TAPE: dict[str, Any] = {
@@ -32,7 +34,11 @@ PERPETUAL = exchange(usdm.market(**TAPE))
 
 
 def connect(venue: Binance = BINANCE, on: Exchange = SPOT, query: str = "", client: str = "a") -> ApiSession:
-    on.usage._pools.clear()
+    return connect_to(replace(on, usage=Usage()), venue, query, client)
+
+
+def connect_to(on: Exchange, venue: Binance = BINANCE, query: str = "", client: str = "a") -> ApiSession:
+    """The same, where something of the limits may have been used."""
     session = venue.session(HttpRequest("GET", venue.socket_api.path, query, client=client), on)
     assert isinstance(session, ApiSession), session
     assert session.open(NOW_NS, NOW_NS) == ()
@@ -111,8 +117,9 @@ def test_limits_are_told_of_unless_a_client_will_not_have_it(
 
 def test_weight_is_one_account_with_rest() -> None:
     """Of an address, over all its connections and requests."""
-    session = connect()
-    BINANCE.handle(HttpRequest("GET", "/api/v3/exchangeInfo", client="a"), SPOT, NOW_NS)
+    on = replace(SPOT, usage=Usage())
+    session = connect_to(on)
+    BINANCE.handle(HttpRequest("GET", "/api/v3/exchangeInfo", client="a"), on, NOW_NS)
     assert json.loads(say(session, '{"id":1,"method":"ping"}'))["rateLimits"][0]["count"] == 23
 
 
@@ -187,8 +194,8 @@ def test_a_method_answers_what_its_endpoint_answers(
     query = {k: v if isinstance(v, str) else json.dumps(v, separators=(",", ":")) for k, v in params.items()}
     session = connect(venue, on)
     told = say(session, {"id": 1, "method": method, "params": params})
-    on.usage._pools.clear()
-    rest = venue.handle(HttpRequest("GET", path, urlencode(query), client="a"), on, NOW_NS)
+    unused = replace(on, usage=Usage())
+    rest = venue.handle(HttpRequest("GET", path, urlencode(query), client="a"), unused, NOW_NS)
     assert rest.status == 200
     assert told.startswith('{"id":1,"status":200,"result":' + rest.body.decode() + ',"rateLimits"')
     weight = int(dict(rest.headers)["x-mbx-used-weight"])

@@ -13,8 +13,20 @@ from hypothesis import strategies as st
 from reactor.types import SECOND_NS
 from tests.handmade import HandmadeMarket
 from tests.venues.perp import BUY, INSTRUMENT, QUIET, T0, connect, exchange, market
-from venues.base import CUT, Action, HttpRequest, HttpResponse, Reply, Subscribe, Topic, Unsubscribe
+from venues.base import (
+    CUT,
+    Action,
+    Exchange,
+    HttpRequest,
+    HttpResponse,
+    Reply,
+    Subscribe,
+    Topic,
+    Unsubscribe,
+)
 from venues.hyperliquid import HYPERLIQUID, PROFILES, Hyperliquid
+from venues.hyperliquid.rules import SUBSCRIPTIONS
+from venues.limits import Usage
 
 BOOK_TOPIC = Topic("l2Book", "BTC", ("null", "null", "false"))
 MINUTE_NS = 60 * SECOND_NS
@@ -23,7 +35,7 @@ MINUTE_NS = 60 * SECOND_NS
 class Client:
     """Says one thing a second; knows what else than a reply was done."""
 
-    def __init__(self, venue: Hyperliquid = HYPERLIQUID, of: HandmadeMarket = QUIET) -> None:
+    def __init__(self, venue: Hyperliquid = HYPERLIQUID, of: HandmadeMarket | Exchange = QUIET) -> None:
         self.session = connect(of, venue)
         self.now_ns = T0
         self.actions: list[Action] = []
@@ -295,20 +307,21 @@ def test_a_binary_frame_is_text() -> None:
 
 
 # ---------------------------------------------------------------- bounds
-def test_a_connection_has_so_many_subscriptions() -> None:
-    """At the bound another one is refused (nktkas/hyperliquid issue 78); leaving one makes room."""
-    client = Client(replace(HYPERLIQUID, card=replace(HYPERLIQUID.card, max_subscriptions=2)))
-    client.say(subscribe(type="bbo", coin="BTC"))
-    client.say(subscribe(type="trades", coin="BTC"))
-    assert client.error(subscribe(type="l2Book", coin="BTC")) == "Cannot subscribe to more than 2 channels."
-    client.say(unsubscribe(type="bbo", coin="BTC"))
-    client.say(subscribe(type="l2Book", coin="BTC"))
-    assert client.actions == [Subscribe(BOOK_TOPIC)]
+def test_a_client_has_so_many_subscriptions() -> None:
+    """At the bound another one is refused (nktkas/hyperliquid issue 78); a socket that ends makes room."""
+    of = replace(exchange(QUIET), usage=Usage(0.002))
+    one, two = Client(of=of), Client(of=of)
+    one.say(subscribe(type="bbo", coin="BTC"))
+    two.say(subscribe(type="trades", coin="BTC"))
+    assert two.error(subscribe(type="l2Book", coin="BTC")) == "Cannot subscribe to more than 2 channels."
+    one.session.closed()
+    two.say(subscribe(type="l2Book", coin="BTC"))
+    assert two.actions == [Subscribe(BOOK_TOPIC)]
 
 
-def test_the_card_bounds_a_connection_as_the_venue_does() -> None:
-    """1,000 subscriptions (gitbook, rate limits, 2026-11)."""
-    assert HYPERLIQUID.card.max_subscriptions == 1_000
+def test_there_are_a_thousand_of_them() -> None:
+    """Of a client, over all its sockets (gitbook, rate limits, 2026-11)."""
+    assert (SUBSCRIPTIONS.count, SUBSCRIPTIONS.window_ns) == (1_000, 0)
 
 
 @pytest.mark.parametrize("clocks", [(0, 1), (1, 0)], ids=["market paused", "market warped past"])

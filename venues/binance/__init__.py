@@ -23,10 +23,12 @@ from venues.base import (
     HttpResponse,
     Listing,
     Occasion,
+    Quirk,
     Session,
     SocketRules,
     Topic,
     VenueError,
+    switched,
 )
 from venues.binance.house import spot_house, usdm_house
 from venues.binance.mark import payments
@@ -55,13 +57,19 @@ Grammar: TypeAlias = Callable[[str, Mapping[str, Stream], Container[str], tuple[
 QUOTE = "USDT"
 LISTED = ("BTC", "ETH", "SOL")  # against it, when no markets are asked for
 
+STRICT_ROUTING = "strict_routing"
+USDM_QUIRKS = {
+    STRICT_ROUTING: Quirk(
+        "a socket tells the streams of its own category only, as on the main network; off, as on the test networks"
+    ),
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Binance:
     """One card of the family.
 
-    `categories` tells by channel which sockets a stream is told on; as on the venue's test networks, every
-    socket is told all of them, unless `strict_routing` is on.
+    `categories` tells by channel which sockets a stream is told on.
     """
 
     id: str
@@ -77,7 +85,18 @@ class Binance:
     socket_api: SocketApi
     grammar: Grammar = stream_topic
     categories: Mapping[str, str] = field(default_factory=dict)
-    strict_routing: bool = False
+    profiles: Mapping[str, str] = field(
+        default_factory=lambda: {"2026-11": "as documented and captured by then"}
+    )
+    quirks: Mapping[str, Quirk] = field(default_factory=dict)
+    key_header: str = "x-mbx-apikey"
+
+    def with_profile(self, name: str) -> Self:
+        assert name in self.profiles, name
+        return self
+
+    def with_quirks(self, changes: Mapping[str, bool]) -> Self:
+        return replace(self, quirks=switched(self.quirks, changes))
 
     def with_assets(self, assets: Assets) -> Self:
         own = [listing.instrument.base for listing in self.listings]
@@ -95,15 +114,18 @@ class Binance:
         if opened is None:
             return HttpResponse(404, b"", JSON)
         topic_of = partial(self._topic, opened.endpoint.category, exchange.markets)
-        return BinanceSession(opened, self.session_rules, topic_of)
+        return BinanceSession(opened, self.session_rules, topic_of, exchange.usage, request.client)
 
     def _topic(
         self, category: str, symbols: Container[str], name: str, dress: tuple[str, ...]
     ) -> Topic | None:
         topic = self.grammar(name, self.streams, symbols, dress)
-        if topic and self.strict_routing and self.categories[topic.channel] != category:
+        if topic and self.categories.get(topic.channel, category) != category and self._has(STRICT_ROUTING):
             return None
         return topic
+
+    def _has(self, quirk: str) -> bool:
+        return self.quirks[quirk].on
 
     def channel(self, topic: Topic, exchange: Exchange) -> Channel:
         stream = self.streams[topic.channel]
@@ -207,5 +229,6 @@ BINANCE_USDM = Binance(
     socket_api=USDM_SOCKET_API,
     grammar=usdm_topic,
     categories=USDM_CATEGORIES,
+    quirks=USDM_QUIRKS,
 )
 PERPETUALS = Perpetuals(BINANCE_USDM.id, BINANCE_USDM.listings, FUNDING)

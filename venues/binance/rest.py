@@ -26,7 +26,6 @@ from venues.binance.rules import (
     SPOT_PERMISSIONS,
     SPOT_RATE_LIMITS,
     SPOT_STATUSES,
-    WEIGHT_WINDOW_NS,
     ErrorRow,
     RateLimit,
     spot_symbol,
@@ -49,7 +48,7 @@ from venues.binance.wire import (
     time_unit,
     trade_columns,
 )
-from venues.limits import Moment
+from venues.limits import Limit, Moment
 from venues.wire import Ragged, Values, encode
 
 JSON = "application/json;charset=UTF-8"
@@ -158,13 +157,14 @@ class Api:
     """The REST side of a card: its endpoints, and the errors they answer with.
 
     `decimals` is what prices and quantities are padded to at least, `time_units` whether clients may choose the unit of
-    times.
+    times, `weight` what requests count towards.
     """
 
     routes: Routes
     errors: Mapping[str, ErrorRow]
     decimals: int
     time_units: bool
+    weight: Limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,14 +214,14 @@ def handle(api: Api, request: HttpRequest, exchange: Exchange, now_ns: int) -> H
     else:
         outcome = Outcome(404, b"", 0)
     at = Moment(now_ns, request.wall_ns)
-    used = str(charge(exchange, request.client, outcome.weight, at))
+    used = str(charge(exchange, api, request.client, outcome.weight, at))
     headers = (("x-mbx-used-weight", used), ("x-mbx-used-weight-1m", used))
     return HttpResponse(outcome.status, outcome.body, content_type, headers)
 
 
-def charge(exchange: Exchange, client: str, weight: int, at: Moment) -> int:
+def charge(exchange: Exchange, api: Api, client: str, weight: int, at: Moment) -> int:
     """Add a weight to what a client has used this minute, and return that."""
-    return exchange.usage.charge("weight", WEIGHT_WINDOW_NS, client, weight, at)
+    return exchange.usage.charge(api.weight, client, weight, at).used
 
 
 def _parameters(route: Route, pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
@@ -747,4 +747,4 @@ GONE_BODY = (
     b"<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n"
 )
 
-SPOT_API = Api(SPOT_ROUTES, ERRORS, decimals=8, time_units=True)
+SPOT_API = Api(SPOT_ROUTES, ERRORS, decimals=8, time_units=True, weight=SPOT_RATE_LIMITS[0].windowed())

@@ -27,6 +27,7 @@ from venues.funding import (
     model_of,
     parameter,
 )
+from venues.limits import Limit
 from venues.wire import Scale
 
 
@@ -117,26 +118,28 @@ def socket_error(error: VenueError) -> dict[str, object]:
 class SessionRules:
     """How a market-data socket lives; durations are nanoseconds.
 
-    `messages` is how many pings, pongs and control messages a client may send in a second, `streams` how many streams
-    it may hold.
+    `messages` limits what a client may send (pings, pongs and control messages alike), `streams` what it may hold.
     """
 
-    messages: int
-    streams: int
+    messages: Limit
+    streams: Limit
     ping_every_ns: int
     pong_within_ns: int
 
 
 # https://github.com/binance/binance-spot-api-docs/blob/master/web-socket-streams.md#websocket-limits, 2026-07-21
 SPOT_SESSION = SessionRules(
-    messages=5,
-    streams=1024,
+    messages=Limit("messages", 5, SECOND_NS),
+    streams=Limit("streams", 1024, takes_memory=True),
     ping_every_ns=20 * SECOND_NS,
     pong_within_ns=60 * SECOND_NS,
 )
 
 
 # ---------------------------------------------------------------- REST limits
+INTERVALS_NS = {"SECOND": SECOND_NS, "MINUTE": 60 * SECOND_NS, "DAY": 86_400 * SECOND_NS}
+
+
 @dataclass(frozen=True, slots=True)
 class RateLimit:
     """A row of exchangeInfo's rateLimits."""
@@ -154,8 +157,10 @@ class RateLimit:
             "limit": self.limit,
         }
 
+    def windowed(self) -> Limit:
+        """The limit itself. Windows are aligned, minutes to :00 (.../web-socket-api.md#rate-limits, 2026-07-21)."""
+        return Limit(self.kind, self.limit, self.interval_num * INTERVALS_NS[self.interval], aligned=True)
 
-WEIGHT_WINDOW_NS = 60 * SECOND_NS
 
 # https://github.com/binance/binance-spot-api-docs/blob/master/rest-api.md#limits and CHANGELOG.md, 2026-04-02, and
 # .../web-socket-api.md#exchange-information, 2026-07-21: requests on a socket are not counted raw, connections are

@@ -16,12 +16,12 @@ from urllib.parse import unquote
 import orjson
 
 from reactor.exchange.orders import Told
-from reactor.types import MS_NS, SECOND_NS
+from reactor.types import MS_NS
 from venues.base import Action, Close, HttpRequest, Ping, Reply, Subscribe, Topic, Unsubscribe, VenueError
 from venues.binance.rules import METHODS, SessionRules, socket_error
 from venues.binance.usdm_rules import CATEGORIES, PUBLIC
 from venues.binance.wire import COMBINED, MICROSECONDS, US_NS, time_unit
-from venues.limits import Moment, RollingRate
+from venues.limits import Moment, Usage
 
 MAX_ID_CHARS = 36
 
@@ -129,15 +129,17 @@ TopicOf: TypeAlias = Callable[[str, tuple[str, ...]], Topic | None]
 class BinanceSession:
     """One socket. Streams without a topic, of symbols that are not listed say, are acknowledged and remembered."""
 
-    def __init__(self, opened: Handshake, rules: SessionRules, topic_of: TopicOf) -> None:
+    def __init__(
+        self, opened: Handshake, rules: SessionRules, topic_of: TopicOf, usage: Usage, client: str
+    ) -> None:
         self._rules = rules
         self._topic_of = topic_of
         self._combined = opened.endpoint.combined
         self._dress = opened.dress
         self._asked = opened.names
         self._topics: dict[str, Topic | None] = {}  # by stream name, in order of subscription
-        self._rate = RollingRate(rules.messages, SECOND_NS)
-        self._flooded = False
+        self._streams = usage.allowed(rules.streams)
+        self._charge = usage.meter(rules.messages, client)
         self._heartbeat = Heartbeat(rules)
         self._methods: Mapping[str, Callable[[Any], tuple[Any, list[Action]]]] = {
             "SUBSCRIBE": self._subscribe,
@@ -160,7 +162,7 @@ class BinanceSession:
         return actions
 
     def receive(self, data: str | bytes, now_ns: int, wall_ns: int) -> Sequence[Action]:
-        if self._counts(now_ns, wall_ns):
+        if self._charge(Moment(now_ns, wall_ns)).refused:
             return (TOO_MANY_REQUESTS,)
         if isinstance(data, bytes):
             return (NOT_TEXT,)
@@ -174,30 +176,28 @@ class BinanceSession:
         return (Reply(orjson.dumps({"result": result, **echo})), *actions)
 
     def ping(self, now_ns: int, wall_ns: int) -> Sequence[Action]:
-        return (TOO_MANY_REQUESTS,) if self._counts(now_ns, wall_ns) else ()
+        return (TOO_MANY_REQUESTS,) if self._charge(Moment(now_ns, wall_ns)).refused else ()
 
-    def pong(self, payload: bytes, now_ns: int, wall_ns: int) -> None:
-        self._counts(now_ns, wall_ns)
+    def pong(self, payload: bytes, now_ns: int, wall_ns: int) -> Sequence[Action]:
+        if self._charge(Moment(now_ns, wall_ns)).refused:
+            return (TOO_MANY_REQUESTS,)
         self._heartbeat.pong(payload)
+        return ()
 
     def hear(self, told: Sequence[Told], now_ns: int) -> Sequence[Action]:  # noqa: ARG002  # no accounts yet
         return ()
 
     def tick(self, now_ns: int, wall_ns: int) -> Sequence[Action]:
-        if self._flooded:
-            return (TOO_MANY_REQUESTS,)
         return self._heartbeat.tick(Moment(now_ns, wall_ns))
 
-    def _counts(self, now_ns: int, wall_ns: int) -> bool:
-        """Count an inbound message; True once the client has sent too many, and from then on."""
-        self._flooded = self._rate.exceeded_by(Moment(now_ns, wall_ns)) or self._flooded
-        return self._flooded
+    def closed(self) -> None:
+        """Nothing of it outlives the socket."""
 
     # ---- control methods: params -> (result, actions). Each raises VenueError and then has changed nothing.
     def _subscribe(self, params: Any) -> tuple[None, list[Action]]:
         topics = {name: self._topic(name) for name in _strings(params)}
         new = {name: topic for name, topic in topics.items() if name not in self._topics}
-        if len(self._topics) + len(new) > self._rules.streams:
+        if len(self._topics) + len(new) > self._streams:
             raise VenueError("TOO_MANY_SUBSCRIPTIONS")
         self._topics |= new
         return None, [Subscribe(topic) for topic in new.values() if topic]

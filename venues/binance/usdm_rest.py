@@ -450,4 +450,4 @@ USDM_ROUTES: Routes = {
     **{path: SPOT_ROUTES[path] for path in ("/api/v3/ping", "/api/v3/time")},
 }
 
-USDM_API = Api(USDM_ROUTES, USDM_ERRORS, decimals=0, time_units=False)
+USDM_API = Api(USDM_ROUTES, USDM_ERRORS, decimals=0, time_units=False, weight=USDM_RATE_LIMITS[0].windowed())

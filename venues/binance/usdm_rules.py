@@ -12,6 +12,7 @@ from typing import Any
 from reactor.profiles import magnitude
 from reactor.types import SECOND_NS, Instrument
 from venues.binance.rules import ERRORS, ErrorRow, RateLimit, SessionRules, Sizes
+from venues.limits import Limit
 from venues.wire import Scale
 
 # ---------------------------------------------------------------- errors
@@ -32,8 +33,8 @@ USDM_ERRORS: Mapping[str, ErrorRow] = {
 # ---------------------------------------------------------------- sockets
 # https://developers.binance.com/docs/derivatives/usds-margined-futures/websocket-market-streams, 2026-09
 USDM_SESSION = SessionRules(
-    messages=10,
-    streams=1024,
+    messages=Limit("messages", 10, SECOND_NS),
+    streams=Limit("streams", 1024, takes_memory=True),
     ping_every_ns=180 * SECOND_NS,
     pong_within_ns=600 * SECOND_NS,
 )

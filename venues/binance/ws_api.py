@@ -172,7 +172,7 @@ class ApiSession:
     def open(self, now_ns: int, wall_ns: int) -> Sequence[Action]:
         at = Moment(now_ns, wall_ns)
         self._heartbeat.start(at)
-        charge(self._exchange, self._client, self._of.connection_weight, at)
+        charge(self._exchange, self._of.api, self._client, self._of.connection_weight, at)
         return ()
 
     def receive(self, data: str | bytes, now_ns: int, wall_ns: int) -> Sequence[Action]:
@@ -193,7 +193,7 @@ class ApiSession:
         except VenueError as error:
             row = self._of.api.errors[str(error.code)]
             outcome = Outcome(row.status, row.body(error.params), 1)
-        used = charge(self._exchange, self._client, outcome.weight, Moment(now_ns, wall_ns))
+        used = charge(self._exchange, self._of.api, self._client, outcome.weight, Moment(now_ns, wall_ns))
         return (Reply(self._envelope(_id(sent), outcome, used if show_limits else None)),)
 
     def _outcome(self, request: Request, now_ns: int) -> Outcome:
@@ -218,8 +218,12 @@ class ApiSession:
     def ping(self, now_ns: int, wall_ns: int) -> Sequence[Action]:  # noqa: ARG002
         return ()
 
-    def pong(self, payload: bytes, now_ns: int, wall_ns: int) -> None:  # noqa: ARG002
+    def pong(self, payload: bytes, now_ns: int, wall_ns: int) -> Sequence[Action]:  # noqa: ARG002
         self._heartbeat.pong(payload)
+        return ()
+
+    def closed(self) -> None:
+        """Nothing of it outlives the socket."""
 
     def hear(self, told: Sequence[Told], now_ns: int) -> Sequence[Action]:  # noqa: ARG002  # no accounts yet
         return ()

@@ -19,9 +19,11 @@ from venues.base import (
     HttpResponse,
     Listing,
     Occasion,
+    Quirk,
     SocketRules,
     Topic,
     VenueError,
+    switched,
 )
 from venues.funding import Perpetuals
 from venues.hyperliquid import rest
@@ -54,6 +56,7 @@ WS_PATH = "/ws"
 # 2026-07-28, probed on 2026-09-24).
 PROFILES: Final[Mapping[str, Profile]] = {
     "2026-05": Profile(
+        about="books and mids every 0.5 s, contexts every 5 s; an unknown coin is an error",
         books={False: BookFeed(20, SECOND_NS // 2)},
         contexts_ns=5 * SECOND_NS,
         all_contexts_ns=SECOND_NS // 2,
@@ -62,6 +65,7 @@ PROFILES: Final[Mapping[str, Profile]] = {
         cuts_unknown=False,
     ),
     "2026-06": Profile(
+        about="books every 2 s, of 5 levels with `fast` every 0.5 s; mids every 2 s; contexts of all coins every 15 s",
         books={False: BookFeed(20, 2 * SECOND_NS), True: BookFeed(5, SECOND_NS // 2)},
         contexts_ns=5 * SECOND_NS,
         all_contexts_ns=15 * SECOND_NS,
@@ -70,6 +74,7 @@ PROFILES: Final[Mapping[str, Profile]] = {
         cuts_unknown=False,
     ),
     "2026-11": Profile(
+        about="books and mids every 5 s, a coin's context every second; an unknown coin ends the socket",
         books={False: BookFeed(20, 5 * SECOND_NS), True: BookFeed(5, SECOND_NS // 2)},
         contexts_ns=SECOND_NS,
         all_contexts_ns=15 * SECOND_NS,
@@ -203,6 +208,17 @@ class Hyperliquid:
     id: str = "hyperliquid"
     port_offset: int = 3
     socket_rules: SocketRules = SOCKET_RULES
+    profiles: Mapping[str, str] = field(
+        default_factory=lambda: {name: profile.about for name, profile in PROFILES.items()}
+    )
+    quirks: Mapping[str, Quirk] = field(default_factory=dict)
+    key_header: str = ""
+
+    def with_profile(self, name: str) -> Self:
+        return replace(self, card=replace(self.card, profile=PROFILES[name]))
+
+    def with_quirks(self, changes: Mapping[str, bool]) -> Self:
+        return replace(self, quirks=switched(self.quirks, changes))
 
     @property
     def listings(self) -> Sequence[Listing]:
@@ -221,7 +237,7 @@ class Hyperliquid:
     def session(self, request: HttpRequest, exchange: Exchange) -> HyperliquidSession | HttpResponse:
         if request.path != WS_PATH:
             return rest.refuse(VenueError("not_found"))
-        return HyperliquidSession(self.card, exchange)
+        return HyperliquidSession(self.card, exchange, request.client)
 
     def channel(self, topic: Topic, exchange: Exchange) -> Channel:
         return make_channel(topic, exchange, self.card)
@@ -258,7 +274,6 @@ HYPERLIQUID = Hyperliquid(
         spots=SPOTS,
         margin_tables=MARGIN_TABLES,
         tokens=TOKENS,
-        max_subscriptions=1_000,
     )
 )
 PERPETUALS: Final = Perpetuals(HYPERLIQUID.id, tuple(perp.listing for perp in PERPS), FUNDING)

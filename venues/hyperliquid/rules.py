@@ -32,6 +32,7 @@ from venues.funding import (
     model_of,
     parameter,
 )
+from venues.limits import Limit
 
 # The chain's block: events are grouped by it and share its time. Real blocks take 70-100 ms (bbo: 79 ms at the median,
 # measured 2026-08-21); 80 ms is a whole number of ticks and divides a page and a minute.
@@ -41,8 +42,9 @@ CHAIN_BLOCK_NS = 80 * MS_NS
 # https://hyperliquid.gitbook.io/hyperliquid-docs/for-developers/api/websocket/timeouts-and-heartbeats and
 # .../rate-limits-and-user-limits (2026-11)
 IDLE_NS = 60 * SECOND_NS
-MESSAGES_PER_MINUTE = 2_000
 MINUTE_NS = 60 * SECOND_NS
+MESSAGES = Limit("messages", 2_000, MINUTE_NS)
+SUBSCRIPTIONS = Limit("subscriptions", 1_000, takes_memory=True)
 
 
 # ---------------------------------------------------------------- the nouns of the card
@@ -95,11 +97,12 @@ class BookFeed:
 class Profile:
     """What the venue did at a date: how often it pushed what is told whole, and how it refused a subscription.
 
-    `books` is keyed by a subscription's `fast` flag; no True, no flag. `contexts_ns` is for a coin's context,
-    `all_contexts_ns` for those of many. With `cuts_unknown` asking for a coin or a grouping there is not ends the
-    socket; without it the socket is told.
+    `about` is what set it apart. `books` is keyed by a subscription's `fast` flag; no True, no flag. `contexts_ns` is
+    for a coin's context, `all_contexts_ns` for those of many. With `cuts_unknown` asking for a coin or a grouping there
+    is not ends the socket; without it the socket is told.
     """
 
+    about: str
     books: Mapping[bool, BookFeed]
     contexts_ns: int
     all_contexts_ns: int
@@ -112,8 +115,7 @@ class Profile:
 class Card:
     """The tables a venue of this kind is made of.
 
-    `perps` are in the order of their asset ids; `margin_tables` and `tokens` are in the venue's own JSON;
-    `max_subscriptions` bounds a connection.
+    `perps` are in the order of their asset ids; `margin_tables` and `tokens` are in the venue's own JSON.
     """
 
     profile: Profile
@@ -121,7 +123,6 @@ class Card:
     spots: tuple[Spot, ...]
     margin_tables: Mapping[int, Mapping[str, Any]]
     tokens: tuple[Mapping[str, Any], ...]
-    max_subscriptions: int
 
     @property
     def rows(self) -> tuple[Perp | Spot, ...]:

@@ -21,8 +21,8 @@ from venues.hyperliquid.rules import (
     DEX,
     IDLE_NS,
     MAIN_DEX,
-    MESSAGES_PER_MINUTE,
-    MINUTE_NS,
+    MESSAGES,
+    SUBSCRIPTIONS,
     Card,
     Field,
     MalformedError,
@@ -38,7 +38,7 @@ from venues.hyperliquid.rules import (
     valid_grouping,
 )
 from venues.hyperliquid.wire import make_channel, topic
-from venues.limits import Moment, RollingRate
+from venues.limits import Moment
 
 PONG = Reply(b'{"channel":"pong"}')
 METHODS: Final = ("subscribe", "unsubscribe", "post", "ping")
@@ -50,12 +50,12 @@ POSTED: Final[Shape] = {"type": Field(is_text), "payload": Field(is_object)}
 class HyperliquidSession:
     """One client's dialogue."""
 
-    def __init__(self, card: Card, exchange: Exchange) -> None:
+    def __init__(self, card: Card, exchange: Exchange, client: str) -> None:
         self._card = card
         self._exchange = exchange
+        self._client = client
         self._topics: set[Topic] = set()
         self._sent = Moment(0, 0)
-        self._rate = RollingRate(MESSAGES_PER_MINUTE, MINUTE_NS)
         flag = {"fast": Field(is_flag, False)} if True in card.profile.books else {}
         self._shapes: Mapping[str, Shape] = {
             "l2Book": {**BOOK, **flag},
@@ -77,8 +77,9 @@ class HyperliquidSession:
 
     def receive(self, data: str | bytes, now_ns: int, wall_ns: int) -> Sequence[Action]:
         self._sent = Moment(now_ns, wall_ns)  # whatever is said is answered
-        if self._rate.exceeded_by(self._sent):
-            return [_error(VenueError("too_many_messages", limit=MESSAGES_PER_MINUTE))]
+        charge = self._exchange.usage.charge(MESSAGES, self._client, 1, self._sent)
+        if charge.refused:
+            return [_error(VenueError("too_many_messages", limit=charge.allowed))]
         try:
             return self._answer(data, now_ns)
         except VenueError as error:
@@ -87,8 +88,8 @@ class HyperliquidSession:
             text = data if isinstance(data, str) else data.decode(errors="replace")
             return [_error(VenueError("malformed", request=text))]
 
-    def pong(self, payload: bytes, now_ns: int, wall_ns: int) -> None:
-        """Nothing depends on the client's pongs."""
+    def pong(self, payload: bytes, now_ns: int, wall_ns: int) -> Sequence[Action]:  # noqa: ARG002
+        return ()  # nothing depends on the client's pongs
 
     def ping(self, now_ns: int, wall_ns: int) -> Sequence[Action]:
         self._sent = Moment(now_ns, wall_ns)  # the gateway's pong
@@ -106,6 +107,9 @@ class HyperliquidSession:
             return [CUT]
         self._sent = Moment(spoke_ns, wall_ns)
         return ()
+
+    def closed(self) -> None:
+        self._exchange.usage.release(SUBSCRIPTIONS, self._client, len(self._topics))
 
     def _last_due_ns(self, of: Topic, now_ns: int) -> int:
         return make_channel(of, self._exchange, self._card).last_due_ns(now_ns)
@@ -128,8 +132,9 @@ class HyperliquidSession:
             return [CUT]
         if of in self._topics:
             raise VenueError("already_subscribed", subscription=_text(echo))
-        if len(self._topics) >= self._card.max_subscriptions:
-            raise VenueError("too_many_subscriptions", limit=self._card.max_subscriptions)
+        if not self._exchange.usage.hold(SUBSCRIPTIONS, self._client):
+            limit = self._exchange.usage.allowed(SUBSCRIPTIONS)
+            raise VenueError("too_many_subscriptions", limit=limit)
         self._topics.add(of)
         return [_acknowledgement("subscribe", echo), Subscribe(of)]
 
@@ -138,6 +143,7 @@ class HyperliquidSession:
         if of not in self._topics:
             raise VenueError("already_unsubscribed", subscription=_text(echo))
         self._topics.remove(of)
+        self._exchange.usage.release(SUBSCRIPTIONS, self._client)
         return [_acknowledgement("unsubscribe", echo), Unsubscribe(of)]
 
     def _subscription(self, request: Any) -> tuple[Topic, dict[str, Any], bool]:
