@@ -84,7 +84,9 @@ def test_what_hyperliquid_tells_of_funding_agrees(profile: str) -> None:
     settled_ns = start_ns + HOUR_NS
     fundings = dict(info(of, settled_ns - SECOND_NS, type="predictedFundings"))
     predicted = dict(fundings["BTC"])["HlPerp"]
-    assert predicted["nextFundingTime"] == start_ns // MS_NS, "so the venue has it: the one that has just been"
+    assert predicted["nextFundingTime"] == start_ns // MS_NS, (
+        "so the venue has it: the one that has just been"
+    )
     assert predicted["fundingIntervalHours"] == 1
     context = info(of, settled_ns - SECOND_NS, type="metaAndAssetCtxs")[1][0]
     assert context["funding"] == predicted["fundingRate"]

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
+import numpy as np
+
 from reactor.exchange.orders import E8
 from reactor.exchange.terms import PERP, SPOT, House, MarginTier, Terms
 from reactor.fixed import nearest
@@ -15,7 +17,7 @@ from reactor.single_asset import HyperSynthReactor
 from reactor.types import BLOCK_NS, SECOND_NS
 from venues.base import Exchange
 from venues.houses import Funded, Marks, settlements_of, tiers
-from venues.hyperliquid.rules import MARK_WINDOW_S, ORACLE_NS, Card, Perp, Spot, mark_price, offered
+from venues.hyperliquid.rules import MARK_WINDOW_S, ORACLE_NS, Card, Perp, Spot, mark_prices, offered
 
 # (maker, taker) by tier of the volume of 14 days in 1e-6 of the notional, before discounts and rebates.
 # https://hyperliquid.gitbook.io/hyperliquid-docs/trading/fees (2026-11); the first row as in an answer of userFees
@@ -124,8 +126,5 @@ def marks_e8(market: HyperSynthReactor, start_ns: int, end_ns: int) -> list[int]
     grid = market.seconds(start_ns - MARK_WINDOW_S * SECOND_NS, end_ns)
     index_e8, mid_e8 = grid.index_e8, grid.bid_ticks * tick_e8 + tick_e8 // 2
     ends = [len(grid) - (end_ns - at_ns) // SECOND_NS + 1 for at_ns in range(start_ns, end_ns, ORACLE_NS)]
-    marks = []
-    for end in ends:
-        window = slice(max(end - MARK_WINDOW_S - 1, 0), end)
-        marks.append(nearest(mark_price(index_e8[window], mid_e8[window]), tick_e8) * tick_e8)
-    return marks
+    marks = mark_prices(index_e8, mid_e8, np.array(ends) - 1)
+    return [int(mark_e8) for mark_e8 in nearest(marks, tick_e8) * tick_e8]
