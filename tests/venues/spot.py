@@ -127,10 +127,3 @@ def shapes() -> tuple[Any, Any]:
         warnings.simplefilter("ignore", ResourceWarning)  # it leaves closing its files to the interpreter
         spec.loader.exec_module(checker)
         return checker, checker.load_all(str(GOLDEN))
-
-
-def differences(channel: str, message: bytes) -> list[str]:
-    """How a message differs from the real ones of a channel ("ws/trade")."""
-    checker, samples = shapes()
-    shape = checker.infer_group(samples[f"binance_spot/{channel}"])
-    return cast(list[str], checker.check_message(shape, checker.loads(message.decode())))

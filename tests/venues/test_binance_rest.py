@@ -27,15 +27,13 @@ from tests.venues.spot import (
     T0,
     TICK0,
     TWO,
-    connect,
     day_of,
-    differences,
     exchange,
     get,
     market,
     stream,
 )
-from venues.base import PAGE_NS, Exchange, HttpRequest, Reply, Topic, VenueProtocol
+from venues.base import PAGE_NS, Exchange, HttpRequest, Topic, VenueProtocol
 from venues.binance import BINANCE
 from venues.binance.rest import SPOT_ROUTES
 from venues.binance.rules import ERRORS
@@ -997,74 +995,7 @@ def test_no_request_makes_it_stumble(
         assert 400 <= BINANCE.handle(request, EXCHANGE, T0).status < 500
 
 
-# ---------------------------------------------------------------- real messages
-def test_messages_have_the_shape_of_real_ones() -> None:
-    """Types, keys, their order and decimals, against samples recorded from the venue where there are any."""
-    told = {
-        **{
-            f"ws/{name}": stream(TAPE, Topic(name, "BTCUSDT"))[0][1]
-            for name in ("trade", "aggTrade", "bookTicker")
-        },
-        "ws/depthUpdate": stream(TAPE, Topic("depth", "BTCUSDT", (), ("combined",)))[0][1],
-        "ws/partialDepth": stream(TAPE, Topic("depth5", "BTCUSDT", ("100ms",), ("combined",)))[0][1],
-        **{
-            f"ws/{name}": stream(DAY, Topic(stream_name, "BTCUSDT"))[0][1]
-            for name, stream_name in (
-                ("kline", "kline_1m"),
-                ("miniTicker", "miniTicker"),
-                ("ticker", "ticker"),
-                ("1hTicker", "ticker_1h"),
-                ("avgPrice", "avgPrice"),
-            )
-        },
-        **{
-            f"rest/{path.replace('/', '.')}": get(EXCHANGE, f"/api/v3/{path}", query, T0 + SECOND_NS).body
-            for path, query in (
-                *((path, "symbol=BTCUSDT&interval=1m") for path in ("klines", "uiKlines")),
-                *(
-                    (path, "symbol=BTCUSDT")
-                    for path in (
-                        *("depth", "trades", "historicalTrades", "aggTrades", "avgPrice"),
-                        *("ticker/24hr", "ticker", "ticker/price", "ticker/bookTicker"),
-                    )
-                ),
-                ("ticker/tradingDay", "symbol=BTCUSDT&type=MINI"),
-                ("time", ""),
-            )
-        },
-        **{
-            f"rest/{path.replace('/', '.')}@list": get(TWO, f"/api/v3/{path}", query, NOW_NS).body
-            for path, query in (
-                ("ticker/24hr", "type=MINI"),
-                ("ticker/tradingDay", 'symbols=["BTCUSDT","ETHUSDT"]'),
-                ("ticker", 'symbols=["BTCUSDT","ETHUSDT"]'),
-                ("ticker/price", ""),
-                ("ticker/bookTicker", ""),
-            )
-        },
-        "rest/error": get(EXCHANGE, "/api/v3/depth").body,
-        "ws/subscribe_ack": reply('{"method":"SUBSCRIBE","params":["btcusdt@trade"],"id":1}'),
-        "ws/subscribe_ack@list": reply('{"method":"LIST_SUBSCRIPTIONS","id":1}'),
-        "ws/subscribe_ack@bool": reply('{"method":"GET_PROPERTY","params":["combined"],"id":1}'),
-        "ws/error": reply('{"method":"SUBSCRIBE","params":["nonsense"],"id":1}'),
-    }
-    for channel, message in told.items():
-        assert differences(channel, message) == [], channel
-    info = differences("rest/exchangeInfo", get(EXCHANGE, "/api/v3/exchangeInfo").body)
-    assert [
-        line for line in info if "filterType" not in line
-    ] == []  # the samples are older than some filters
-
-
-def reply(said: str) -> bytes:
-    """The answer to one control message on a new socket."""
-    session = connect("/ws/btcusdt@depth")
-    session.open(T0, T0)
-    first = session.receive(said, T0, T0)[0]
-    assert isinstance(first, Reply)
-    return first.payload
-
-
+# ---------------------------------------------------------------- the card
 def test_the_card_keeps_the_contract() -> None:
     """The object is what the emulator expects, and lists Bitcoin first."""
     venue: VenueProtocol = BINANCE

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from reactor.types import BLOCK_NS, DAY_NS, MS_NS, SECOND_NS
 from tests.venues.spot import ASK, BID, BUY, SELL, T0, TICK0, exchange
-from tests.venues.usdm import ETH, SOL, differences, get, market, stream, tape
+from tests.venues.usdm import ETH, SOL, get, market, stream, tape
 from venues.base import HttpRequest, Topic
 from venues.binance import BINANCE_USDM
 from venues.binance.mark import settlements
@@ -587,33 +587,7 @@ def test_marks_and_funding_need_no_block(path: str, query: str) -> None:
     assert (TAPE.asked, ETH_TAPE.asked) == ([], [])
 
 
-# ---------------------------------------------------------------- real messages
-def test_answers_have_the_shape_of_real_ones() -> None:
-    """Types, keys and their order, against samples recorded from the venue where there are any."""
-    told = {
-        **{
-            name: f"symbol=BTCUSDT{more}"
-            for name, more in (
-                *(("depth", "&limit=5"), ("trades", ""), ("aggTrades", ""), ("klines", "&interval=1m")),
-                *(("markPriceKlines", "&interval=1m"), ("premiumIndex", ""), ("fundingRate", "")),
-                *(("openInterest", ""), ("ticker.24hr", ""), ("ticker.price", ""), ("ticker.bookTicker", "")),
-            )
-        },
-        "continuousKlines": "pair=BTCUSDT&contractType=PERPETUAL&interval=1m",
-        "indexPriceKlines": "pair=BTCUSDT&interval=1m",
-        "assetIndex": "",
-        "constituents": "symbol=BTCUSDT",
-        "time": "",
-        "exchangeInfo": "",
-        "fundingInfo": "",
-    }
-    for name, query in told.items():
-        answer = get(ALL, f"/fapi/v1/{name.replace('.', '/')}", query, NOW_NS)
-        assert answer.status == 200, name
-        assert differences(f"rest/{name}", answer.body) == [], name
-    assert differences("rest/error", get(ALL, "/fapi/v1/depth").body) == []
-
-
+# ---------------------------------------------------------------- errors
 def test_every_error_has_one_status_code_and_text() -> None:
     """The catalogue holds spot's rows and those of futures."""
     assert {row.code for row in USDM_ERRORS.values()} >= {-1121, -4021, -4104, -4144}

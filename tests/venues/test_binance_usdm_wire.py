@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from reactor.types import BLOCK_NS, DAY_NS, MS_NS, SECOND_NS, TICK_NS
 from tests.venues.spot import ASK, BID, BUY, SELL, T0, TICK0, exchange
-from tests.venues.usdm import ETH, INSTRUMENT, SOL, HandmadePerpetual, differences, get, market, stream
+from tests.venues.usdm import ETH, INSTRUMENT, SOL, HandmadePerpetual, get, market, stream
 from venues.base import PAGE_NS, Exchange, Topic, VenueError
 from venues.binance import BINANCE_USDM
 from venues.binance.usdm_wire import USDM_CATEGORIES, USDM_STREAMS, usdm_topic
@@ -665,26 +665,3 @@ def test_streams_of_books_and_trades_are_public_all_others_of_the_market() -> No
     }
     assert USDM_CATEGORIES.keys() == USDM_STREAMS.keys()
     assert set(USDM_CATEGORIES.values()) == {"public", "market"}
-
-
-# ---------------------------------------------------------------- real messages
-def test_messages_have_the_shape_of_real_ones() -> None:
-    """Types, keys and their order, against samples recorded from the venue where there are any."""
-    told = {
-        "trade": said(PRINTS, "trade"),
-        "aggTrade": said(PRINTS, "aggTrade"),
-        "depthUpdate": said(BOOK, "depth"),
-        "bookTicker": said(BOOK, "bookTicker"),
-        "kline": said(DAY, "kline_1m"),
-        "continuous_kline": said(DAY, "continuousKline_1m", symbol="BTCUSDT_PERPETUAL"),
-        "miniTicker": said(DAY, "miniTicker"),
-        "ticker": said(DAY, "ticker"),
-        "markPriceUpdate": said(DAY, "markPrice"),
-        "miniTickerArr": said(DAY, "!miniTicker@arr", symbol=""),
-        "tickerArr": said(DAY, "!ticker@arr", symbol=""),
-        "markPriceUpdateArr": said(DAY, "!markPrice@arr", symbol=""),
-    }
-    for channel, messages in told.items():
-        assert messages, channel
-        for message in messages:
-            assert differences(f"ws/{channel}", message.encode()) == [], channel

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from reactor.types import MS_NS, SECOND_NS
 from tests.venues import usdm
-from tests.venues.spot import ASK, BID, BUY, INSTRUMENT, T0, TICK0, differences, exchange, market
+from tests.venues.spot import ASK, BID, BUY, T0, TICK0, exchange, market
 from tests.venues.test_binance_session import JSON, ticking
 from venues.base import Close, Exchange, HttpRequest, HttpResponse, Ping, Reply
 from venues.binance import BINANCE, BINANCE_USDM, Binance
@@ -297,23 +297,3 @@ def test_a_session_never_stumbles(venue: Binance, on: Exchange, said: list[str])
     for text in said:
         answer = json.loads(say(session, text))
         assert (answer["status"] == 200) == ("result" in answer) != ("error" in answer)
-
-
-# ---------------------------------------------------------------- real messages
-def test_messages_have_the_shape_of_real_ones() -> None:
-    """Types, keys and their order, against documented samples where there are any."""
-    of_symbol = {"symbol": "BTCUSDT", "interval": "1m"}
-    for name in ("ping", "time", "depth", "avgPrice", "klines", "trades.recent", "trades.aggregate"):
-        known = SPOT_METHODS[name].params or {}
-        params = {key: value for key, value in of_symbol.items() if key in known}
-        told = say(connect(), {"id": 1, "method": name, "params": params})
-        assert differences(f"ws/wsapi.{name}", told.encode()) == [], name
-    for name in ("ticker.24hr", "ticker.book", "ticker.price"):
-        for variant, params in (("", {"symbol": INSTRUMENT.symbol}), ("@list", {})):
-            told = say(connect(), {"id": 1, "method": name, "params": params})
-            assert differences(f"ws/wsapi.{name}{variant}", told.encode()) == [], name
-    for name in ("ticker.price", "ticker.book"):
-        told = say(
-            connect(BINANCE_USDM, PERPETUAL), {"id": 1, "method": name, "params": {"symbol": "BTCUSDT"}}
-        )
-        assert usdm.differences(f"ws/wsapi.{name}", told.encode()) == [], name

@@ -20,7 +20,7 @@ from reactor.types import (
     Seconds,
 )
 from tests.handmade import HandmadeMarket, Rows, columns
-from tests.venues.spot import T0, exchange, shapes, texts
+from tests.venues.spot import T0, exchange, texts
 from venues.base import PAGE_NS, Exchange, HttpRequest, HttpResponse, Topic
 from venues.binance import BINANCE_USDM, Binance
 from venues.binance.session import BinanceSession
@@ -86,11 +86,3 @@ def stream(market: HandmadeMarket | Exchange, topic: Topic, start_ns: int = T0) 
         for after in ticks
         for text in texts(page.cut(start_ns + after, start_ns + after + TICK_NS))
     ]
-
-
-def differences(channel: str, message: bytes) -> list[str]:
-    """How a message certainly differs from the real ones of a channel ("ws/trade")."""
-    checker, samples = shapes()
-    shape = checker.infer_group(samples[f"binance_usdm/{channel}"])
-    found = cast(list[str], checker.check_message(shape, checker.loads(message.decode())))
-    return [line for line in found if line.startswith("E")]
