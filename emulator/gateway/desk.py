@@ -7,12 +7,19 @@ for its sockets, and the news of it follows. Whoever is about to read the floor 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Protocol
 
+from emulator.config import DEMO, Account, Config
 from emulator.driver import Driver
-from emulator.gateway.journal import Journal
+from emulator.gateway.hub import Hub
+from emulator.gateway.journal import FileJournal, Journal
 from reactor.exchange.floor import Floor
-from reactor.exchange.orders import Command, Outcome, Told
+from reactor.exchange.orders import Command, Deposit, Outcome, Told
+from reactor.exchange.terms import House
+from reactor.exchange.trading import TradingFloor
+from reactor.types import SECOND_NS
+from venues.base import Exchange, Trading, VenueProtocol
 
 
 class Listener(Protocol):
@@ -99,3 +106,63 @@ class Desk:
         """Forget a connection. Idempotent."""
         for account in list(self._listeners):
             self.unlisten(listener, account)
+
+
+class Desks:
+    """The desks of a run by venue, opened or taken up again where its journal ends."""
+
+    def __init__(self, config: Config, driver: Driver, hub: Hub, journal: FileJournal | None) -> None:
+        self._config = config
+        self._accounts = config.accounts or (DEMO,)
+        self._driver = driver
+        self._hub = hub
+        self._journal = journal
+        self._desks: dict[str, Desk] = {}
+        self._marked_ns = 0
+
+    def open(self, venue: VenueProtocol, exchange: Exchange, start_ns: int) -> tuple[Exchange, Desk | None]:
+        """The venue's view with its floor, accounts opened, and its desk; the same view and None if it has none."""
+        house = venue.house(exchange)
+        if house is None:
+            return exchange, None
+        floor = TradingFloor(house, exchange.world, start_ns)
+        for account in self._accounts:
+            for wallet, asset, amount_e8 in _opening(account, house):
+                floor.apply(Deposit(account.name, wallet, asset, amount_e8), start_ns)
+        refresh = lambda _changed: None
+        desk = self._desks[venue.id] = Desk(venue.id, floor, self._driver, self._journal, refresh)
+        strict = self._config.start is None if self._config.strict_time is None else self._config.strict_time
+        keys = {key.key: key for account in self._accounts for key in account.keys}
+        trading = Trading(floor, desk.execute, keys, strict, self._config.auto_fund)
+        return replace(exchange, trading=trading), desk
+
+    def resume(self, upto_ns: int) -> None:
+        """Carry out again what the journal holds, and live on to that boundary; then keep the journal going."""
+        if self._journal is None:
+            return
+        _, entries = self._journal.recorded()
+        for entry in entries:
+            floor = self._desks[entry.venue].floor
+            floor.advance(entry.at_ns)
+            floor.apply(entry.command, entry.at_ns)
+        for desk in self._desks.values():
+            desk.floor.advance(upto_ns)
+            desk.floor.news()  # whoever was to hear it is gone
+        self._marked_ns = upto_ns - upto_ns % SECOND_NS
+        self._keep()
+
+    def _keep(self) -> None:
+        """Once a virtual second: how far time has come."""
+        assert self._journal is not None
+        if self._marked_ns:
+            self._journal.mark(self._marked_ns)
+        self._marked_ns += SECOND_NS
+        self._driver.set_alarm(self._keep, self._marked_ns)
+
+
+def _opening(account: Account, house: House) -> Sequence[tuple[str, str, int]]:
+    """What an account begins with on a venue: its own balances in the wallets there are, or what the venue gives."""
+    if account.balances is None:
+        return [(wallet, asset, amount_e8) for (wallet, asset), amount_e8 in house.opening.items()]
+    wallets = {wallet for wallet, _ in house.opening}
+    return [row for row in account.balances if row[0] in wallets]

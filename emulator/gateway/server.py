@@ -30,12 +30,14 @@ from uvicorn.server import ServerState
 from emulator.config import NEVER, Config, chosen, nearest, resolve
 from emulator.driver import Driver, http_date, settled, utc_ns
 from emulator.gateway.connection import FAILED, Connection, Port
+from emulator.gateway.desk import Desks
 from emulator.gateway.history import HistoryMaker
 from emulator.gateway.hub import Hub
+from emulator.gateway.journal import FileJournal, Run, settings_hash
 from emulator.log import get_logger
 from emulator.run import exchanges
 from reactor.clock import Chronometer
-from reactor.types import DAY_NS, SECOND_NS
+from reactor.types import DAY_NS, SECOND_NS, TICK_NS
 from venues.base import Close, HttpRequest, HttpResponse, Occasion, VenueProtocol, client_of
 
 BODY_BYTES_MAX = 1 << 20
@@ -96,6 +98,8 @@ def _answer(port: Port, scope: HTTPScope, body: bytes) -> HttpResponse:
     whose = client_of(client[0], headers, port.venue.key_header)
     request = HttpRequest(method, path, query, headers, body, whose, wall_ns)
     try:
+        if port.desk is not None:
+            port.desk.reach(now_ns)
         return port.venue.handle(request, port.exchange, now_ns)
     except Exception:
         log.exception("venue failed", venue=port.venue.id, method=method, path=path)
@@ -217,6 +221,14 @@ def _lifetime_ns(config: Config, venue: VenueProtocol) -> int | None:
     return None if given_s == NEVER else int(given_s) * SECOND_NS
 
 
+def _journal(config: Config, start_ns: int, origin_ns: int) -> FileJournal | None:
+    """The run's journal, where it keeps one: a new one, or the one that it goes on with."""
+    if not config.journal:
+        return None
+    run = Run(config.seed, settings_hash(config), origin_ns, start_ns)
+    return FileJournal.open(Path(config.journal), run, any_start=config.start is None, fsync=config.fsync)
+
+
 # ---------------------------------------------------------------- the run
 class Gateway:
     """One run: its world, its clock, its venues' ports. Making it takes the ports; nothing answers before `serve`.
@@ -233,13 +245,29 @@ class Gateway:
             if tls:
                 addresses[venue.id, True] = (config.host, venue.port_offset + TLS_PORT_OFFSET)
         base = config.base_port
-        sockets = bind({name: (host, base and base + offset) for name, (host, offset) in addresses.items()})
         self.config = config
-        self.start_ns, self.origin_ns = resolve(config, utc_ns())
+        wall_ns = utc_ns()
+        self.start_ns, self.origin_ns = resolve(config, wall_ns)
+        now_ns = self.start_ns
+        self._journal = _journal(config, self.start_ns, self.origin_ns)
+        if self._journal is not None:
+            self.start_ns, self.origin_ns = self._journal.run.start_ns, self._journal.run.origin_ns
+            now_ns = self._journal.marked_ns
+            if config.start is None and config.resume_gap == "live":
+                now_ns = max(now_ns, wall_ns - wall_ns % TICK_NS)
+        try:
+            sockets = bind(
+                {name: (host, base and base + offset) for name, (host, offset) in addresses.items()}
+            )
+        except PortBusyError:
+            self._close_journal()
+            raise
         self.hub = Hub()
-        clock = Chronometer(self.start_ns, config.speed, paused=config.paused)
+        clock = Chronometer(now_ns, config.speed, paused=config.paused)
         self.driver = Driver(self.hub, self._on_second, clock, lossless=config.delivery == "lossless")
+        self.desks = Desks(config, self.driver, self.hub, self._journal)
         self._ports = self._make_ports(registry)
+        self.desks.resume(now_ns)
         self._history = HistoryMaker([port.exchange for port in self._ports], self.start_ns)
         self._venues: dict[str, list[Listener]] = {port.venue.id: [] for port in self._ports}
         for port in self._ports:
@@ -251,11 +279,12 @@ class Gateway:
         self._control_api: asyncio.Future[ASGI3Application] | None = None
 
     def _make_ports(self, registry: Sequence[VenueProtocol]) -> list[Port]:
-        views = exchanges(self.config, registry, self.origin_ns)
-        return [
-            Port(venue, exchange, rank, self.hub, self.driver, _lifetime_ns(self.config, venue))
-            for rank, (venue, exchange) in enumerate(views)
-        ]
+        ports = []
+        for rank, (venue, view) in enumerate(exchanges(self.config, registry, self.origin_ns)):
+            exchange, desk = self.desks.open(venue, view, self.start_ns)
+            lifetime_ns = _lifetime_ns(self.config, venue)
+            ports.append(Port(venue, exchange, rank, self.hub, self.driver, lifetime_ns, desk))
+        return ports
 
     @property
     def control_url(self) -> str:
@@ -297,6 +326,11 @@ class Gateway:
                 listener.abort()
             await settled(gone, GOODBYE_S)
         self.hub.close()
+        self._close_journal()
+
+    def _close_journal(self) -> None:
+        if self._journal is not None:
+            self._journal.close()
 
     def _listeners(self) -> list[Listener]:
         return [self._control, *chain.from_iterable(self._venues.values())]

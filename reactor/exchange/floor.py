@@ -51,18 +51,6 @@ class Floor(Protocol):
         """
         ...
 
-    # ------------------------------------------------------------ kept and taken up again
-    def state(self) -> object:
-        """All that a floor of the same house and world must be told to go on from here, as one frozen dataclass of
-        plain values: ints, texts, booleans, enumerations, None, and tuples, mappings and dataclasses of these. JSON
-        must be able to carry it, and its type hints to bring it back.
-        """
-        ...
-
-    def restore(self, state: object) -> None:
-        """Go on from such a state; only on a floor on which nothing has happened."""
-        ...
-
     # ------------------------------------------------------------ accounts
     def accounts(self) -> Sequence[str]:
         """All accounts, in the order of their opening."""
