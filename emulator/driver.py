@@ -112,6 +112,11 @@ class Driver:
         """Virtual seconds per second while it is not paused; FASTEST for as fast as clients read."""
         return self._clock.speed
 
+    @property
+    def now_ns(self) -> int:
+        """Where virtual time stands: what is due by then has been delivered."""
+        return self._clock.now_ns
+
     def stamp(self) -> tuple[int, int]:
         """When an input that has just come happens, as (virtual, wall) ns; what is due by then is delivered first."""
         self._catch_up()

@@ -12,10 +12,11 @@ import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Future
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Self, TypeVar, cast
 
 from uvicorn.loops.auto import auto_loop_factory
 
+from emulator.chaos.rules import Hit
 from emulator.config import Layer, load
 from emulator.gateway.server import Gateway
 from venues.base import VenueProtocol
@@ -43,7 +44,7 @@ class Clock:
     @property
     def now_ns(self) -> int:
         """What time it is, in ns since the epoch."""
-        return self._call(self._driver.stamp)[0]
+        return self.call(self._driver.stamp)[0]
 
     @property
     def paused(self) -> bool:
@@ -57,15 +58,15 @@ class Clock:
 
     @speed.setter
     def speed(self, speed: float) -> None:
-        self._call(lambda: self._driver.set_speed(speed))
+        self.call(lambda: self._driver.set_speed(speed))
 
     def pause(self) -> None:
         """Stand still."""
-        self._call(self._driver.pause)
+        self.call(self._driver.pause)
 
     def resume(self) -> None:
         """Run on from here."""
-        self._call(self._driver.resume)
+        self.call(self._driver.resume)
 
     def advance(self, seconds: float) -> int:
         """Step; returns, with the instant reached, when every frame was accepted by its socket or outbox.
@@ -98,7 +99,9 @@ class Clock:
         target = lambda now_ns: self._gateway.next_instant(event, venue, symbol, interval, now_ns)
         return self._submit(lambda: self._driver.advance_until(target))
 
-    def _call(self, act: Callable[[], T]) -> T:
+    def call(self, act: Callable[[], T]) -> T:
+        """Have it done on the emulator's loop."""
+
         async def there() -> T:
             return act()
 
@@ -115,6 +118,33 @@ class Clock:
         return asyncio.run_coroutine_threadsafe(there(), self._loop)
 
 
+class Faults:
+    """The rules of chaos of a running emulator. ConfigError, of one line, when a rule is none."""
+
+    def __init__(self, gateway: Gateway, call: Callable[[Callable[[], object]], object]) -> None:
+        self._chaos = gateway.chaos
+        self._driver = gateway.driver
+        self._call = call
+
+    def add(self, kind: str, *, id: str = "", **words: object) -> str:  # noqa: A002  # the rule's own word for it
+        """Put a rule into force now, by its words (docs/chaos.md), and return its id."""
+        values = {"kind": kind, **words}
+        return str(self._call(lambda: self._chaos.add(values, self._driver.stamp()[0], name=id).id))
+
+    def remove(self, name: str) -> bool:
+        """Take a rule out of force; whether there was one."""
+        return bool(self._call(lambda: self._chaos.remove(name)))
+
+    def clear(self) -> None:
+        """Take all out of force."""
+        self._call(self._chaos.clear)
+
+    @property
+    def hits(self) -> list[Hit]:
+        """What faults were done to, in order; the newest that are kept."""
+        return cast(list[Hit], self._call(lambda: list(self._chaos.rules.hits)))
+
+
 class Emulator:
     """An emulator in a thread of this program, running from `start` to `stop` or within a `with`.
 
@@ -122,6 +152,7 @@ class Emulator:
     """
 
     clock: Clock
+    faults: Faults
 
     def __init__(
         self, settings: Mapping[str, object] | None = None, *, registry: Sequence[VenueProtocol] = VENUES
@@ -152,6 +183,7 @@ class Emulator:
         self.control_url = gateway.control_url
         self.ca = gateway.ca
         self.clock = Clock(gateway, self._loop)
+        self.faults = Faults(gateway, self.clock.call)
 
     def stop(self) -> None:
         """Close every socket and end the thread. Idempotent."""

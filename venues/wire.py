@@ -9,7 +9,7 @@ client's input.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TypeAlias
@@ -173,6 +173,18 @@ def frame(payload: bytes) -> bytes:
     RFC 6455 section 5.2, https://www.rfc-editor.org/rfc/rfc6455, 2011-12.
     """
     return _header(len(payload)) + payload
+
+
+def payloads(frames: bytes) -> Iterator[bytes]:
+    """The payloads of such frames, one after another."""
+    start = 0
+    while start < len(frames):
+        size, start = frames[start + 1], start + 2
+        if size > 125:
+            wide = 2 if size == 126 else 8
+            size, start = int.from_bytes(frames[start : start + wide], "big"), start + wide
+        yield frames[start : start + size]
+        start += size
 
 
 def _header(size: int) -> bytes:

@@ -11,21 +11,28 @@ from __future__ import annotations
 import asyncio
 import http.client
 import logging
+import socket
+import struct
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from typing import ParamSpec, cast
 from urllib.parse import unquote
 
 from websockets.datastructures import Headers
 from websockets.frames import CloseCode, Frame, Opcode
 from websockets.http11 import Request, Response
-from websockets.protocol import SEND_EOF, Event, State
+from websockets.protocol import SEND_EOF, State
+from websockets.protocol import Event as Received
 from websockets.server import ServerProtocol
 
+from emulator.chaos.engine import Chaos
+from emulator.chaos.rules import REPLY, USER, Event, Scope
+from emulator.chaos.tap import Tap
 from emulator.driver import Driver, http_date
 from emulator.gateway.desk import Desk
-from emulator.gateway.hub import Feed, Group, Hub, Key
+from emulator.gateway.hub import Feed, Group, Hub, Key, Piece
 from emulator.log import get_logger
 from reactor.exchange.orders import Told
 from venues.base import (
@@ -46,7 +53,7 @@ from venues.base import (
     client_of,
 )
 from venues.limits import Charge, Moment
-from venues.wire import frame
+from venues.wire import frame, payloads
 
 PATIENCE = 10  # ticks of a second for which a closing handshake may last
 INTERNAL_ERROR = Close(CloseCode.INTERNAL_ERROR)
@@ -64,7 +71,7 @@ class Port:
     """What the connections of one listener share. `rank` orders the venues; `connections` are the open ones.
 
     `lifetime_ns` is how long a socket lives, in virtual time; None without end. Where there is a `desk`, whoever asks
-    the venue anything has it brought to the present first.
+    the venue anything has it brought to the present first. `opened` counts the connections there were.
     """
 
     venue: VenueProtocol
@@ -73,8 +80,10 @@ class Port:
     hub: Hub
     driver: Driver
     lifetime_ns: int | None
+    chaos: Chaos
     desk: Desk | None = None
     connections: set[Connection] = field(default_factory=set)
+    opened: Iterator[int] = field(default_factory=lambda: count(1))
 
 
 class Connection(asyncio.Protocol):
@@ -90,14 +99,17 @@ class Connection(asyncio.Protocol):
         self._holder: str | None = None  # the client whose socket it is counted as
         self._message = bytearray()  # as far as it was received
         self._binary = False
-        self._events: deque[Event] = deque()  # parsed, to be handled
+        self._events: deque[Received] = deque()  # parsed, to be handled
         self._out: list[bytes] = []  # frames that answer the event being handled
+        self._said = 0  # payloads that answered anything
+        self._tap: Tap | None = None
+        self.id = ""
         self._full = False  # the outbox is at its bound
-        self._acting = False
+        self._acting, self._answering = False, REPLY
         self._told: list[Told] = []  # heard while the session had the word
         self._closing = False
         self._patience = PATIENCE
-        self._name = ""
+        self._name = self._path = ""
 
     def __str__(self) -> str:
         return self._name
@@ -114,6 +126,7 @@ class Connection(asyncio.Protocol):
         self._transport.set_write_buffer_limits(high=bound, low=bound)
         self._peer = transport.get_extra_info("peername") or ("", 0)
         self._port.connections.add(self)
+        self.id = f"{self._port.venue.id}-{next(self._port.opened)}"
 
     def data_received(self, data: bytes) -> None:
         self._wire.receive_data(data)
@@ -129,6 +142,7 @@ class Connection(asyncio.Protocol):
         self._port.connections.discard(self)
         self._give_back()
         self._port.driver.cancel_alarm(self._expire)
+        self._port.driver.cancel_alarm(self._release)
         self._forget()
 
     def pause_writing(self) -> None:
@@ -162,7 +176,10 @@ class Connection(asyncio.Protocol):
 
     def _handshake(self, request: Request, now_ns: int, wall_ns: int) -> None:
         path, _, query = request.path.partition("?")
+        self._path = path
         self._name = f"{self._port.venue.id} {self._peer[0]}:{self._peer[1]} {path}"
+        if self._port.chaos.rules:
+            self.attend()
         response = self._wire.accept(request)
         if response.status_code == 101:
             answer = self._answer(path, query, request.headers, Moment(now_ns, wall_ns))
@@ -248,6 +265,7 @@ class Connection(asyncio.Protocol):
         try:
             for action in ask(*args, **kwargs):
                 self._perform(action, now_ns)
+            self._answering = USER
             while self._told and self._session is not None:
                 told, self._told = self._told, []
                 for action in self._session.hear(told, now_ns):
@@ -256,18 +274,19 @@ class Connection(asyncio.Protocol):
             log.exception("session failed", connection=self._name)
             self._close(INTERNAL_ERROR)
         finally:
-            self._acting = False
+            self._acting, self._answering = False, REPLY
 
     def _perform(self, action: Action, now_ns: int) -> None:
         port = self._port
         match action:
             case Reply(payload):
-                self._out.append(frame(payload))
+                self._say(self._answering, "", payload, now_ns)
             case Subscribe(topic, snapshot):
                 make = lambda: port.venue.channel(topic, port.exchange)
                 channel = port.hub.subscribe(self, port.rank, topic, make)
                 if snapshot:
-                    self._out += [frame(payload) for payload in channel.snapshot(now_ns)]
+                    for payload in channel.snapshot(now_ns):
+                        self._say(topic.channel, topic.symbol, payload, now_ns)
             case Unsubscribe(topic):
                 port.hub.unsubscribe(self, port.rank, topic)
             case Listen(account):
@@ -294,14 +313,97 @@ class Connection(asyncio.Protocol):
         """Tell the session news of its accounts; while it has the word, right after. Who is full is closed, as by
         `deliver`.
         """
-        if self._acting:
-            self._told += told
-        elif self._full:
+        self._told += told
+        if self._full:
             log.info("slow consumer", connection=self._name)
             self.close(self._rules.slow_consumer)
-        elif self._session is not None:
-            self._act(now_ns, self._session.hear, told, now_ns)
+        elif not self._acting:
+            self._act(now_ns, lambda: ())
             self._flush()
+
+    # ------------------------------------------------------------ what rules of chaos want
+    @property
+    def tapped(self) -> bool:
+        return self._tap is not None
+
+    def attend(self) -> None:
+        """The rules in force have changed."""
+        rules = self._port.chaos.concerning(self._port.venue.id, self.id, self._path)
+        if self._tap is None and rules:
+            self._tap = Tap(self._port.chaos.rules, frame)
+        if self._tap is not None:
+            self._tap.attend(rules)
+            if self._tap.idle:
+                self._tap = None
+        self._port.hub.retap(self)
+
+    def deliver_each(self, pieces: Sequence[Piece], upto_ns: int) -> None:
+        """Write a tick's frames, one by one past the rules that concern this connection."""
+        if self._tap is None:
+            return
+        events = (
+            self._event(topic.channel, topic.symbol, payload, due_ns, place)
+            for due_ns, topic, frames in pieces
+            for place, payload in enumerate(payloads(frames))
+        )
+        self._put(self._tap.take(events, upto_ns))
+
+    def _event(self, channel: str, symbol: str, payload: bytes, at_ns: int, place: int) -> Event:
+        return Event(
+            Scope.FRAME,
+            self._port.venue.id,
+            at_ns,
+            (at_ns, place),
+            channel=channel,
+            symbol=symbol,
+            endpoint=self._path,
+            connection=self.id,
+            content=payload,
+        )
+
+    def _say(self, channel: str, symbol: str, payload: bytes, now_ns: int) -> None:
+        """A frame that answers what is being handled."""
+        if self._tap is None:
+            self._out.append(frame(payload))
+            return
+        self._said += 1
+        self._out.append(self._tap.take([self._event(channel, symbol, payload, now_ns, self._said)], now_ns))
+        self._obey()
+
+    def _put(self, data: bytes) -> None:
+        """Write what left the tap, and see to what it holds."""
+        if data:
+            self.deliver(data)
+        self._obey()
+
+    def _obey(self) -> None:
+        tap = self._tap
+        if tap is None:
+            return
+        if tap.shut is not None:
+            shut, tap.shut = tap.shut, None
+            self._flush()
+            if shut.code is not None:
+                self.close(Close(shut.code, shut.reason))
+            else:
+                self._cut(reset=shut.reset)
+        elif tap.next_ns is not None:
+            self._port.driver.set_alarm(self._release, tap.next_ns)
+
+    def _release(self) -> None:
+        """Frames that were held are due."""
+        if self._tap is not None:
+            self._put(self._tap.release(self._port.driver.now_ns))
+            if self._tap is not None and self._tap.idle:
+                self.attend()
+
+    def _cut(self, *, reset: bool) -> None:
+        """End the socket without a word; with a reset, as a crashed host's router would."""
+        if reset:
+            sock = self._transport.get_extra_info("socket")
+            if sock is not None:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self._transport.abort()
 
     def tick(self, now_ns: int, wall_ns: int) -> None:
         """Once a second of wall time: the session's deadlines, or ours for a client that answers no close.

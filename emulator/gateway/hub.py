@@ -24,15 +24,22 @@ LITTLE_BYTES = 1 << 18
 STAGGERS = 16  # instants in the first half of a page, over which asking for the next ones is spread
 
 Key: TypeAlias = tuple[int, Topic]  # the rank of its venue, and the topic
+Piece: TypeAlias = tuple[int, Topic, bytes]  # when due, of which topic, and the frames
 
 log = get_logger("hub")
 
 
 class Subscriber(Protocol):
-    """What the hub knows of a connection; str() names it. `feeds` and `group` are the hub's own notes on it."""
+    """What the hub knows of a connection; str() names it. `feeds` and `group` are the hub's own notes on it.
+
+    One that is `tapped` is given its frames in pieces, for each is looked at.
+    """
 
     feeds: dict[Key, Feed]
     group: Group | None
+
+    @property
+    def tapped(self) -> bool: ...
 
     @property
     def backlog(self) -> int:
@@ -41,6 +48,10 @@ class Subscriber(Protocol):
 
     def deliver(self, frames: bytes) -> None:
         """Write these frames; never blocks."""
+        ...
+
+    def deliver_each(self, pieces: Sequence[Piece], upto_ns: int) -> None:
+        """Likewise, of one that is tapped: all that is due up to a boundary, perhaps nothing."""
         ...
 
     def fail(self) -> None:
@@ -71,12 +82,13 @@ class Feed:
 
 
 class Group:
-    """The connections with one and the same set of subscriptions."""
+    """The connections with one and the same set of subscriptions; one that is tapped is alone in its own."""
 
-    __slots__ = ("feeds", "members")
+    __slots__ = ("feeds", "members", "tapped")
 
-    def __init__(self, feeds: tuple[Feed, ...]) -> None:
+    def __init__(self, feeds: tuple[Feed, ...], tapped: Subscriber | None) -> None:
         self.feeds = feeds
+        self.tapped = tapped
         self.members: dict[Subscriber, None] = {}
 
     def frames(self, after_ns: int, upto_ns: int) -> bytes:
@@ -88,16 +100,29 @@ class Group:
             return b"".join([feed.frames for feed in busy])
         return woven([feed.page for feed in busy if feed.page is not None], after_ns, upto_ns)
 
+    def pieces(self, after_ns: int, upto_ns: int) -> list[Piece]:
+        """The same, each topic's frames of a tick by themselves."""
+        busy = [feed for feed in self.feeds if feed.frames]
+        pages = [feed.page for feed in busy if feed.page is not None]
+        return [
+            (due_ns, busy[rank].key[1], piece) for due_ns, rank, piece in _ticks(pages, after_ns, upto_ns)
+        ]
+
 
 def woven(pages: Sequence[Page], after_ns: int, upto_ns: int) -> bytes:
     """The frames of several pages due in (after_ns, upto_ns]: tick by tick, and within a tick page by page."""
+    return b"".join([piece for _, _, piece in _ticks(pages, after_ns, upto_ns)])
+
+
+def _ticks(pages: Sequence[Page], after_ns: int, upto_ns: int) -> list[tuple[int, int, bytes]]:
+    """When due, of which page, and the frames; in the order in which they are delivered."""
     pieces = [
         (due_ns, rank, piece)
         for rank, page in enumerate(pages)
         for due_ns, piece in page.ticks(after_ns, upto_ns)
     ]
     pieces.sort()
-    return b"".join([piece for _, _, piece in pieces])
+    return pieces
 
 
 class Hub:
@@ -111,7 +136,7 @@ class Hub:
         self.changed: Callable[[], None] = lambda: None
         self.full: set[Subscriber] = set()
         self._feeds: dict[Key, Feed] = {}
-        self._groups: dict[tuple[Feed, ...], Group] = {}
+        self._groups: dict[tuple[tuple[Feed, ...], Subscriber | None], Group] = {}
         self._moved: dict[Subscriber, None] = {}  # whose subscriptions changed since the last delivery
         self._ready_ns = -1  # every channel has turned to the page that starts then
         self._missing: set[Feed] = set()  # whose page is waited for
@@ -164,6 +189,10 @@ class Hub:
         self.full.discard(subscriber)
         self.changed()
 
+    def retap(self, subscriber: Subscriber) -> None:
+        """It is tapped now, or no longer."""
+        self._moved[subscriber] = None
+
     def _leave(self, subscriber: Subscriber, key: Key) -> None:
         feed = subscriber.feeds.pop(key, None)
         if feed is not None:
@@ -177,9 +206,10 @@ class Hub:
         if subscriber.group is not None:
             del subscriber.group.members[subscriber]
             if not subscriber.group.members:
-                del self._groups[subscriber.group.feeds]
+                del self._groups[subscriber.group.feeds, subscriber.group.tapped]
         feeds = tuple(subscriber.feeds[key] for key in sorted(subscriber.feeds))
-        subscriber.group = self._groups.setdefault(feeds, Group(feeds)) if feeds else None
+        alone = subscriber if subscriber.tapped else None
+        subscriber.group = self._groups.setdefault((feeds, alone), Group(feeds, alone)) if feeds else None
         if subscriber.group is not None:
             subscriber.group.members[subscriber] = None
 
@@ -237,6 +267,9 @@ class Hub:
             assert feed.page is not None
             feed.frames = feed.page.cut(after_ns, upto_ns)
         for group in list(self._groups.values()):
+            if group.tapped is not None:
+                group.tapped.deliver_each(group.pieces(after_ns, upto_ns), upto_ns)
+                continue
             frames = group.frames(after_ns, upto_ns)
             if frames:
                 for subscriber in list(group.members):

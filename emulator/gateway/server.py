@@ -27,6 +27,7 @@ from uvicorn._types import (
 )
 from uvicorn.server import ServerState
 
+from emulator.chaos.engine import Chaos
 from emulator.config import NEVER, Config, chosen, nearest, resolve
 from emulator.driver import Driver, http_date, settled, utc_ns
 from emulator.gateway.connection import FAILED, Connection, Port
@@ -266,6 +267,8 @@ class Gateway:
         clock = Chronometer(now_ns, config.speed, paused=config.paused)
         self.driver = Driver(self.hub, self._on_second, clock, lossless=config.delivery == "lossless")
         self.desks = Desks(config, self.driver, self.hub, self._journal)
+        self.chaos = Chaos()
+        self.chaos.changed = self._attend
         self._ports = self._make_ports(registry)
         self.desks.resume(now_ns)
         self._history = HistoryMaker([port.exchange for port in self._ports], self.start_ns)
@@ -283,7 +286,7 @@ class Gateway:
         for rank, (venue, view) in enumerate(exchanges(self.config, registry, self.origin_ns)):
             exchange, desk = self.desks.open(venue, view, self.start_ns)
             lifetime_ns = _lifetime_ns(self.config, venue)
-            ports.append(Port(venue, exchange, rank, self.hub, self.driver, lifetime_ns, desk))
+            ports.append(Port(venue, exchange, rank, self.hub, self.driver, lifetime_ns, self.chaos, desk))
         return ports
 
     @property
@@ -337,6 +340,10 @@ class Gateway:
 
     def _connections(self) -> list[Connection]:
         return [connection for port in self._ports for connection in port.connections]
+
+    def _attend(self) -> None:
+        for connection in self._connections():
+            connection.attend()
 
     def _on_second(self, now_ns: int, wall_ns: int) -> None:
         for listener in self._listeners():

@@ -84,6 +84,13 @@ class Client:
         assert close is not None
         return close.code, close.reason
 
+    def closed_without_a_word(self) -> None:
+        """Read to the end, which no close frame announces."""
+        with suppress(ConnectionClosed):
+            while True:
+                self.recv()
+        assert self.socket.protocol.close_rcvd is None
+
 
 class RawClient:
     """A socket that reads nothing by itself, with as small a buffer as the system allows."""

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 import pytest
 
 from emulator.driver import settled
-from emulator.gateway.hub import Feed, Group, Hub, Key
+from emulator.gateway.hub import Feed, Group, Hub, Key, Piece
 from reactor.types import SECOND_NS, TICK_NS
 from tests.emulator.toy import START_NS, Counter
 from venues.base import PAGE_NS, Topic
@@ -16,6 +16,8 @@ from venues.base import PAGE_NS, Topic
 
 class Recorder:
     """A subscriber that keeps what it is given."""
+
+    tapped = False
 
     def __init__(self) -> None:
         self.feeds: dict[Key, Feed] = {}
@@ -26,6 +28,9 @@ class Recorder:
 
     def deliver(self, frames: bytes) -> None:
         self.given.append(frames)
+
+    def deliver_each(self, pieces: Sequence[Piece], upto_ns: int) -> None:
+        raise AssertionError("it is not tapped")
 
     def fail(self) -> None:
         self.failed += 1

@@ -1,0 +1,1 @@
+"""Breaking a client on purpose, reproducibly: rules that say when and where, faults that say what."""

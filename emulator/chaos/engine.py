@@ -1,0 +1,54 @@
+"""The chaos of a run: its rules, and who has to be told when they change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from fnmatch import fnmatchcase
+
+from emulator.chaos.faults import KINDS
+from emulator.chaos.rules import Rule, Rules, Scope
+
+
+class Chaos:
+    """Rules that come and go live. `changed` is called when they have, to look again at whom they concern."""
+
+    def __init__(self) -> None:
+        self.rules = Rules(KINDS)
+        self.changed: Callable[[], None] = lambda: None
+
+    def add(self, values: Mapping[str, object], now_ns: int, place: str = "fault", name: str = "") -> Rule:
+        """Put a rule into force; ConfigError, of one line, where it is none."""
+        rule = self.rules.add(values, now_ns, place, name)
+        self.changed()
+        return rule
+
+    def remove(self, name: str) -> bool:
+        """Take a rule out of force; whether there was one."""
+        removed = self.rules.remove(name)
+        self.changed()
+        return removed
+
+    def clear(self) -> None:
+        """Take all out of force; the log of hits stays."""
+        for rule in list(self.rules):
+            self.rules.remove(rule.id)
+        self.changed()
+
+    def concerning(self, venue: str, connection: str, path: str) -> list[Rule]:
+        """The rules that may hit frames of a connection, in the order in which they were added."""
+        return [
+            rule
+            for rule in self.rules
+            if rule.fault.scope is Scope.FRAME
+            and _allows(
+                (
+                    (rule.where.venue, venue),
+                    (rule.where.connection, connection),
+                    (rule.where.endpoint, path),
+                )
+            )
+        ]
+
+
+def _allows(pairs: Iterable[tuple[str, str]]) -> bool:
+    return all(not wanted or fnmatchcase(found, wanted) for wanted, found in pairs)

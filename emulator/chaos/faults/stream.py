@@ -1,0 +1,158 @@
+"""Faults of streams: messages that are lost, doubled, late, out of order, or old."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from emulator.chaos.rules import Draw, Event, Fault, integer, number, option
+from emulator.chaos.tap import FrameFault, Outcome, Passage, Send
+from reactor.types import MS_NS
+
+MILLISECONDS = number(0, 86_400_000)
+
+
+@dataclass(frozen=True, slots=True)
+class Drop(FrameFault):
+    """A message is lost."""
+
+    kind: ClassVar[str] = "md.drop"
+    about: ClassVar[str] = "A message never comes."
+
+    def apply(self, event: Event, draw: Draw) -> Sequence[Outcome]:
+        return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Gap(FrameFault):
+    """A run of messages of one stream is lost, so that the next one's sequence does not continue the last one's."""
+
+    kind: ClassVar[str] = "md.gap"
+    about: ClassVar[str] = "The sequence of a book skips: some updates in a row never come."
+
+    size: int = option(integer(1, 100_000), "How many messages in a row.", 1)
+
+    def passage(self) -> Passage:
+        return _Gap(self.size)
+
+
+class _Gap:
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._left: dict[tuple[str, str], int] = {}
+
+    def apply(self, event: Event, draw: Draw) -> Sequence[Outcome]:
+        self._left[event.channel, event.symbol] = self._size - 1
+        return ()
+
+    def spare(self, event: Event) -> Sequence[Outcome]:
+        left = self._left.get((event.channel, event.symbol), 0)
+        if left:
+            self._left[event.channel, event.symbol] = left - 1
+            return ()
+        return (Send(event.content),)
+
+
+@dataclass(frozen=True, slots=True)
+class Duplicate(FrameFault):
+    """A message comes more than once."""
+
+    kind: ClassVar[str] = "md.dup"
+    about: ClassVar[str] = "A message comes again, right after itself."
+
+    times: int = option(integer(1, 1_000), "How many more times.", 1)
+
+    def apply(self, event: Event, draw: Draw) -> Sequence[Outcome]:
+        return (Send(event.content),) * (1 + self.times)
+
+
+@dataclass(frozen=True, slots=True)
+class Reorder(FrameFault):
+    """A message comes after the next one of its stream."""
+
+    kind: ClassVar[str] = "md.reorder"
+    about: ClassVar[str] = "Two neighbouring messages of a stream come in the wrong order."
+
+    def passage(self) -> Passage:
+        return _Reorder()
+
+
+class _Reorder:
+    def __init__(self) -> None:
+        self._held: dict[tuple[str, str], list[Outcome]] = {}
+
+    def apply(self, event: Event, draw: Draw) -> Sequence[Outcome]:
+        self._held.setdefault((event.channel, event.symbol), []).append(Send(event.content))
+        return ()
+
+    def spare(self, event: Event) -> Sequence[Outcome]:
+        return (Send(event.content), *self._held.pop((event.channel, event.symbol), ()))
+
+
+@dataclass(frozen=True, slots=True)
+class Delay(FrameFault):
+    """A message comes late; those of its stream behind it wait for it."""
+
+    kind: ClassVar[str] = "md.delay"
+    about: ClassVar[str] = "Messages come late."
+
+    delay_ms: float = option(MILLISECONDS, "How late, in virtual time.")
+    jitter_ms: float = option(MILLISECONDS, "And up to so much later.", 0.0)
+
+    def passage(self) -> Passage:
+        return _Delay(self)
+
+
+class _Delay:
+    def __init__(self, fault: Delay) -> None:
+        self._fault = fault
+        self._last_ns: dict[tuple[str, str], int] = {}
+
+    def apply(self, event: Event, draw: Draw) -> Sequence[Outcome]:
+        late_ns = int(self._fault.delay_ms * MS_NS) + draw.below(int(self._fault.jitter_ms * MS_NS) + 1)
+        stream = event.channel, event.symbol
+        last_ns = self._last_ns[stream] = max(self._last_ns.get(stream, 0), event.at_ns + late_ns)
+        return (Send(event.content, last_ns),)
+
+    def spare(self, event: Event) -> Sequence[Outcome]:
+        return (Send(event.content, self._last_ns.get((event.channel, event.symbol), 0)),)
+
+
+@dataclass(frozen=True, slots=True)
+class Stale(FrameFault):
+    """A stream repeats its last message in the place of the new one."""
+
+    kind: ClassVar[str] = "md.stale_repeat"
+    about: ClassVar[str] = "The last message comes again in the place of the new one."
+
+    def passage(self) -> Passage:
+        return _Stale()
+
+
+class _Stale:
+    def __init__(self) -> None:
+        self._last: dict[tuple[str, str], bytes] = {}
+
+    def apply(self, event: Event, draw: Draw) -> Sequence[Outcome]:
+        return (Send(self._last.get((event.channel, event.symbol), event.content)),)
+
+    def spare(self, event: Event) -> Sequence[Outcome]:
+        self._last[event.channel, event.symbol] = event.content
+        return (Send(event.content),)
+
+
+@dataclass(frozen=True, slots=True)
+class Burst(FrameFault):
+    """A message comes many times over, as fast as the socket takes it."""
+
+    kind: ClassVar[str] = "md.burst"
+    about: ClassVar[str] = "Every message comes so many times: load without news."
+
+    times: int = option(integer(2, 1_000), "How many times each comes in all.", 10)
+
+    def apply(self, event: Event, draw: Draw) -> Sequence[Outcome]:
+        return (Send(event.content),) * self.times
+
+
+FAULTS: tuple[type[Fault], ...] = (Drop, Gap, Duplicate, Reorder, Delay, Stale, Burst)

@@ -1,0 +1,177 @@
+"""What stands between the frames of one connection and its socket, while a rule concerns it.
+
+Frames come one by one, dated with the boundary at which they are due; each passes the rules in the order in which these
+were added, and what is left of it goes on at once or later. Held frames leave in the order of their time. Nothing here
+knows a socket or a clock: it is told of time, and says when it next wants to be.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar, Protocol, TypeAlias
+
+from emulator.chaos.rules import Draw, Event, Fault, Rule, Rules, Scope
+
+HELD_BYTES_MAX = 8 << 20  # at the bound the oldest held frames leave early
+
+
+# ---------------------------------------------------------------- what becomes of a frame
+@dataclass(frozen=True, slots=True)
+class Send:
+    """It goes on, perhaps changed, perhaps later. `raw` bytes are no payload but written as they are."""
+
+    payload: bytes
+    at_ns: int = 0  # at once, where that is past
+    raw: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Shut:
+    """The socket ends: by a closing handshake with this code, or cut (None), or reset."""
+
+    code: int | None
+    reason: str = ""
+    reset: bool = False
+
+
+Outcome: TypeAlias = Send | Shut
+
+
+class Passage(Protocol):
+    """A fault at work on one connection: it may remember what passed."""
+
+    def apply(self, event: Event, draw: Draw) -> Sequence[Outcome]:
+        """What becomes of a frame that the rule hits; nothing: it is lost."""
+        ...
+
+    def spare(self, event: Event) -> Sequence[Outcome]:
+        """What becomes of one that it does not hit."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class FrameFault(Fault):
+    """A fault of single frames."""
+
+    scope: ClassVar[Scope] = Scope.FRAME
+
+    def passage(self) -> Passage:
+        """The fault at work on a connection; its own state, where it has any, begins here."""
+        return _Stateless(self)
+
+    def apply(self, event: Event, draw: Draw) -> Sequence[Outcome]:
+        """What becomes of a frame that the rule hits."""
+        raise NotImplementedError
+
+
+class _Stateless:
+    __slots__ = ("_fault",)
+
+    def __init__(self, fault: FrameFault) -> None:
+        self._fault = fault
+
+    def apply(self, event: Event, draw: Draw) -> Sequence[Outcome]:
+        return self._fault.apply(event, draw)
+
+    def spare(self, event: Event) -> Sequence[Outcome]:
+        return (Send(event.content),)
+
+
+# ---------------------------------------------------------------- the tap
+class Tap:
+    """The rules that concern one connection, at work. `wrap` makes a payload a frame."""
+
+    def __init__(self, rules: Rules, wrap: Callable[[bytes], bytes]) -> None:
+        self._rules = rules
+        self._wrap = wrap
+        self._passages: dict[str, tuple[Rule, Passage]] = {}
+        self._held: list[tuple[int, int, bytes]] = []
+        self._held_bytes = 0
+        self._number = 0
+        self.shut: Shut | None = None  # what is to be done to the socket once what was said is written
+
+    def attend(self, rules: Iterable[Rule]) -> None:
+        """These concern the connection from now on; what others were doing to it ends."""
+        passages: dict[str, tuple[Rule, Passage]] = {}
+        for rule in rules:
+            known = self._passages.get(rule.id)
+            if known is not None and known[0] is rule:
+                passages[rule.id] = known
+            elif isinstance(rule.fault, FrameFault):
+                passages[rule.id] = (rule, rule.fault.passage())
+        self._passages = passages
+
+    @property
+    def idle(self) -> bool:
+        """Whether it does nothing and holds nothing."""
+        return not self._passages and not self._held
+
+    @property
+    def next_ns(self) -> int | None:
+        """When the next held frame leaves."""
+        return self._held[0][0] if self._held else None
+
+    def take(self, events: Iterable[Event], now_ns: int) -> bytes:
+        """The bytes that leave now for these frames, after held ones whose time has come."""
+        pieces: list[bytes] = []
+        for event in events:
+            pieces += self._due(event.at_ns)
+            outcomes: list[Outcome] = [Send(event.content, event.at_ns)]
+            for rule, passage in list(self._passages.values()):
+                outcomes = [
+                    out for outcome in outcomes for out in self._through(rule, passage, event, outcome)
+                ]
+            for outcome in outcomes:
+                if isinstance(outcome, Shut):
+                    self.shut = outcome
+                    return b"".join(pieces)
+                data = outcome.payload if outcome.raw else self._wrap(outcome.payload)
+                if outcome.at_ns <= event.at_ns:
+                    pieces.append(data)
+                else:
+                    self._hold(outcome.at_ns, data)
+        pieces += self._due(now_ns)
+        while self._held_bytes > HELD_BYTES_MAX:
+            pieces.append(self._release())
+        return b"".join(pieces)
+
+    def release(self, now_ns: int) -> bytes:
+        """The held frames whose time has come."""
+        return b"".join(self._due(now_ns))
+
+    def _through(self, rule: Rule, passage: Passage, event: Event, outcome: Outcome) -> Sequence[Outcome]:
+        if isinstance(outcome, Shut) or outcome.raw:
+            return (outcome,)
+        if outcome.payload is not event.content:  # an earlier rule changed it
+            event = replace(event, content=outcome.payload)
+        if self._rules.decides(rule, event):
+            return _no_sooner(passage.apply(event, self._rules.draw(rule, event)), outcome.at_ns)
+        if event.at_ns < rule.from_ns:
+            return (outcome,)
+        return _no_sooner(passage.spare(event), outcome.at_ns)
+
+    def _hold(self, at_ns: int, data: bytes) -> None:
+        self._number += 1
+        self._held_bytes += len(data)
+        heapq.heappush(self._held, (at_ns, self._number, data))
+
+    def _release(self) -> bytes:
+        data = heapq.heappop(self._held)[2]
+        self._held_bytes -= len(data)
+        return data
+
+    def _due(self, now_ns: int) -> Iterator[bytes]:
+        while self._held and self._held[0][0] <= now_ns:
+            yield self._release()
+
+
+def _no_sooner(outcomes: Sequence[Outcome], at_ns: int) -> list[Outcome]:
+    """What an earlier rule has delayed stays so."""
+    return [
+        Send(outcome.payload, max(outcome.at_ns, at_ns), outcome.raw)
+        if isinstance(outcome, Send)
+        else outcome
+        for outcome in outcomes
+    ]

@@ -1,0 +1,216 @@
+"""Faults through real sockets: what a client sees of each, when, and that the same run sees the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from websockets.sync.client import connect
+
+from emulator.chaos.faults import KINDS
+from emulator.chaos.rules import Draw, Event, Rules, Scope, read_rule
+from emulator.config import ConfigError
+from emulator.sdk import Emulator
+from tests.emulator.conftest import Client
+from tests.emulator.toy import START_NS, toys
+from venues.wire import frame, payloads
+
+Dial = Callable[..., Client]
+
+
+def numbers(frames: list[str]) -> list[int]:
+    """Of the counter's frames, the last digits."""
+    return [int(text.split()[1]) % 1_000_000 for text in frames]
+
+
+def ran(toy: Emulator, client: Client, seconds: float = 1.0) -> list[int]:
+    """What "a", ten times a second, says while the clock runs, counted from 1."""
+    first = toy.clock.now_ns // 100_000_000 % 1_000_000
+    toy.clock.advance(seconds)
+    return [n - first for n in numbers(client.frames())]
+
+
+@pytest.fixture
+def listening(dial: Dial) -> Client:
+    """A client of the counter "a", ten times a second."""
+    client = dial()
+    client.tell("sub a 100")
+    return client
+
+
+# ---------------------------------------------------------------- streams
+def test_a_gap_is_where_it_was_asked_for(toy: Emulator, listening: Client) -> None:
+    toy.faults.add("md.gap", channel="a", after_n=3, count=1, size=2)
+    assert ran(toy, listening) == [1, 2, 3, 6, 7, 8, 9, 10]
+
+
+@pytest.mark.parametrize(
+    ("words", "seen"),
+    [
+        ({"kind": "md.drop", "every_n": 5}, [1, 2, 3, 4, 6, 7, 8, 9]),
+        ({"kind": "md.dup", "after_n": 8}, [1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 10, 10]),
+        ({"kind": "md.burst", "after_n": 8, "times": 3}, [1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 10, 10, 10]),
+        ({"kind": "md.reorder", "after_n": 4, "count": 1}, [1, 2, 3, 4, 6, 5, 7, 8, 9, 10]),
+        ({"kind": "md.stale_repeat", "after_n": 4, "count": 2}, [1, 2, 3, 4, 4, 4, 7, 8, 9, 10]),
+        ({"kind": "md.delay", "delay_ms": 250, "after_n": 4, "count": 1}, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]),
+        ({"kind": "md.delay", "delay_ms": 450, "after_n": 6}, [1, 2, 3, 4, 5, 6]),
+        ({"kind": "md.drop", "at_s": 0.5}, [1, 2, 3, 4]),
+        ({"kind": "md.drop", "at_s": 0.5, "duration_s": 0.2}, [1, 2, 3, 4, 8, 9, 10]),
+        ({"kind": "md.drop", "on_match": " [0-9]*[05]$"}, [1, 2, 3, 4, 6, 7, 8, 9]),
+        ({"kind": "ws.half_open", "after_n": 4}, [1, 2, 3, 4]),
+        ({"kind": "ws.fragment", "pieces": 4}, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]),
+        ({"kind": "md.drop", "channel": "b"}, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]),
+        ({"kind": "md.drop", "venue": "other"}, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]),
+        ({"kind": "md.drop", "connection": "toy-2"}, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]),
+    ],
+    ids=lambda value: value["kind"] if isinstance(value, dict) else "",
+)
+def test_a_stream_under_a_fault(
+    toy: Emulator, listening: Client, words: dict[str, object], seen: list[int]
+) -> None:
+    toy.faults.add(**{"channel": "a", **words})  # type: ignore[arg-type]
+    assert ran(toy, listening) == seen
+
+
+def test_what_is_late_comes_when_its_time_has_come(toy: Emulator, listening: Client) -> None:
+    toy.faults.add("md.delay", channel="a", delay_ms=450, after_n=6)
+    assert ran(toy, listening) == [1, 2, 3, 4, 5, 6]
+    toy.clock.advance(0.15)
+    assert numbers(listening.frames())[-1] % 10 == 7
+
+
+def test_chance_hits_its_share_and_the_same_every_time(toy: Emulator) -> None:
+    def hits() -> list[tuple[int, ...]]:
+        with Emulator({}, registry=toys()) as fresh:
+            with connect(fresh.ws_url("toy"), max_queue=None) as socket:
+                Client(socket).tell("sub a 10")
+                fresh.faults.add("md.drop", channel="a", probability=0.25, seed=3)
+                fresh.clock.advance(20)
+            return [hit.identity for hit in fresh.faults.hits]
+
+    first = hits()
+    assert 420 < len(first) < 580
+    assert first == hits()
+
+
+def test_all_connections_see_the_same_frames_hit_once(toy: Emulator, dial: Dial) -> None:
+    clients = [dial() for _ in range(3)]
+    for client in clients:
+        client.tell("sub a 100")
+    toy.faults.add("md.drop", channel="a", after_n=2, count=2)
+    toy.clock.advance(1)
+    seen = [numbers(client.frames()) for client in clients]
+    assert seen == [seen[0]] * 3
+    assert len(seen[0]) == 8
+    assert len(toy.faults.hits) == 2
+
+
+def test_a_client_that_comes_back_is_not_hit_again(toy: Emulator, dial: Dial) -> None:
+    first = dial()
+    first.tell("sub a 100")
+    toy.faults.add("ws.drop", channel="a", after_n=3, count=1)
+    toy.clock.advance(0.5)
+    first.closed_without_a_word()
+    second = dial()
+    second.tell("sub a 100")
+    assert ran(toy, second) == [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]
+
+
+def test_others_notice_nothing(toy: Emulator, dial: Dial) -> None:
+    hit, spared = dial(), dial()
+    for client in (hit, spared):
+        client.tell("sub a 100", "sub b 10")
+    toy.faults.add("md.drop", connection="toy-1")
+    toy.clock.advance(1)
+    assert hit.frames() == []
+    assert len(spared.frames()) == 110
+
+
+# ---------------------------------------------------------------- sockets
+def test_a_close_carries_its_code_and_reason(toy: Emulator, listening: Client) -> None:
+    toy.faults.add("ws.close", channel="a", after_n=1, code=4_321, reason="maintenance")
+    toy.clock.advance(0.5)
+    assert listening.closed() == (4_321, "maintenance")
+
+
+@pytest.mark.parametrize("kind", ["ws.drop", "ws.rst", "ws.truncate"])
+def test_a_socket_that_ends_without_a_word(toy: Emulator, listening: Client, kind: str) -> None:
+    toy.faults.add(kind, channel="a", after_n=2)
+    toy.clock.advance(0.5)
+    listening.closed_without_a_word()
+
+
+def test_answers_can_be_hit_too(toy: Emulator, dial: Dial) -> None:
+    client = dial()
+    toy.faults.add("md.drop", channel="reply", count=1)
+    client.socket.send("say 3")
+    client.socket.send("say 4")
+    assert client.recv() == "xxxx"
+
+
+# ---------------------------------------------------------------- rules
+def test_a_rule_taken_back_hits_no_more(toy: Emulator, listening: Client) -> None:
+    name = toy.faults.add("md.drop", channel="a")
+    assert ran(toy, listening) == []
+    assert toy.faults.remove(name)
+    assert not toy.faults.remove(name)
+    assert ran(toy, listening) == [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]
+
+
+def test_a_rule_removes_itself_when_its_time_is_over(toy: Emulator, listening: Client) -> None:
+    toy.faults.add("md.drop", channel="a", ttl_s=0.5)
+    assert ran(toy, listening) == [6, 7, 8, 9, 10]
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        ({"kind": "md.gapp"}, "fault: kind: 'md.gapp' is no fault; did you mean md.gap?"),
+        ({"kind": "md.gap", "chanel": "a"}, "fault: chanel: unknown word; did you mean channel?"),
+        ({"kind": "md.gap", "size": 0}, "fault: size: 0 is not allowed; allowed: a whole number from 1"),
+        ({"kind": "md.delay"}, "fault: delay_ms: md.delay needs it"),
+        ({"kind": "md.drop", "probability": 2}, "fault: probability: 2 is not allowed"),
+        ({"kind": "md.drop", "on_match": "("}, r"fault: on_match: '\(' is not allowed"),
+        ({"kind": "md.drop", "count": True}, "fault: count: True is not allowed"),
+    ],
+)
+def test_a_rule_that_is_none_is_one_clear_error(words: dict[str, object], error: str) -> None:
+    with pytest.raises(ConfigError, match=f"^{error}"):
+        read_rule(words, KINDS, "fault")
+
+
+def test_a_rule_reads_back_as_it_was_written() -> None:
+    rules = Rules(KINDS)
+    words = {"kind": "md.delay", "delay_ms": 5.0, "venue": "toy", "after_n": 3, "count": 1}
+    rule = rules.add(words, START_NS)
+    assert rule.values() == words
+    assert rules.add(rule.values(), START_NS).values() == words
+
+
+@given(st.lists(st.integers(0, 300), min_size=1, max_size=60), st.integers(0, 5), st.integers(1, 4))
+def test_who_looks_again_is_told_the_same(looks: list[int], after_n: int, every_n: int) -> None:
+    """Connections that get a chunk of frames one after another agree on which of them are hit."""
+    rules = Rules(KINDS)
+    rule = rules.add({"kind": "md.drop", "after_n": after_n, "every_n": every_n, "probability": 0.5}, 0)
+    events = [Event(Scope.FRAME, "toy", n, (n, 0), "a") for n in sorted(set(looks))]
+    first = [rules.decides(rule, event) for event in events]
+    assert [rules.decides(rule, event) for event in events] == first
+    assert len(rules.hits) == sum(first)
+
+
+def test_draws_are_even() -> None:
+    drawn = [Draw("x", n).below(10) for n in range(5_000)]
+    assert {drawn.count(digit) // 100 for digit in range(10)} <= {4, 5}
+
+
+@given(st.lists(st.binary(max_size=70_000), max_size=5))
+def test_frames_can_be_taken_apart(parts: list[bytes]) -> None:
+    assert list(payloads(b"".join(map(frame, parts)))) == parts
+
+
+def test_every_fault_says_what_it_is() -> None:
+    for kind, fault in KINDS.items():
+        assert kind == fault.kind
+        assert fault.about.endswith(".")
