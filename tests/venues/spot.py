@@ -19,6 +19,7 @@ from tests.handmade import HandmadeMarket
 from venues.base import PAGE_NS, Exchange, HttpRequest, HttpResponse, Topic
 from venues.binance import BINANCE
 from venues.binance.session import BinanceSession
+from venues.limits import OFF, Usage
 
 INSTRUMENT, ETH = (listing.instrument for listing in BINANCE.listings[:2])
 T0 = 1_700_000_000_000 * MS_NS  # 2023-11-14 22:13:20 UTC, a page boundary
@@ -27,8 +28,8 @@ BID, ASK = int(BookSide.BID), int(BookSide.ASK)
 BUY, SELL = int(Side.BUY), int(Side.SELL)
 
 
-def exchange(*markets: HandmadeMarket) -> Exchange:
-    """An exchange that lists these markets only."""
+def exchange(*markets: HandmadeMarket, limits: float = OFF) -> Exchange:
+    """An exchange that lists these markets only, whose limits are scaled so."""
     by_id = {market.instrument.market: market for market in markets}
 
     class World:
@@ -36,7 +37,7 @@ def exchange(*markets: HandmadeMarket) -> Exchange:
             return by_id[market_id]
 
     listed = {market.instrument.symbol: market_id for market_id, market in by_id.items()}
-    return Exchange(cast(MarketOrchestrationCore, World()), listed)
+    return Exchange(cast(MarketOrchestrationCore, World()), listed, Usage(limits))
 
 
 def market(instrument: Instrument = INSTRUMENT, **tape: Any) -> HandmadeMarket:
@@ -82,7 +83,7 @@ def get(exchange: Exchange, path: str, query: str = "", now_ns: int = T0, **head
 
 
 def connect(path: str = "/ws", query: str = "") -> BinanceSession:
-    session = BINANCE.session(HttpRequest("GET", path, query), exchange(market()))
+    session = BINANCE.session(HttpRequest("GET", path, query), exchange(market(), limits=1))
     assert isinstance(session, BinanceSession), session
     return session
 

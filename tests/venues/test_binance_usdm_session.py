@@ -56,7 +56,7 @@ def test_a_path_opens_its_streams(prefix: str, path: str, query: str, topics: li
 
 
 @pytest.mark.parametrize(
-    "path", ["", "/", "/public", "/market/", "/publics/ws", "/ws-fapi/v1", "/stream/ws", "/fapi/v1/ping"]
+    "path", ["", "/", "/public", "/market/", "/publics/ws", "/ws-fapi/v2", "/stream/ws", "/fapi/v1/ping"]
 )
 def test_another_path_is_not_found(path: str) -> None:
     """There is no socket behind it."""

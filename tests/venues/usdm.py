@@ -71,7 +71,7 @@ def get(exchange: Exchange, path: str, query: str = "", now_ns: int = T0, **head
 
 
 def connect(path: str = "/ws", query: str = "", venue: Binance = BINANCE_USDM) -> BinanceSession:
-    session = venue.session(HttpRequest("GET", path, query), exchange(market()))
+    session = venue.session(HttpRequest("GET", path, query), exchange(market(), limits=1))
     assert isinstance(session, BinanceSession), session
     return session
 

@@ -32,8 +32,17 @@ from venues.base import (
 )
 from venues.binance.house import spot_house, usdm_house
 from venues.binance.mark import payments
-from venues.binance.rest import JSON, SPOT_API, Api, handle
-from venues.binance.rules import BASE, FUNDING, SPOT_SESSION, SessionRules, Sizes, funding_of, spot_sizes
+from venues.binance.rest import JSON, SPOT_API, Api, banned, handle, retry_after
+from venues.binance.rules import (
+    BASE,
+    CONNECTIONS,
+    FUNDING,
+    SPOT_SESSION,
+    SessionRules,
+    Sizes,
+    funding_of,
+    spot_sizes,
+)
 from venues.binance.session import SPOT_ENDPOINTS, USDM_ENDPOINTS, BinanceSession, Endpoint, handshake
 from venues.binance.usdm_rest import USDM_API
 from venues.binance.usdm_rules import USDM_SESSION, usdm_sizes
@@ -49,6 +58,7 @@ from venues.binance.wire import INTERVALS, SPOT_STREAMS, ArrayChannel, Stream, S
 from venues.binance.ws_api import SPOT_SOCKET_API, USDM_SOCKET_API, ApiSession, SocketApi
 from venues.funding import Perpetuals
 from venues.houses import Funded
+from venues.limits import Charge
 
 # The topic of a stream's name, of a card's streams and the symbols it lists, in a dress.
 Grammar: TypeAlias = Callable[[str, Mapping[str, Stream], Container[str], tuple[str, ...]], Topic | None]
@@ -190,7 +200,15 @@ def _perpetual(base: str, assets: Assets = ASSETS) -> Listing:
     return _listing("binance-usdm", Kind.PERP, base, usdm_sizes(base, manifest.initial_price), manifest)
 
 
-# A connection is valid for 24 hours:
+def _refuse(api: Api, charge: Charge) -> HttpResponse:
+    """The answer to a handshake that is one too many. No body is documented but that of a ban."""
+    if charge.banned_until_ns is None:
+        return HttpResponse(429, b"", JSON, tuple(retry_after(charge.retry_ns)))
+    outcome = banned(api, charge)
+    return HttpResponse(outcome.status, outcome.body, JSON, tuple(retry_after(outcome.retry_ns)))
+
+
+# A connection is valid for 24 hours, and 300 may be attempted in 5 minutes:
 # https://github.com/binance/binance-spot-api-docs/blob/master/web-socket-streams.md#general-wss-information,
 # 2026-07-21, and .../usds-margined-futures/websocket-market-streams, 2026-09.
 SOCKET_RULES = SocketRules(
@@ -199,6 +217,7 @@ SOCKET_RULES = SocketRules(
     slow_consumer=Close(1008, "Slow consumer"),
     lifetime_ns=DAY_NS,
     expired=Close(1001, "Connection expired"),
+    opening=CONNECTIONS,
 )
 
 BINANCE = Binance(
@@ -206,7 +225,7 @@ BINANCE = Binance(
     port_offset=1,
     listing_of=_spot,
     listings=tuple(map(_spot, LISTED)),
-    socket_rules=SOCKET_RULES,
+    socket_rules=replace(SOCKET_RULES, refuse=partial(_refuse, SPOT_API)),
     session_rules=SPOT_SESSION,
     endpoints=SPOT_ENDPOINTS,
     streams=SPOT_STREAMS,
@@ -220,7 +239,7 @@ BINANCE_USDM = Binance(
     port_offset=2,
     listing_of=_perpetual,
     listings=tuple(map(_perpetual, LISTED)),
-    socket_rules=SOCKET_RULES,
+    socket_rules=replace(SOCKET_RULES, refuse=partial(_refuse, USDM_API)),
     session_rules=USDM_SESSION,
     endpoints=USDM_ENDPOINTS,
     streams=USDM_STREAMS,

@@ -18,7 +18,7 @@ import numpy as np
 import orjson
 
 from reactor.single_asset import HyperSynthReactor
-from reactor.types import BLOCK_NS, DAY_NS, MS_NS, Column, Prints
+from reactor.types import BLOCK_NS, DAY_NS, MS_NS, SECOND_NS, Column, Prints
 from venues.base import Exchange, HttpRequest, HttpResponse, VenueError
 from venues.binance.rules import (
     ERRORS,
@@ -26,6 +26,7 @@ from venues.binance.rules import (
     SPOT_PERMISSIONS,
     SPOT_RATE_LIMITS,
     SPOT_STATUSES,
+    WEIGHT_BAN,
     ErrorRow,
     RateLimit,
     spot_symbol,
@@ -48,7 +49,7 @@ from venues.binance.wire import (
     time_unit,
     trade_columns,
 )
-from venues.limits import Limit, Moment
+from venues.limits import Charge, Limit, Moment
 from venues.wire import Ragged, Values, encode
 
 JSON = "application/json;charset=UTF-8"
@@ -137,7 +138,7 @@ class Route:
     """An endpoint's method: its answer, its weight, and the parameters it takes (None: any).
 
     Parameters it does not take are refused, or if it is lenient overlooked. One that is `keyed` is for clients that
-    name an API key, of which nothing is signed.
+    name an API key, of which nothing is signed. Beside its weight it may count in a `pool`.
     """
 
     answer: Callable[[Call], bytes]
@@ -145,6 +146,7 @@ class Route:
     params: Mapping[str, Param] | None = field(default_factory=dict)
     lenient: bool = False
     keyed: bool = False
+    pool: Limit | None = None
 
 
 Declared: TypeAlias = tuple[str, Mapping[str, Values]]  # a message and the columns that fill it
@@ -168,60 +170,109 @@ class Api:
 
 
 @dataclass(frozen=True, slots=True)
+class Checked:
+    """A request for an endpoint whose parameters are right."""
+
+    route: Route
+    params: Mapping[str, str]
+    unit_ns: int
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of a request for an endpoint, and what it weighs."""
+    """What came of a request: its answer, and how much of the weight there is its client has used in this minute.
+
+    `retry_ns` is how long the client has to wait where it asked too much, 0 elsewhere.
+    """
 
     status: int
     body: bytes
-    weight: int
+    used: int
+    retry_ns: int = 0
 
-    @classmethod
-    def of(
-        cls,
-        api: Api,
-        route: Route,
-        pairs: Sequence[tuple[str, str]],
-        exchange: Exchange,
-        now_ns: int,
-        unit: str | None,
-    ) -> Outcome:
-        """The answer to a request with these parameters and unit of times, or the venue's error."""
-        weight = 1  # what a request costs whose parameters are wrong
-        try:
-            unit_ns = time_unit(unit) if api.time_units else MS_NS
-            params = _parameters(route, pairs)
-            weight = route.weight(params)
-            return cls(200, route.answer(Call(exchange, now_ns, params, unit_ns, api.decimals)), weight)
-        except VenueError as error:
-            row = api.errors[str(error.code)]
-            return cls(row.status, row.body(error.params), weight)
+
+def check(api: Api, route: Route, pairs: Sequence[tuple[str, str]], unit: str | None) -> Checked:
+    """A request with these parameters and unit of times; raises VenueError when something is wrong with them."""
+    unit_ns = time_unit(unit) if api.time_units else MS_NS
+    return Checked(route, _parameters(route, pairs), unit_ns)
+
+
+def settle(api: Api, exchange: Exchange, client: str, at: Moment, ask: Callable[[], Checked]) -> Outcome:
+    """Charge a client for what it asks, and answer it if it may ask so much. `ask` may raise VenueError."""
+    checked: Checked | VenueError
+    weight, pool = WRONG_WEIGHT, None
+    try:
+        checked = ask()
+        weight, pool = checked.route.weight(checked.params), checked.route.pool
+    except VenueError as error:
+        checked = error
+    spent = exchange.usage.charge(api.weight, client, weight, at)
+    if spent.refused:
+        return _too_much(api, "TOO_MUCH_WEIGHT", spent, api.weight, spent.used)
+    if pool is not None:
+        counted = exchange.usage.charge(pool, client, 1, at)
+        if counted.refused:
+            return _too_much(api, "TOO_MANY_REQUESTS", counted, pool, spent.used)
+    try:
+        if isinstance(checked, VenueError):
+            raise checked
+        call = Call(exchange, at.now_ns, checked.params, checked.unit_ns, api.decimals)
+        return Outcome(200, checked.route.answer(call), spent.used)
+    except VenueError as error:
+        row = api.errors[str(error.code)]
+        return Outcome(row.status, row.body(error.params), spent.used)
+
+
+def _too_much(api: Api, name: str, charge: Charge, limit: Limit, used: int) -> Outcome:
+    if charge.banned_until_ns is not None:
+        return banned(api, charge)
+    row = api.errors[name]
+    body = row.body({"limit": charge.allowed, "minutes": limit.window_ns // BLOCK_NS})
+    return Outcome(row.status, body, used, charge.retry_ns)
+
+
+def banned(api: Api, charge: Charge) -> Outcome:
+    """The answer to a client that is shut out."""
+    assert charge.banned_until_ns is not None
+    row = api.errors["BANNED"]
+    return Outcome(
+        row.status, row.body({"until": charge.banned_until_ns // MS_NS}), charge.used, charge.retry_ns
+    )
 
 
 def handle(api: Api, request: HttpRequest, exchange: Exchange, now_ns: int) -> HttpResponse:
     """The answer to one request, errors included; every answer says what weight the client has used this minute."""
     route = api.routes.get(request.path, {}).get(request.method)
-    content_type = JSON
-    if route is not None:
-        pairs, unit = parse_qsl(request.query, keep_blank_values=True), request.headers.get("x-mbx-time-unit")
-        if route.keyed and not API_KEY.fullmatch(request.headers.get("x-mbx-apikey", "")):
-            outcome = Outcome(api.errors["BAD_KEY"].status, api.errors["BAD_KEY"].body({}), 1)
-        else:
-            outcome = Outcome.of(api, route, pairs, exchange, now_ns, unit)
-    elif request.path in api.routes:
-        outcome = Outcome(405, b"", 0)
-    elif request.path.startswith(GONE):
-        outcome, content_type = Outcome(410, GONE_BODY, 0), "text/html"
+    at, content_type = Moment(now_ns, request.wall_ns), JSON
+    shut_out = exchange.usage.banned(request.client, at)
+    if shut_out is not None:
+        outcome = banned(api, shut_out)
+    elif route is not None:
+        outcome = settle(api, exchange, request.client, at, lambda: _checked(api, route, request))
     else:
-        outcome = Outcome(404, b"", 0)
-    at = Moment(now_ns, request.wall_ns)
-    used = str(charge(exchange, api, request.client, outcome.weight, at))
-    headers = (("x-mbx-used-weight", used), ("x-mbx-used-weight-1m", used))
-    return HttpResponse(outcome.status, outcome.body, content_type, headers)
+        used = exchange.usage.charge(api.weight, request.client, 0, at).used
+        if request.path in api.routes:
+            outcome = Outcome(405, b"", used)
+        elif request.path.startswith(GONE):
+            outcome, content_type = Outcome(410, GONE_BODY, used), "text/html"
+        else:
+            outcome = Outcome(404, b"", used)
+    headers = [("x-mbx-used-weight", str(outcome.used)), ("x-mbx-used-weight-1m", str(outcome.used))]
+    return HttpResponse(
+        outcome.status, outcome.body, content_type, (*headers, *retry_after(outcome.retry_ns))
+    )
 
 
-def charge(exchange: Exchange, api: Api, client: str, weight: int, at: Moment) -> int:
-    """Add a weight to what a client has used this minute, and return that."""
-    return exchange.usage.charge(api.weight, client, weight, at).used
+def retry_after(retry_ns: int) -> Sequence[tuple[str, str]]:
+    """The header that tells how long to wait, in whole seconds, where there is a wait."""
+    return (("retry-after", str(-(-retry_ns // SECOND_NS))),) if retry_ns else ()
+
+
+def _checked(api: Api, route: Route, request: HttpRequest) -> Checked:
+    if route.keyed and not API_KEY.fullmatch(request.headers.get("x-mbx-apikey", "")):
+        raise VenueError("BAD_KEY")
+    pairs = parse_qsl(request.query, keep_blank_values=True)
+    return check(api, route, pairs, request.headers.get("x-mbx-time-unit"))
 
 
 def _parameters(route: Route, pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
@@ -649,6 +700,7 @@ FLAG = Param("^(true|false)$", re.compile("(?i:true|false)"))
 ANYTHING = Param("^.*$", re.compile("(?s:.*)"))
 ONE_SYMBOL = replace(SYMBOL, required=False)  # where several may be asked for
 INTERVAL = replace(ANYTHING, required=True)
+WRONG_WEIGHT = 1  # of a request whose parameters are wrong
 API_KEY = re.compile("[A-Za-z0-9_-]{1,128}")
 TIME_ZONE = re.compile(r"([+-])?([0-9]{1,2})(?::([0-5][0-9]))?")
 LEAST_MICROSECONDS = 10**14  # as milliseconds, the year 5138
@@ -747,4 +799,6 @@ GONE_BODY = (
     b"<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n"
 )
 
-SPOT_API = Api(SPOT_ROUTES, ERRORS, decimals=8, time_units=True, weight=SPOT_RATE_LIMITS[0].windowed())
+SPOT_API = Api(
+    SPOT_ROUTES, ERRORS, decimals=8, time_units=True, weight=SPOT_RATE_LIMITS[0].windowed(WEIGHT_BAN)
+)

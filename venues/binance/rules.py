@@ -27,7 +27,7 @@ from venues.funding import (
     model_of,
     parameter,
 )
-from venues.limits import Limit
+from venues.limits import Ban, Limit
 from venues.wire import Scale
 
 
@@ -47,6 +47,18 @@ class ErrorRow:
 
 # https://github.com/binance/binance-spot-api-docs/blob/master/errors.md, 2026-07-21
 ERRORS: Mapping[str, ErrorRow] = {
+    "TOO_MUCH_WEIGHT": ErrorRow(
+        429,
+        -1003,
+        "Too much request weight used; current limit is {limit} request weight per {minutes} MINUTE. Please use "
+        "WebSocket Streams for live updates to avoid polling the API.",
+    ),
+    "BANNED": ErrorRow(
+        418,
+        -1003,
+        "Way too much request weight used; IP banned until {until}. Please use WebSocket Streams for live updates to "
+        "avoid bans.",
+    ),
     "UNSUPPORTED": ErrorRow(400, -1020, "This operation is not supported."),
     "ILLEGAL_CHARS": ErrorRow(
         400, -1100, "Illegal characters found in parameter '{name}'; legal range is '{legal}'."
@@ -127,9 +139,14 @@ class SessionRules:
     pong_within_ns: int
 
 
+# "IPs that are repeatedly disconnected may be banned": .../web-socket-streams.md#websocket-limits, 2026-07-21; for two
+# minutes or so, by https://github.com/binance/binance-connector-js/issues/530 (2025-10). How often is not published.
+FLOOD_BAN = Ban(after=5, within_ns=300 * SECOND_NS, lasts_ns=(120 * SECOND_NS,))
+CONNECTIONS = Limit("connections", 300, 300 * SECOND_NS)
+
 # https://github.com/binance/binance-spot-api-docs/blob/master/web-socket-streams.md#websocket-limits, 2026-07-21
 SPOT_SESSION = SessionRules(
-    messages=Limit("messages", 5, SECOND_NS),
+    messages=Limit("messages", 5, SECOND_NS, ban=FLOOD_BAN),
     streams=Limit("streams", 1024, takes_memory=True),
     ping_every_ns=20 * SECOND_NS,
     pong_within_ns=60 * SECOND_NS,
@@ -157,10 +174,21 @@ class RateLimit:
             "limit": self.limit,
         }
 
-    def windowed(self) -> Limit:
+    def windowed(self, ban: Ban | None = None) -> Limit:
         """The limit itself. Windows are aligned, minutes to :00 (.../web-socket-api.md#rate-limits, 2026-07-21)."""
-        return Limit(self.kind, self.limit, self.interval_num * INTERVALS_NS[self.interval], aligned=True)
+        window_ns = self.interval_num * INTERVALS_NS[self.interval]
+        return Limit(self.kind, self.limit, window_ns, aligned=True, ban=ban)
 
+
+# "Repeatedly violating rate limits and/or failing to back off after receiving 429s will result in an automated IP ban",
+# which scales "from 2 minutes to 3 days": .../rest-api.md#ip-limits, 2026-07-21. How often is repeatedly, and what is
+# between, is not published.
+MINUTE_NS = 60 * SECOND_NS
+WEIGHT_BAN = Ban(
+    after=10,
+    within_ns=MINUTE_NS,
+    lasts_ns=tuple(minutes * MINUTE_NS for minutes in (2, 10, 60, 360, 1440, 4320)),
+)
 
 # https://github.com/binance/binance-spot-api-docs/blob/master/rest-api.md#limits and CHANGELOG.md, 2026-04-02, and
 # .../web-socket-api.md#exchange-information, 2026-07-21: requests on a socket are not counted raw, connections are

@@ -50,10 +50,12 @@ from venues.binance.rest import (
     tickers,
     weighs,
 )
-from venues.binance.rules import funding_of
+from venues.binance.rules import WEIGHT_BAN, funding_of
 from venues.binance.usdm_data import basis, deliveries, open_interest_history, taker_volumes
 from venues.binance.usdm_rules import (
     CONTRACT_TYPES,
+    DATA_POOL,
+    FUNDING_POOL,
     USDM_ERRORS,
     USDM_RATE_LIMITS,
     usdm_assets,
@@ -69,6 +71,7 @@ from venues.binance.wire import (
     ticker_columns,
     trade_columns,
 )
+from venues.limits import Limit
 from venues.wire import Scale
 
 # ---------------------------------------------------------------- the messages
@@ -388,11 +391,15 @@ def _get(
     return {"GET": Route(answer, weight, params, lenient=True)}
 
 
+def _pooled(pool: Limit, answer: Callable[[Call], bytes], **params: Param) -> Mapping[str, Route]:
+    return {"GET": Route(answer, weighs(0), params, lenient=True, pool=pool)}
+
+
 NAMED = replace(ANYTHING, required=True)
 TIMES = {"startTime": NUMBER, "endTime": NUMBER, "limit": NUMBER}
 
 # https://developers.binance.com/docs/derivatives/usds-margined-futures/market-data/rest-api, 2026-08. Requests for
-# funding are counted against a limit of their own.
+# funding and of /futures/data are counted against limits of their own.
 USDM_ROUTES: Routes = {
     "/fapi/v1/ping": _get(ping, weighs(1)),
     "/fapi/v1/time": _get(server_time, weighs(1)),
@@ -426,18 +433,20 @@ USDM_ROUTES: Routes = {
         for name, sampling in (("markPriceKlines", MARK), ("premiumIndexKlines", PREMIUM))
     },
     "/fapi/v1/premiumIndex": _get(partial(tickers, premium_index), _one_or_all(1, 10), symbol=ONE_SYMBOL),
-    "/fapi/v1/fundingRate": _get(funding_rates, weighs(0), symbol=ONE_SYMBOL, **TIMES),
-    "/fapi/v1/fundingInfo": _get(funding_info, weighs(0)),
+    "/fapi/v1/fundingRate": _pooled(FUNDING_POOL, funding_rates, symbol=ONE_SYMBOL, **TIMES),
+    "/fapi/v1/fundingInfo": _pooled(FUNDING_POOL, funding_info),
     "/fapi/v1/openInterest": _get(open_interest, weighs(1), symbol=SYMBOL),
     "/fapi/v1/constituents": _get(constituents, weighs(2), symbol=SYMBOL),
     "/fapi/v1/assetIndex": _get(asset_indexes, _one_or_all(1, 10), symbol=ONE_SYMBOL),
     "/fapi/v1/indexInfo": _get(composite_indexes, weighs(1), symbol=ONE_SYMBOL),
-    "/futures/data/openInterestHist": _get(
-        open_interest_history, weighs(0), symbol=SYMBOL, period=NAMED, **TIMES
+    "/futures/data/openInterestHist": _pooled(
+        DATA_POOL, open_interest_history, symbol=SYMBOL, period=NAMED, **TIMES
     ),
-    "/futures/data/takerlongshortRatio": _get(taker_volumes, weighs(0), symbol=SYMBOL, period=NAMED, **TIMES),
-    "/futures/data/basis": _get(basis, weighs(0), pair=SYMBOL, contractType=NAMED, period=NAMED, **TIMES),
-    "/futures/data/delivery-price": _get(deliveries, weighs(0), pair=SYMBOL),
+    "/futures/data/takerlongshortRatio": _pooled(
+        DATA_POOL, taker_volumes, symbol=SYMBOL, period=NAMED, **TIMES
+    ),
+    "/futures/data/basis": _pooled(DATA_POOL, basis, pair=SYMBOL, contractType=NAMED, period=NAMED, **TIMES),
+    "/futures/data/delivery-price": _pooled(DATA_POOL, deliveries, pair=SYMBOL),
     "/fapi/v1/ticker/24hr": _get(partial(tickers, day_ticker), _one_or_all(1, 40), symbol=ONE_SYMBOL),
     **{
         f"/fapi/{version}/ticker/price": _get(
@@ -450,4 +459,6 @@ USDM_ROUTES: Routes = {
     **{path: SPOT_ROUTES[path] for path in ("/api/v3/ping", "/api/v3/time")},
 }
 
-USDM_API = Api(USDM_ROUTES, USDM_ERRORS, decimals=0, time_units=False, weight=USDM_RATE_LIMITS[0].windowed())
+USDM_API = Api(
+    USDM_ROUTES, USDM_ERRORS, decimals=0, time_units=False, weight=USDM_RATE_LIMITS[0].windowed(WEIGHT_BAN)
+)

@@ -11,7 +11,7 @@ from typing import Any
 
 from reactor.profiles import magnitude
 from reactor.types import SECOND_NS, Instrument
-from venues.binance.rules import ERRORS, ErrorRow, RateLimit, SessionRules, Sizes
+from venues.binance.rules import ERRORS, FLOOD_BAN, MINUTE_NS, ErrorRow, RateLimit, SessionRules, Sizes
 from venues.limits import Limit
 from venues.wire import Scale
 
@@ -20,6 +20,24 @@ from venues.wire import Scale
 # others https://developers.binance.com/docs/derivatives/usds-margined-futures/error-code, 2026-08.
 USDM_ERRORS: Mapping[str, ErrorRow] = {
     **ERRORS,
+    # .../usds-margined-futures/error-code, 2026-08; of limits over several minutes no text is documented
+    "TOO_MUCH_WEIGHT": ErrorRow(
+        429,
+        -1003,
+        "Too many requests; current limit is {limit} requests per minute. Please use the websocket for live updates to "
+        "avoid polling the API.",
+    ),
+    "TOO_MANY_REQUESTS": ErrorRow(
+        429,
+        -1003,
+        "Too many requests; current limit is {limit} requests per {minutes} minutes. Please use the websocket for live "
+        "updates to avoid polling the API.",
+    ),
+    "BANNED": ErrorRow(
+        418,
+        -1003,
+        "Way too many requests; IP banned until {until}. Please use the websocket for live updates to avoid bans.",
+    ),
     # a frame on /ws-fapi/v1, recorded by https://github.com/roq-trading/roq-binance-futures (test/json_wsapi_error.cpp)
     "INVALID_JSON": ErrorRow(400, -1000, "Invalid JSON request."),
     "BAD_DEPTH_LIMIT": ErrorRow(400, -4021, "{limit} is not valid depth limit"),
@@ -33,7 +51,7 @@ USDM_ERRORS: Mapping[str, ErrorRow] = {
 # ---------------------------------------------------------------- sockets
 # https://developers.binance.com/docs/derivatives/usds-margined-futures/websocket-market-streams, 2026-09
 USDM_SESSION = SessionRules(
-    messages=Limit("messages", 10, SECOND_NS),
+    messages=Limit("messages", 10, SECOND_NS, ban=FLOOD_BAN),
     streams=Limit("streams", 1024, takes_memory=True),
     ping_every_ns=180 * SECOND_NS,
     pong_within_ns=600 * SECOND_NS,
@@ -52,6 +70,10 @@ USDM_RATE_LIMITS = (
     RateLimit("ORDERS", "MINUTE", 1, 1200),
     RateLimit("ORDERS", "SECOND", 10, 300),
 )
+
+# .../market-data/rest-api, 2026-08: endpoints that share a limit of their own
+FUNDING_POOL = Limit("funding", 500, 5 * MINUTE_NS)
+DATA_POOL = Limit("data", 1000, 5 * MINUTE_NS)
 
 
 # ---------------------------------------------------------------- symbols

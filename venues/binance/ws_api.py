@@ -16,8 +16,20 @@ from typing import Any
 import orjson
 
 from reactor.exchange.orders import Told
+from reactor.types import MS_NS
 from venues.base import Action, Exchange, HttpRequest, Reply, VenueError
-from venues.binance.rest import SPOT_API, SPOT_ROUTES, Api, Outcome, Route, charge, exchange_info, tickers
+from venues.binance.rest import (
+    SPOT_API,
+    SPOT_ROUTES,
+    Api,
+    Checked,
+    Outcome,
+    Route,
+    check,
+    exchange_info,
+    settle,
+    tickers,
+)
 from venues.binance.rules import (
     SPOT_RATE_LIMITS,
     SPOT_SESSION,
@@ -25,13 +37,14 @@ from venues.binance.rules import (
     RateLimit,
     SessionRules,
 )
-from venues.binance.session import NOT_TEXT, Heartbeat, query_of
+from venues.binance.session import NOT_TEXT, TOO_MANY_REQUESTS, Heartbeat, query_of
 from venues.binance.usdm_rest import USDM_API, USDM_ROUTES, socket_book_ticker
 from venues.binance.usdm_rules import USDM_RATE_LIMITS, USDM_SESSION
 from venues.binance.wire import time_unit
 from venues.limits import Moment
 
 SHOW_LIMITS = "returnRateLimits"
+BANNED_STATUS = 418
 
 
 # ---------------------------------------------------------------- the tables of methods
@@ -115,7 +128,6 @@ class Request:
     id: int | str | None
     method: str
     params: Mapping[str, Any]
-    show_limits: bool
 
     @property
     def pairs(self) -> list[tuple[str, str]]:
@@ -133,7 +145,7 @@ def _text(value: Any) -> str:
             return orjson.dumps(value).decode()
 
 
-def _request(sent: Mapping[str, Any], show_limits: bool) -> Request:
+def _request(sent: Mapping[str, Any]) -> Request:
     """Raises VenueError, for anything but the id."""
     params = sent.get("params")
     params = {} if params is None else params
@@ -141,11 +153,16 @@ def _request(sent: Mapping[str, Any], show_limits: bool) -> Request:
         raise VenueError("MANDATORY_PARAMETER", name="method")
     if not isinstance(params, dict):
         raise VenueError("MANDATORY_PARAMETER", name="params")
-    shown = params.get(SHOW_LIMITS, show_limits)
-    if not isinstance(shown, bool):
+    if not isinstance(params.get(SHOW_LIMITS, True), bool):
         raise VenueError("ILLEGAL_CHARS", name=SHOW_LIMITS, legal="^(true|false)$")
     rest = {name: value for name, value in params.items() if name != SHOW_LIMITS}
-    return Request(_id(sent), sent["method"], rest, shown)
+    return Request(_id(sent), sent["method"], rest)
+
+
+def _shows_limits(sent: Mapping[str, Any], default: bool) -> bool:
+    params = sent.get("params")
+    asked = params.get(SHOW_LIMITS) if isinstance(params, dict) else None
+    return asked if isinstance(asked, bool) else default
 
 
 def _id(sent: Mapping[str, Any]) -> int | str | None:
@@ -172,7 +189,7 @@ class ApiSession:
     def open(self, now_ns: int, wall_ns: int) -> Sequence[Action]:
         at = Moment(now_ns, wall_ns)
         self._heartbeat.start(at)
-        charge(self._exchange, self._of.api, self._client, self._of.connection_weight, at)
+        self._exchange.usage.charge(self._of.api.weight, self._client, self._of.connection_weight, at)
         return ()
 
     def receive(self, data: str | bytes, now_ns: int, wall_ns: int) -> Sequence[Action]:
@@ -185,34 +202,33 @@ class ApiSession:
         if not isinstance(sent, dict):
             row = self._of.api.errors["INVALID_JSON"]
             return (Reply(b'{"id":null,"status":%d,"error":%s}' % (row.status, row.body({}))),)
-        show_limits = self._show_limits
-        try:
-            request = _request(sent, show_limits)
-            show_limits = request.show_limits
-            outcome = self._outcome(request, now_ns)
-        except VenueError as error:
-            row = self._of.api.errors[str(error.code)]
-            outcome = Outcome(row.status, row.body(error.params), 1)
-        used = charge(self._exchange, self._of.api, self._client, outcome.weight, Moment(now_ns, wall_ns))
-        return (Reply(self._envelope(_id(sent), outcome, used if show_limits else None)),)
+        show_limits = _shows_limits(sent, self._show_limits)
+        ask = partial(self._check, sent)
+        outcome = settle(self._of.api, self._exchange, self._client, Moment(now_ns, wall_ns), ask)
+        reply = Reply(self._envelope(_id(sent), outcome, show_limits, now_ns))
+        # "... an automated IP ban and you will be disconnected": .../web-socket-api.md#ip-limits, 2026-07-21
+        return (reply, TOO_MANY_REQUESTS) if outcome.status == BANNED_STATUS else (reply,)
 
-    def _outcome(self, request: Request, now_ns: int) -> Outcome:
+    def _check(self, sent: Mapping[str, Any]) -> Checked:
+        request = _request(sent)
         route = self._of.methods.get(request.method.removeprefix(self._of.version))
         if route is None:
             raise VenueError("UNSUPPORTED")
-        return Outcome.of(self._of.api, route, request.pairs, self._exchange, now_ns, self._unit)
+        return check(self._of.api, route, request.pairs, self._unit)
 
-    def _envelope(self, request_id: int | str | None, outcome: Outcome, used: int | None) -> bytes:
-        """An answer; with what was used of the weight there is, unless this is None."""
-        text = b'{"id":%s,"status":%d,"%s":%s' % (
-            orjson.dumps(request_id),
-            outcome.status,
-            b"result" if outcome.status == 200 else b"error",
-            outcome.body,
-        )
-        if used is None:
+    def _envelope(
+        self, request_id: int | str | None, outcome: Outcome, show_limits: bool, now_ns: int
+    ) -> bytes:
+        """An answer: whose it is, what came of it, and what was used of the weight there is."""
+        body = outcome.body
+        if outcome.retry_ns:
+            times = {"serverTime": now_ns // MS_NS, "retryAfter": (now_ns + outcome.retry_ns) // MS_NS}
+            body = b'%s,"data":%s}' % (body[:-1], orjson.dumps(times))
+        kind = b"result" if outcome.status == 200 else b"error"
+        text = b'{"id":%s,"status":%d,"%s":%s' % (orjson.dumps(request_id), outcome.status, kind, body)
+        if not show_limits:
             return text + b"}"
-        limit = orjson.dumps([{**self._of.weight_limit.as_json(), "count": used}])
+        limit = orjson.dumps([{**self._of.weight_limit.as_json(), "count": outcome.used}])
         return b'%s,"rateLimits":%s}' % (text, limit)
 
     def ping(self, now_ns: int, wall_ns: int) -> Sequence[Action]:  # noqa: ARG002
