@@ -363,6 +363,26 @@ def test_the_insurance_pays_what_a_liquidated_account_cannot(desk: Desk) -> None
     assert desk.unaccounted() == {"USD": 0, "BTC": 0, "EUR": 0}
 
 
+@pytest.mark.parametrize(
+    ("price", "forced_e8", "left_e8"),
+    [(9_900, 99 * E8, 68_110 * E8 // 100), (9_515, 10_485 * E8 // 1_000, 0)],
+)
+def test_a_forced_fill_costs_more_as_far_as_the_wallet_goes(price: int, forced_e8: int, left_e8: int) -> None:
+    """200 bought at 100 leave 990 of 1,000. Sold at 99 they leave 990 - 200 - 9.90 = 780.10, at 95.15 990 - 970 - 9.515
+    = 10.485; 0.5 % more would be 99 and 95.15.
+    """
+    terms = Desk().house.terms
+    forced = replace(MARGINED, liquidation_fee_e6=5_000)
+    desk = Desk(House({**terms, "perp": forced}, 1, str, OPENING))
+    desk.trade("perp", BUY, 10_000, 200_000)
+    order = desk.order("perp", SELL, price, 200_000)
+    fill = desk.ledger.fill(order, 0, 0, price, 200_000, maker=False, liquidation=True)
+    assert fill.fee_e8 == price * E8 // 1_000 + forced_e8
+    assert desk.total("USD", PERP) == left_e8
+    assert desk.ledger.pool_e8(Pool.INSURANCE, "USD") == forced_e8
+    assert desk.unaccounted() == {"USD": 0, "BTC": 0, "EUR": 0}
+
+
 # ---------------------------------------------------------------- funding and wallets
 def test_longs_pay_what_shorts_get_and_the_house_keeps_the_rounding(desk: Desk) -> None:
     desk.ledger.open("you", funded=True)
