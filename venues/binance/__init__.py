@@ -44,6 +44,7 @@ from venues.binance.rules import (
     spot_sizes,
 )
 from venues.binance.session import SPOT_ENDPOINTS, USDM_ENDPOINTS, BinanceSession, Endpoint, handshake
+from venues.binance.usdm_2025 import API_2025, ENDPOINTS_2025, STREAMS_2025
 from venues.binance.usdm_rest import USDM_API
 from venues.binance.usdm_rules import USDM_SESSION, usdm_sizes
 from venues.binance.usdm_wire import (
@@ -64,15 +65,34 @@ from venues.limits import Charge
 Grammar: TypeAlias = Callable[[str, Mapping[str, Stream], Container[str], tuple[str, ...]], Topic | None]
 
 
+NOW = {"2026-11": "as documented and captured by then"}
 QUOTE = "USDT"
 LISTED = ("BTC", "ETH", "SOL")  # against it, when no markets are asked for
 
 STRICT_ROUTING = "strict_routing"
+FLAT_ERRORS = "flat_errors"
+QUIRKS = {
+    FLAT_ERRORS: Quirk(
+        "errors of control messages come flat, as documented; off, in an envelope, as they have been recorded"
+    ),
+}
 USDM_QUIRKS = {
     STRICT_ROUTING: Quirk(
         "a socket tells the streams of its own category only, as on the main network; off, as on the test networks"
     ),
+    **QUIRKS,
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Edition:
+    """A card at one of its profiles: what set it apart, and what of it has changed since."""
+
+    about: str
+    endpoints: tuple[Endpoint, ...]
+    streams: Mapping[str, Stream]
+    api: Api
+    categories: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,15 +115,22 @@ class Binance:
     socket_api: SocketApi
     grammar: Grammar = stream_topic
     categories: Mapping[str, str] = field(default_factory=dict)
-    profiles: Mapping[str, str] = field(
-        default_factory=lambda: {"2026-11": "as documented and captured by then"}
-    )
-    quirks: Mapping[str, Quirk] = field(default_factory=dict)
+    editions: Mapping[str, Edition] = field(default_factory=dict)  # before this one, by month, ascending
+    quirks: Mapping[str, Quirk] = field(default_factory=lambda: QUIRKS)
     key_header: str = "x-mbx-apikey"
 
+    @property
+    def profiles(self) -> Mapping[str, str]:
+        return {**{name: row.about for name, row in self.editions.items()}, **NOW}
+
     def with_profile(self, name: str) -> Self:
-        assert name in self.profiles, name
-        return self
+        if name not in self.editions:
+            assert name in NOW, name
+            return self
+        then = self.editions[name]
+        return replace(
+            self, endpoints=then.endpoints, streams=then.streams, api=then.api, categories=then.categories
+        )
 
     def with_quirks(self, changes: Mapping[str, bool]) -> Self:
         return replace(self, quirks=switched(self.quirks, changes))
@@ -124,7 +151,8 @@ class Binance:
         if opened is None:
             return HttpResponse(404, b"", JSON)
         topic_of = partial(self._topic, opened.endpoint.category, exchange.markets)
-        return BinanceSession(opened, self.session_rules, topic_of, exchange.usage, request.client)
+        rules = replace(self.session_rules, flat_errors=self._has(FLAT_ERRORS))
+        return BinanceSession(opened, rules, topic_of, exchange.usage, request.client)
 
     def _topic(
         self, category: str, symbols: Container[str], name: str, dress: tuple[str, ...]
@@ -248,6 +276,14 @@ BINANCE_USDM = Binance(
     socket_api=USDM_SOCKET_API,
     grammar=usdm_topic,
     categories=USDM_CATEGORIES,
+    editions={
+        "2025-12": Edition(
+            about="before sockets had categories and messages told nq, ap, ps, st and rateType",
+            endpoints=ENDPOINTS_2025,
+            streams=STREAMS_2025,
+            api=API_2025,
+        )
+    },
     quirks=USDM_QUIRKS,
 )
 PERPETUALS = Perpetuals(BINANCE_USDM.id, BINANCE_USDM.listings, FUNDING)

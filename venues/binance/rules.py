@@ -119,10 +119,15 @@ SOCKET_ERRORS: Mapping[str, tuple[int, str]] = {
 }
 
 
-def socket_error(error: VenueError) -> dict[str, object]:
-    """The `error` member of a control reply."""
+def socket_error(error: VenueError, echo: Mapping[str, object], flat: bool) -> dict[str, object]:
+    """A control reply to what is wrong: `echo` is the message's id, if it has one. A flat one is as documented, where
+    only the first has an id.
+    """
     code, text = SOCKET_ERRORS[str(error.code)]
-    return {"code": code, "msg": text.format(**error.params)}
+    told: dict[str, object] = {"code": code, "msg": text.format(**error.params)}
+    if not flat:
+        return {"error": told, **echo}
+    return {**told, **echo} if error.code == "UNKNOWN_PROPERTY" else told
 
 
 # ---------------------------------------------------------------- sockets
@@ -131,12 +136,14 @@ class SessionRules:
     """How a market-data socket lives; durations are nanoseconds.
 
     `messages` limits what a client may send (pings, pongs and control messages alike), `streams` what it may hold.
+    Errors of control messages come in an envelope, or flat.
     """
 
     messages: Limit
     streams: Limit
     ping_every_ns: int
     pong_within_ns: int
+    flat_errors: bool = False
 
 
 # "IPs that are repeatedly disconnected may be banned": .../web-socket-streams.md#websocket-limits, 2026-07-21; for two

@@ -172,7 +172,7 @@ class BinanceSession:
             echo = {"id": _request_id(request)}
             result, actions = self._methods[request["method"]](request.get("params"))
         except VenueError as error:
-            return (Reply(orjson.dumps({"error": socket_error(error), **echo})),)
+            return (Reply(orjson.dumps(socket_error(error, echo, self._rules.flat_errors))),)
         return (Reply(orjson.dumps({"result": result, **echo})), *actions)
 
     def ping(self, now_ns: int, wall_ns: int) -> Sequence[Action]:

@@ -6,9 +6,10 @@ Parameters that an endpoint does not have are overlooked here, not refused: as t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 import orjson
@@ -121,8 +122,8 @@ USDM_CANDLE = '[<t:time>,"<o:e8>","<h:e8>","<l:e8>","<c:e8>","0",<T:time>,"0",<n
 
 
 # ---------------------------------------------------------------- the book and trades
-def exchange_info(call: Call) -> bytes:
-    """The rules of trading, and every symbol."""
+def exchange_info(more_filters: Sequence[Mapping[str, Any]], call: Call) -> bytes:
+    """The rules of trading, and every symbol; with filters that every one has, too."""
     return orjson.dumps(
         {
             "timezone": "UTC",
@@ -131,7 +132,7 @@ def exchange_info(call: Call) -> bytes:
             "rateLimits": [limit.as_json() for limit in USDM_RATE_LIMITS],
             "exchangeFilters": [],
             "assets": usdm_assets(),
-            "symbols": [usdm_symbol(market.instrument) for market in call.exchange],
+            "symbols": [usdm_symbol(market.instrument, more_filters) for market in call.exchange],
         }
     )
 
@@ -164,11 +165,11 @@ def past_trades(call: Call) -> bytes:
     return array(call.texts(market, USDM_REST_TRADE, trade_columns(prints_asked(call, market, limit))))
 
 
-def aggregate_trades(call: Call) -> bytes:
+def aggregate_trades(text: str, call: Call) -> bytes:
     """As on spot, in the words of futures."""
     market = market_of(call.exchange, call.params["symbol"])
     prints = aggregates(call, market, _limit(call.params, 500, 1000))
-    return array(call.texts(market, USDM_REST_AGG_TRADE, aggregate_columns(prints)))
+    return array(call.texts(market, text, aggregate_columns(prints)))
 
 
 # ---------------------------------------------------------------- bars
@@ -220,7 +221,7 @@ def candles_of(sampling: Sampling, market_of_call: Callable[[Call], HyperSynthRe
 
 
 # ---------------------------------------------------------------- funding and open interest
-def funding_rates(call: Call) -> bytes:
+def funding_rates(text: str, call: Call) -> bytes:
     """The newest settlements; from a time on, the oldest. Oldest first, of one symbol or all."""
     markets = [_symbol(call)] if "symbol" in call.params else list(call.exchange)
     limit = _limit(call.params, 100, 1000)
@@ -236,9 +237,9 @@ def funding_rates(call: Call) -> bytes:
             start_ns = max(start_ns, end_ns - span_ns)
         rows = settlements(market, start_ns, end_ns)
         columns = {"T": rows.ts_ns, "r": rows.rate_e8, "p": rows.mark_e8}
-        told += zip(rows.ts_ns.tolist(), call.texts(market, USDM_FUNDING_RATE, columns), strict=True)
+        told += zip(rows.ts_ns.tolist(), call.texts(market, text, columns), strict=True)
     told.sort(key=lambda row: row[0])
-    return array([text for _, text in (told[:limit] if "startTime" in call.params else told[-limit:])])
+    return array([row for _, row in (told[:limit] if "startTime" in call.params else told[-limit:])])
 
 
 def funding_info(call: Call) -> bytes:
@@ -403,7 +404,7 @@ TIMES = {"startTime": NUMBER, "endTime": NUMBER, "limit": NUMBER}
 USDM_ROUTES: Routes = {
     "/fapi/v1/ping": _get(ping, weighs(1)),
     "/fapi/v1/time": _get(server_time, weighs(1)),
-    "/fapi/v1/exchangeInfo": _get(exchange_info, weighs(1)),
+    "/fapi/v1/exchangeInfo": _get(partial(exchange_info, ()), weighs(1)),
     "/fapi/v1/depth": _get(
         depth, lambda params: DEPTH_WEIGHTS[_depth_limit(params)], symbol=SYMBOL, limit=NUMBER
     ),
@@ -418,7 +419,9 @@ USDM_ROUTES: Routes = {
             keyed=True,
         )
     },
-    "/fapi/v1/aggTrades": _get(aggregate_trades, weighs(20), symbol=SYMBOL, fromId=NUMBER, **TIMES),
+    "/fapi/v1/aggTrades": _get(
+        partial(aggregate_trades, USDM_REST_AGG_TRADE), weighs(20), symbol=SYMBOL, fromId=NUMBER, **TIMES
+    ),
     "/fapi/v1/klines": _get(contract_klines, _klines_weight, symbol=SYMBOL, interval=NAMED, **TIMES),
     "/fapi/v1/continuousKlines": _get(
         continuous_klines, _klines_weight, pair=SYMBOL, contractType=NAMED, interval=NAMED, **TIMES
@@ -433,7 +436,9 @@ USDM_ROUTES: Routes = {
         for name, sampling in (("markPriceKlines", MARK), ("premiumIndexKlines", PREMIUM))
     },
     "/fapi/v1/premiumIndex": _get(partial(tickers, premium_index), _one_or_all(1, 10), symbol=ONE_SYMBOL),
-    "/fapi/v1/fundingRate": _pooled(FUNDING_POOL, funding_rates, symbol=ONE_SYMBOL, **TIMES),
+    "/fapi/v1/fundingRate": _pooled(
+        FUNDING_POOL, partial(funding_rates, USDM_FUNDING_RATE), symbol=ONE_SYMBOL, **TIMES
+    ),
     "/fapi/v1/fundingInfo": _pooled(FUNDING_POOL, funding_info),
     "/fapi/v1/openInterest": _get(open_interest, weighs(1), symbol=SYMBOL),
     "/fapi/v1/constituents": _get(constituents, weighs(2), symbol=SYMBOL),

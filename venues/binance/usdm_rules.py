@@ -5,7 +5,7 @@ Tables, and the few functions that render them. Nothing here parses a request or
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -220,7 +220,7 @@ def usdm_filters(instrument: Instrument) -> list[dict[str, Any]]:
     ]
 
 
-def usdm_symbol(instrument: Instrument) -> dict[str, Any]:
+def usdm_symbol(instrument: Instrument, more_filters: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """A symbol's row of exchangeInfo, keys in wire order: as answered on 2026-09-15."""
     contract = contract_of(instrument)
     return {
@@ -245,7 +245,7 @@ def usdm_symbol(instrument: Instrument) -> dict[str, Any]:
         "liquidationFee": contract.liquidation_fee,
         "marketTakeBound": "0.05",
         "maxMoveOrderLimit": 10000,
-        "filters": usdm_filters(instrument),
+        "filters": [*usdm_filters(instrument), *more_filters],
         "orderTypes": ORDER_TYPES,
         "timeInForce": ("GTC", "IOC", "FOK", "GTX", "GTD"),
         "permissionSets": ("GRID", "COPY", "DCA", "PSB"),
