@@ -56,6 +56,11 @@ class Risk:
     equity_e8: int
     maintenance_e8: int
 
+    @property
+    def due(self) -> bool:
+        """Whether it is to be liquidated."""
+        return self.equity_e8 < self.maintenance_e8
+
 
 # ---------------------------------------------------------------- what is kept
 class _Market:
@@ -478,7 +483,7 @@ class Ledger:
     def due(self, share_e6: int = E6, mark_e8: Mark | None = None) -> list[Risk]:
         """The accounts whose maintenance margin is more than this share of what they are worth, by margin asset.
 
-        All of it: they are to be liquidated. `mark_e8`: at these marks, rather than where the floor stands.
+        By default all of it: those to be liquidated. `mark_e8`: at these marks, rather than where the floor stands.
         """
         marks = mark_e8 or self._mark_e8
         risks = []

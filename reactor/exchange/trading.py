@@ -28,6 +28,8 @@ from reactor.exchange.orders import (
     Funded,
     FundingPayment,
     LeverageSet,
+    Liquidated,
+    MarginCalled,
     NewOrder,
     News,
     Order,
@@ -166,6 +168,10 @@ class TradingFloor:
         ] = []  # when, a number, whose, which fact (None: a cancel)
         self._timer_numbers = count()
         self._settlements: dict[str, int] = {}  # when perps that are traded next settle
+        self._at_risk: dict[
+            tuple[str, str], bool
+        ] = {}  # who was told of his margin; True: of his liquidation
+        self._forced_id = -1  # of the last order by which a position was closed
         self._marks: dict[str, tuple[int, int]] = {}
 
     # ------------------------------------------------------------ in time
@@ -315,6 +321,10 @@ class TradingFloor:
         refusal = self._ledger.refusal(asked, limit, lots)
         if refusal is not None:
             return self._refused(refusal, pit)
+        return self._accept(pit, asked, plan)
+
+    def _accept(self, pit: _Pit, asked: NewOrder, plan: Plan) -> Done:
+        """A new order that nothing speaks against."""
         order_id = self._next_order_id
         self._next_order_id += 1
         if not asked.client_id:
@@ -469,8 +479,15 @@ class TradingFloor:
     def _filled(self, event: Execution, order_id: int, *, maker: bool) -> Fill:
         order = self._find(order_id)
         assert order is not None, order_id
+        forced = order_id == self._forced_id
         fill = self._ledger.fill(
-            order, event.ts_ns, event.trade_id, event.price_ticks, event.lots, maker=maker
+            order,
+            event.ts_ns,
+            event.trade_id,
+            event.price_ticks,
+            event.lots,
+            maker=maker,
+            liquidation=forced,
         )
         filled = order.filled_lots + event.lots
         order = replace(
@@ -484,7 +501,7 @@ class TradingFloor:
         self._client(order.asked.account).fills.append(fill)
         self._keep(order)
         self._tell(order.asked.account, OrderFilled(order, fill))
-        self._tell_money(order.asked.account)
+        self._tell_money(order.asked.account, "liquidation" if forced else "order")
         return fill
 
     def _find(self, order_id: int) -> Order | None:
@@ -538,7 +555,45 @@ class TradingFloor:
         self._await_settlement(market)
 
     def _liquidate(self) -> None:
-        """Close by force what accounts can no longer keep."""
+        """Call accounts whose margin is nearly used up, once, and close by force what others can no longer keep."""
+        risks = self._ledger.due(self._house.margin_call_e6 or 10**6)
+        before = self._at_risk
+        self._at_risk = {(risk.account, risk.asset): risk.due for risk in risks}
+        for risk in risks:
+            account, asset = risk.account, risk.asset
+            told, held = before.get((account, asset)), self._margined(account, asset)
+            if risk.due:
+                if not told:
+                    self._tell(account, Liquidated(risk.equity_e8, risk.maintenance_e8, held))
+                self._close(account, asset, held)
+            elif told is None:
+                self._tell(account, MarginCalled(held))
+
+    def _margined(self, account: str, asset: str) -> tuple[Position, ...]:
+        positions = self._ledger.positions(account)
+        return tuple(p for p in positions if self._house.terms[p.market].margin_asset == asset)
+
+    def _close(self, account: str, asset: str, held: Sequence[Position]) -> None:
+        """Cancel an account's orders and close its positions at the market, in the house's order, until what is left
+        is enough. What the book does not take is tried again; what is missing in the end, the insurance pays.
+        """
+        for order in self.open_orders(account):
+            if self._house.terms[order.asked.market].margin_asset == asset:
+                self._take_off(order, Why.LIQUIDATION)
+        for position in held:
+            side = Side.SELL if position.lots > 0 else Side.BUY
+            asked = NewOrder(account, position.market, side, None, abs(position.lots), reduce_only=True)
+            pit = self._reach(position.market)
+            plan = self._plan(pit, asked, None, asked.qty_lots)
+            if isinstance(plan, Refused):
+                continue
+            self._forced_id = self._next_order_id
+            self._accept(pit, asked, plan)
+            if not any((risk.account, risk.asset) == (account, asset) for risk in self._ledger.due()):
+                break
+        if not self._margined(account, asset):
+            self._ledger.cover(account, asset)
+            self._tell_money(account, "liquidation")
 
     # ------------------------------------------------------------ accounts
     def accounts(self) -> Sequence[str]:
