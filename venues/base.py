@@ -92,9 +92,10 @@ class Channel(Protocol):
 # ---------------------------------------------------------------- the dialogue of a socket
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """Send this text at once."""
+    """Send this at once, as a text frame or a binary one."""
 
     payload: bytes
+    binary: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -167,12 +167,15 @@ def _cells(part: Int | Decimal | Choice | Text | Each, values: Values) -> tuple[
 
 
 # ---------------------------------------------------------------- frames and pages
-def frame(payload: bytes) -> bytes:
-    """The payload as one unmasked, final text frame.
+TEXT_FRAME, BINARY_FRAME = 0x81, 0x82  # first byte of a final one
+
+
+def frame(payload: bytes, kind: int = TEXT_FRAME) -> bytes:
+    """The payload as one unmasked, final frame.
 
     RFC 6455 section 5.2, https://www.rfc-editor.org/rfc/rfc6455, 2011-12.
     """
-    return _header(len(payload)) + payload
+    return _header(len(payload), kind) + payload
 
 
 def payloads(frames: bytes) -> Iterator[bytes]:
@@ -187,12 +190,12 @@ def payloads(frames: bytes) -> Iterator[bytes]:
         start += size
 
 
-def _header(size: int) -> bytes:
+def _header(size: int, kind: int = TEXT_FRAME) -> bytes:
     if size < 126:
-        return bytes((0x81, size))
+        return bytes((kind, size))
     if size < 1 << 16:
-        return b"\x81\x7e" + size.to_bytes(2, "big")
-    return b"\x81\x7f" + size.to_bytes(8, "big")
+        return bytes((kind, 126)) + size.to_bytes(2, "big")
+    return bytes((kind, 127)) + size.to_bytes(8, "big")
 
 
 def pack(start_ns: int, due_ns: Sequence[int] | Column, payloads: Sequence[bytes]) -> Page:

@@ -53,7 +53,7 @@ from venues.base import (
     client_of,
 )
 from venues.limits import Charge, Moment
-from venues.wire import frame, payloads
+from venues.wire import BINARY_FRAME, frame, payloads
 
 PATIENCE = 10  # ticks of a second for which a closing handshake may last
 INTERNAL_ERROR = Close(CloseCode.INTERNAL_ERROR)
@@ -279,6 +279,8 @@ class Connection(asyncio.Protocol):
     def _perform(self, action: Action, now_ns: int) -> None:
         port = self._port
         match action:
+            case Reply(payload, binary=True):
+                self._out.append(frame(payload, BINARY_FRAME))  # no venue's: not for a tap
             case Reply(payload):
                 self._say(self._answering, "", payload, now_ns)
             case Subscribe(topic, snapshot):
