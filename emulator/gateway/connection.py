@@ -66,6 +66,18 @@ library_log = logging.getLogger("exchange_emulator.websockets")
 library_log.setLevel(logging.ERROR)
 
 
+class Wire(ServerProtocol):
+    """The library's protocol, but that a client may close in the midst of a message: control frames may come between
+    fragments (RFC 6455, section 5.4, https://www.rfc-editor.org/rfc/rfc6455, 2011-12).
+    """
+
+    def recv_frame(self, frame: Frame) -> None:
+        """Handle a frame that was parsed."""
+        if frame.opcode is Opcode.CLOSE:
+            self.current_size = None  # the message will not be whole
+        super().recv_frame(frame)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Port:
     """What the connections of one listener share. `rank` orders the venues; `connections` are the open ones.
@@ -94,7 +106,7 @@ class Connection(asyncio.Protocol):
         self.group: Group | None = None
         self._port = port
         self._rules = port.venue.socket_rules
-        self._wire = ServerProtocol(max_size=self._rules.max_message_bytes, logger=library_log)
+        self._wire = Wire(max_size=self._rules.max_message_bytes, logger=library_log)
         self._session: Session | None = None
         self._holder: str | None = None  # the client whose socket it is counted as
         self._message = bytearray()  # as far as it was received
