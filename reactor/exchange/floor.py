@@ -124,7 +124,11 @@ class Floor(Protocol):
     def maintenance_e8(self, account: str, market: str) -> int: ...
 
     def available_e8(self, account: str, asset: str) -> int:
-        """What may be used for new orders or taken out."""
+        """What may be used for new orders."""
+        ...
+
+    def withdrawable_e8(self, account: str, wallet: str, asset: str) -> int:
+        """What may be taken out of a wallet, to another or for good."""
         ...
 
     def liquidation_price_e8(self, account: str, market: str) -> int | None:

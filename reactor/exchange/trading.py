@@ -680,5 +680,8 @@ class TradingFloor:
     def available_e8(self, account: str, asset: str) -> int:
         return self._ledger.available_e8(account, asset)
 
+    def withdrawable_e8(self, account: str, wallet: str, asset: str) -> int:
+        return self._ledger.withdrawable_e8(account, wallet, asset)
+
     def liquidation_price_e8(self, account: str, market: str) -> int | None:
         return self._ledger.liquidation_price_e8(account, market)

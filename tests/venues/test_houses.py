@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -93,6 +95,22 @@ def test_settlements_are_those_the_venue_publishes(venue: VenueProtocol) -> None
         Settlement(int(rows.ts_ns[i]), int(rows.rate_e12[i]), int(rows.price_e8[i])) for i in range(len(rows))
     ]
     assert len(rows) in (3, 24)
+
+
+def test_the_page_about_trading_has_the_fees_and_opening_balances_of_the_houses() -> None:
+    fees, openings = set(), set()
+    for venue in VENUES:
+        run, house = house_of(venue)
+        for market in run:
+            terms = house.terms[market.instrument.market]
+            maker, taker = terms.maker_fee_e6 / 10_000, terms.taker_fee_e6 / 10_000
+            paid = "what is received" if terms.fee_in_received else "the margin asset"
+            fees.add(f"| `{venue.id}` | {market.instrument.kind} | {maker:g} | {taker:g} | {paid} |")
+        for wallet in {wallet for wallet, _ in house.opening}:
+            of = [f"{e8 // E8:,} {asset}" for (w, asset), e8 in house.opening.items() if w == wallet]
+            openings.add(f"| `{venue.id}` | {wallet} | {', '.join(of)} |")
+    page = (Path(__file__).parents[2] / "docs" / "trading.md").read_text().splitlines()
+    assert {line for line in page if line.startswith("| `")} == fees | openings
 
 
 # ---------------------------------------------------------------- Binance
