@@ -11,11 +11,11 @@ import pytest
 
 from emulator.config import SETTINGS, Setting
 from venues.base import VenueProtocol
-from venues.binance.rest import SPOT_ROUTES
-from venues.binance.usdm_rest import USDM_ROUTES
+from venues.binance.trade import SPOT_API
+from venues.binance.usdm_trade import USDM_API
 from venues.binance.usdm_wire import USDM_STREAMS
 from venues.binance.wire import SPOT_STREAMS
-from venues.binance.ws_api import SPOT_METHODS, USDM_METHODS
+from venues.binance.ws_api import SPOT_METHODS, SPOT_SOCKET_API, USDM_METHODS, USDM_SOCKET_API
 from venues.hyperliquid.rest import INFO
 from venues.hyperliquid.wire import CHANNELS
 from venues.registry import VENUES
@@ -57,8 +57,8 @@ def interval(name: str) -> str:
 
 
 SPOKEN = {
-    "binance": {*map(interval, SPOT_STREAMS), *SPOT_ROUTES, *SPOT_METHODS},
-    "binance-usdm": {*map(interval, USDM_STREAMS), *USDM_ROUTES, *USDM_METHODS},
+    "binance": {*map(interval, SPOT_STREAMS), *SPOT_API.routes, *SPOT_METHODS, *SPOT_SOCKET_API.own},
+    "binance-usdm": {*map(interval, USDM_STREAMS), *USDM_API.routes, *USDM_METHODS, *USDM_SOCKET_API.own},
     "hyperliquid": {*CHANNELS, *INFO},
 }
 

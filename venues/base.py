@@ -23,7 +23,7 @@ from reactor.profiles import Assets
 from reactor.single_asset import HyperSynthReactor
 from reactor.types import Column, Columns, Instrument
 from reactor.unified_market import MarketOrchestrationCore
-from venues.limits import Charge, Limit, Usage
+from venues.limits import Charge, Clocks, Limit, Usage
 
 PAGE_NS = 10_000_000_000  # long enough to amortise, short enough to make ahead, and a divisor of the minute
 
@@ -291,7 +291,7 @@ class Trading:
     `execute` is Floor.apply, journaled first: an outcome that it returned is never lost. Whoever reads the floor at an
     instant (`handle`, `receive`) finds it advanced to there. With `auto_fund`, an account that signs rightly and does
     not exist is opened with the house's `opening`. Unless `strict_time`, a client's clock is taken as it is: the offset
-    of its first signed time is remembered and applied to every time it supplies.
+    of its first signed time is remembered and applied to every time it supplies. `house` is the floor's.
     """
 
     floor: Floor
@@ -299,13 +299,14 @@ class Trading:
     keys: Mapping[str, ApiKey]
     strict_time: bool = True
     auto_fund: bool = True
+    house: House | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Exchange:
     """A venue's view of one run: its own markets by native symbol (they come to life on first use), what its
-    clients have used of their limits, and how late a market's news are, where they are; and its trading floor, None
-    where there are only data (`run.channels`).
+    clients have used of their limits, what their clocks showed, and how late a market's news are, where they are; and
+    its trading floor, None where there are only data (`run.channels`).
     """
 
     world: MarketOrchestrationCore
@@ -313,6 +314,7 @@ class Exchange:
     usage: Usage = field(default_factory=Usage)
     lateness: Callable[[HyperSynthReactor], LatencyModel] | None = None
     trading: Trading | None = None
+    clocks: Clocks = field(default_factory=Clocks)
 
     def market(self, symbol: str) -> HyperSynthReactor | None:
         """The market of this native symbol, None if the venue does not list it."""

@@ -246,3 +246,22 @@ class _Rolling:
             charges.popleft()
         charges.extend(repeat(at, cost))
         return len(charges), self._window_ns - at.possibly_since(charges[0]) if charges else 0
+
+
+# ---------------------------------------------------------------- clients' clocks
+class Clocks:
+    """What clients' clocks showed at a moment each, to compare with the wall clock later."""
+
+    def __init__(self) -> None:
+        self._shown: dict[str, tuple[int, Moment]] = {}
+
+    def start(self, client: str, told_ns: int, at: Moment) -> None:
+        """The client's clock showed told_ns at this moment; only the first counts."""
+        self._shown.setdefault(client, (told_ns, at))
+
+    def late_ns(self, client: str, told_ns: int, at: Moment) -> int | None:
+        """How much less his clock has run than the wall clock; None if it was never seen before."""
+        if client not in self._shown:
+            return None
+        first_ns, since = self._shown[client]
+        return (at.wall_ns - since.wall_ns) - (told_ns - first_ns)

@@ -133,7 +133,7 @@ class Desks:
         desk = self._desks[venue.id] = Desk(venue.id, floor, self._driver, self._journal, refresh)
         strict = self._config.start is None if self._config.strict_time is None else self._config.strict_time
         keys = {key.key: key for account in self._accounts for key in account.keys}
-        trading = Trading(floor, desk.execute, keys, strict, self._config.auto_fund)
+        trading = Trading(floor, desk.execute, keys, strict, self._config.auto_fund, house)
         return replace(exchange, trading=trading), desk
 
     def resume(self, upto_ns: int) -> None:

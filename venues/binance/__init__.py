@@ -32,7 +32,7 @@ from venues.base import (
 )
 from venues.binance.house import spot_house, usdm_house
 from venues.binance.mark import payments
-from venues.binance.rest import JSON, SPOT_API, Api, banned, handle, retry_after
+from venues.binance.rest import JSON, Api, banned, handle, retry_after
 from venues.binance.rules import (
     BASE,
     CONNECTIONS,
@@ -44,9 +44,11 @@ from venues.binance.rules import (
     spot_sizes,
 )
 from venues.binance.session import SPOT_ENDPOINTS, USDM_ENDPOINTS, BinanceSession, Endpoint, handshake
+from venues.binance.trade import SPOT_API
 from venues.binance.usdm_2025 import API_2025, ENDPOINTS_2025, STREAMS_2025
-from venues.binance.usdm_rest import USDM_API
 from venues.binance.usdm_rules import USDM_SESSION, usdm_sizes
+from venues.binance.usdm_trade import USDM_API
+from venues.binance.usdm_user import UserStreams
 from venues.binance.usdm_wire import (
     ONE_BY_ONE,
     USDM_CATEGORIES,
@@ -99,7 +101,7 @@ class Edition:
 class Binance:
     """One card of the family.
 
-    `categories` tells by channel which sockets a stream is told on.
+    `categories` tells by channel which sockets a stream is told on; with `listen_keys`, sockets may name an account's.
     """
 
     id: str
@@ -117,6 +119,7 @@ class Binance:
     categories: Mapping[str, str] = field(default_factory=dict)
     editions: Mapping[str, Edition] = field(default_factory=dict)  # before this one, by month, ascending
     quirks: Mapping[str, Quirk] = field(default_factory=lambda: QUIRKS)
+    listen_keys: bool = False
     key_header: str = "x-mbx-apikey"
 
     @property
@@ -152,7 +155,8 @@ class Binance:
             return HttpResponse(404, b"", JSON)
         topic_of = partial(self._topic, opened.endpoint.category, exchange.markets)
         rules = replace(self.session_rules, flat_errors=self._has(FLAT_ERRORS))
-        return BinanceSession(opened, rules, topic_of, exchange.usage, request.client)
+        user = UserStreams(exchange, exchange.trading) if self.listen_keys and exchange.trading else None
+        return BinanceSession(opened, rules, topic_of, exchange.usage, request.client, user)
 
     def _topic(
         self, category: str, symbols: Container[str], name: str, dress: tuple[str, ...]
@@ -285,5 +289,6 @@ BINANCE_USDM = Binance(
         )
     },
     quirks=USDM_QUIRKS,
+    listen_keys=True,
 )
 PERPETUALS = Perpetuals(BINANCE_USDM.id, BINANCE_USDM.listings, FUNDING)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, TypeAlias
@@ -17,26 +17,35 @@ from urllib.parse import parse_qsl
 import numpy as np
 import orjson
 
+from reactor.exchange.floor import Floor
+from reactor.exchange.terms import Terms
 from reactor.single_asset import HyperSynthReactor
 from reactor.types import BLOCK_NS, DAY_NS, MS_NS, SECOND_NS, Column, Prints
-from venues.base import Exchange, HttpRequest, HttpResponse, VenueError
+from venues.base import Exchange, HttpRequest, HttpResponse, Trading, VenueError
 from venues.binance.rules import (
     ERRORS,
     KNOWN_PERMISSION,
     SPOT_PERMISSIONS,
     SPOT_RATE_LIMITS,
     SPOT_STATUSES,
-    WEIGHT_BAN,
     ErrorRow,
     RateLimit,
     spot_symbol,
+)
+from venues.binance.signing import (
+    AUTHORITY,
+    Caller,
+    Credentials,
+    Security,
+    authenticate,
+    payload_of,
+    time_ns,
 )
 from venues.binance.wire import (
     AVERAGE_MINUTES,
     DAY_MINUTES,
     INTERVALS,
     SPOT_BOOK,
-    US_NS,
     aggregate_columns,
     average_price_e12,
     closes_before,
@@ -115,18 +124,50 @@ class Param:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A checked request: when, on which exchange, with which parameters, and how times and decimals are written."""
+    """A checked request: when, on which exchange, with which parameters, how times and decimals are written, and by
+    whom it is made, where that matters.
+    """
 
     exchange: Exchange
     now_ns: int
     params: Mapping[str, str]
     unit_ns: int
     decimals: int
+    api: Api
+    at: Moment
+    caller: Caller | None = None
 
     @property
     def instant(self) -> Column:
         """Now, as a column of one row."""
         return np.array([self.now_ns])
+
+    @property
+    def trading(self) -> Trading:
+        """The floor's side of the run, which is there where somebody may ask for more than data."""
+        assert self.exchange.trading is not None
+        return self.exchange.trading
+
+    @property
+    def floor(self) -> Floor:
+        """The floor itself."""
+        return self.trading.floor
+
+    @property
+    def account(self) -> str:
+        """The account that asks."""
+        assert self.caller is not None
+        return self.caller.account
+
+    @property
+    def terms(self) -> Mapping[str, Terms]:
+        """The terms of every market, by its id."""
+        assert self.trading.house is not None
+        return self.trading.house.terms
+
+    def stamp(self, at_ns: int) -> int:
+        """An instant in the unit of this request's times."""
+        return at_ns // self.unit_ns
 
     def texts(self, market: HyperSynthReactor, text: str, columns: Mapping[str, Values]) -> list[bytes]:
         """A declared message of a market, once per row of the columns."""
@@ -137,16 +178,18 @@ class Call:
 class Route:
     """An endpoint's method: its answer, its weight, and the parameters it takes (None: any).
 
-    Parameters it does not take are refused, or if it is lenient overlooked. One that is `keyed` is for clients that
-    name an API key, of which nothing is signed. Beside its weight it may count in a `pool`.
+    Parameters it does not take are refused, or if it is lenient overlooked. Beside its weight it may count in a `pool`.
+    `counts` is whether its answers tell of the orders placed, `free` whether only a failure has a weight.
     """
 
     answer: Callable[[Call], bytes]
     weight: Callable[[Mapping[str, str]], int]
     params: Mapping[str, Param] | None = field(default_factory=dict)
     lenient: bool = False
-    keyed: bool = False
     pool: Limit | None = None
+    security: Security = Security.NONE
+    counts: bool = False
+    free: bool = False
 
 
 Declared: TypeAlias = tuple[str, Mapping[str, Values]]  # a message and the columns that fill it
@@ -159,7 +202,7 @@ class Api:
     """The REST side of a card: its endpoints, and the errors they answer with.
 
     `decimals` is what prices and quantities are padded to at least, `time_units` whether clients may choose the unit of
-    times, `weight` what requests count towards.
+    times, `weight` what requests count towards, `order_limits` how many orders an account may place.
     """
 
     routes: Routes
@@ -167,46 +210,65 @@ class Api:
     decimals: int
     time_units: bool
     weight: Limit
+    order_limits: Sequence[RateLimit] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """A request for an endpoint, over HTTP or on a socket: its parameters, what proves who asks, its unit of times."""
+
+    pairs: Sequence[tuple[str, str]]
+    credentials: Credentials
+    unit: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A request for an endpoint whose parameters are right."""
+    """A request for an endpoint whose parameters are right, by somebody who may make it."""
 
     route: Route
     params: Mapping[str, str]
     unit_ns: int
+    caller: Caller | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What came of a request: its answer, and how much of the weight there is its client has used in this minute.
 
-    `retry_ns` is how long the client has to wait where it asked too much, 0 elsewhere.
+    `retry_ns` is how long the client has to wait where it asked too much, 0 elsewhere; `account` is whose orders were
+    counted, if they were.
     """
 
     status: int
     body: bytes
     used: int
     retry_ns: int = 0
+    account: str | None = None
 
 
-def check(api: Api, route: Route, pairs: Sequence[tuple[str, str]], unit: str | None) -> Checked:
-    """A request with these parameters and unit of times; raises VenueError when something is wrong with them."""
-    unit_ns = time_unit(unit) if api.time_units else MS_NS
-    return Checked(route, _parameters(route, pairs), unit_ns)
+def check(api: Api, route: Route, asking: Asking, exchange: Exchange) -> Checked:
+    """A request of an endpoint; raises VenueError when something is wrong with it or with who makes it."""
+    unit_ns = time_unit(asking.unit) if api.time_units else MS_NS
+    caller, pairs = authenticate(asking.credentials, route.security, exchange), asking.pairs
+    if caller is not None:
+        pairs = [(name, value) for name, value in pairs if name not in AUTHORITY]
+    return Checked(route, parameters(route, pairs), unit_ns, caller)
 
 
 def settle(api: Api, exchange: Exchange, client: str, at: Moment, ask: Callable[[], Checked]) -> Outcome:
     """Charge a client for what it asks, and answer it if it may ask so much. `ask` may raise VenueError."""
     checked: Checked | VenueError
-    weight, pool = WRONG_WEIGHT, None
+    weight, pool, account, free = WRONG_WEIGHT, None, None, False
     try:
         checked = ask()
-        weight, pool = checked.route.weight(checked.params), checked.route.pool
+        route = checked.route
+        weight, pool, free = route.weight(checked.params), route.pool, route.free
+        if checked.caller is not None and route.counts:
+            account = checked.caller.account
     except VenueError as error:
         checked = error
-    spent = exchange.usage.charge(api.weight, client, weight, at)
+    spent = exchange.usage.charge(api.weight, client, 0 if free else weight, at)
     if spent.refused:
         return _too_much(api, "TOO_MUCH_WEIGHT", spent, api.weight, spent.used)
     if pool is not None:
@@ -216,11 +278,14 @@ def settle(api: Api, exchange: Exchange, client: str, at: Moment, ask: Callable[
     try:
         if isinstance(checked, VenueError):
             raise checked
-        call = Call(exchange, at.now_ns, checked.params, checked.unit_ns, api.decimals)
-        return Outcome(200, checked.route.answer(call), spent.used)
+        unit_ns, caller = checked.unit_ns, checked.caller
+        call = Call(exchange, at.now_ns, checked.params, unit_ns, api.decimals, api, at, caller)
+        return Outcome(200, checked.route.answer(call), spent.used, account=account)
     except VenueError as error:
         row = api.errors[str(error.code)]
-        return Outcome(row.status, row.body(error.params), spent.used)
+        if free:
+            spent = exchange.usage.charge(api.weight, client, weight, at)
+        return Outcome(row.status, row.body(error.params), spent.used, account=account)
 
 
 def _too_much(api: Api, name: str, charge: Charge, limit: Limit, used: int) -> Outcome:
@@ -248,7 +313,9 @@ def handle(api: Api, request: HttpRequest, exchange: Exchange, now_ns: int) -> H
     if shut_out is not None:
         outcome = banned(api, shut_out)
     elif route is not None:
-        outcome = settle(api, exchange, request.client, at, lambda: _checked(api, route, request))
+        outcome = settle(
+            api, exchange, request.client, at, lambda: check(api, route, _asking(request, at), exchange)
+        )
     else:
         used = exchange.usage.charge(api.weight, request.client, 0, at).used
         if request.path in api.routes:
@@ -258,6 +325,12 @@ def handle(api: Api, request: HttpRequest, exchange: Exchange, now_ns: int) -> H
         else:
             outcome = Outcome(404, b"", used)
     headers = [("x-mbx-used-weight", str(outcome.used)), ("x-mbx-used-weight-1m", str(outcome.used))]
+    if outcome.account is not None:
+        counts = order_counts(api.order_limits, exchange, outcome.account, at)
+        headers += [
+            (f"x-mbx-order-count-{limit.interval_num}{limit.interval[0].lower()}", str(count))
+            for limit, count in zip(api.order_limits, counts, strict=True)
+        ]
     return HttpResponse(
         outcome.status, outcome.body, content_type, (*headers, *retry_after(outcome.retry_ns))
     )
@@ -268,21 +341,34 @@ def retry_after(retry_ns: int) -> Sequence[tuple[str, str]]:
     return (("retry-after", str(-(-retry_ns // SECOND_NS))),) if retry_ns else ()
 
 
-def _checked(api: Api, route: Route, request: HttpRequest) -> Checked:
-    if route.keyed and not API_KEY.fullmatch(request.headers.get("x-mbx-apikey", "")):
-        raise VenueError("BAD_KEY")
+def _asking(request: HttpRequest, at: Moment) -> Asking:
+    """Of a parameter that is in the query and in the form of the body, the query's is taken."""
     pairs = parse_qsl(request.query, keep_blank_values=True)
-    return check(api, route, pairs, request.headers.get("x-mbx-time-unit"))
+    if request.body:
+        named = {name for name, _ in pairs}
+        form = parse_qsl(request.body.decode(errors="replace"), keep_blank_values=True)
+        pairs += [(name, value) for name, value in form if name not in named]
+    key = request.headers.get("x-mbx-apikey", "")
+    payload = payload_of(request.query, request.body)
+    credentials = Credentials(key, dict(pairs), payload, request.client, at)
+    return Asking(pairs, credentials, request.headers.get("x-mbx-time-unit"))
 
 
-def _parameters(route: Route, pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
+def order_counts(
+    limits: Sequence[RateLimit], exchange: Exchange, account: str, at: Moment, more: int = 0
+) -> list[int]:
+    """How many orders an account has placed in the windows of these limits, with so many more."""
+    return [exchange.usage.charge(limit.windowed(), account, more, at).used for limit in limits]
+
+
+def parameters(route: Route, pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
     """The parameters, checked in the venue's order: doubles, number, each one in turn, strangers.
 
     So the live venue answered: https://github.com/sieblyio/binance/issues/507 (doubles, 2025-01),
     https://github.com/binance/binance-api-postman/issues/236 (more than the endpoint has, 2025-01),
     https://github.com/ccxt/node-binance-api/issues/18 (strangers, 2017-12).
     """
-    known = route.params
+    pairs, known = list(pairs), route.params
     if known is None:
         return dict(pairs)
     if route.lenient:
@@ -578,12 +664,6 @@ def span(call: Call, oldest_ns: int) -> tuple[int, int]:
     return bounds[0], bounds[1]
 
 
-def time_ns(text: str, after: int = 0) -> int:
-    """The time that a parameter says, in milliseconds or microseconds, or so many of these after it."""
-    value = int(text)
-    return (value + after) * (MS_NS if value < LEAST_MICROSECONDS else US_NS)
-
-
 def _next_aggregate(market: HyperSynthReactor, at_ns: int) -> int:
     """The id of the first aggregate at or after an instant, or that it will get; a minute's first needs no block."""
     minute_ns = at_ns - at_ns % BLOCK_NS
@@ -701,9 +781,7 @@ ANYTHING = Param("^.*$", re.compile("(?s:.*)"))
 ONE_SYMBOL = replace(SYMBOL, required=False)  # where several may be asked for
 INTERVAL = replace(ANYTHING, required=True)
 WRONG_WEIGHT = 1  # of a request whose parameters are wrong
-API_KEY = re.compile("[A-Za-z0-9_-]{1,128}")
 TIME_ZONE = re.compile(r"([+-])?([0-9]{1,2})(?::([0-5][0-9]))?")
-LEAST_MICROSECONDS = 10**14  # as milliseconds, the year 5138
 
 KLINES = Route(
     klines,
@@ -797,8 +875,4 @@ GONE = ("/api/v1/", "/api/v3/userDataStream")
 GONE_BODY = (
     b"<html>\r\n<head><title>410 Gone</title></head>\r\n<body>\r\n<center><h1>410 Gone</h1></center>\r\n"
     b"<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n"
-)
-
-SPOT_API = Api(
-    SPOT_ROUTES, ERRORS, decimals=8, time_units=True, weight=SPOT_RATE_LIMITS[0].windowed(WEIGHT_BAN)
 )

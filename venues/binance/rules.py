@@ -41,8 +41,9 @@ class ErrorRow:
     text: str
 
     def body(self, params: Mapping[str, object]) -> bytes:
-        """The REST error body."""
-        return orjson.dumps({"code": self.code, "msg": self.text.format(**params)})
+        """The error body; what else there is to say of it is `data`."""
+        more = {"data": params["data"]} if "data" in params else {}
+        return orjson.dumps({"code": self.code, "msg": self.text.format(**params), **more})
 
 
 # https://github.com/binance/binance-spot-api-docs/blob/master/errors.md, 2026-07-21
@@ -230,15 +231,8 @@ def spot_sizes(price: float) -> Sizes:
 SPOT_STATUSES = ("TRADING", "END_OF_DAY", "HALT", "BREAK", "CANCEL_ONLY")
 SPOT_PERMISSIONS = ("SPOT", "MARGIN")
 KNOWN_PERMISSION = re.compile(r"SPOT|MARGIN|LEVERAGED|TRD_GRP_\d{3}")
-SPOT_ORDER_TYPES = (
-    "LIMIT",
-    "LIMIT_MAKER",
-    "MARKET",
-    "STOP_LOSS",
-    "STOP_LOSS_LIMIT",
-    "TAKE_PROFIT",
-    "TAKE_PROFIT_LIMIT",
-)
+# what symbols here take; the venue has more
+SPOT_ORDER_TYPES = ("LIMIT", "LIMIT_MAKER", "MARKET")
 
 
 # The highest price, quantity and quantity of a market order. The first two of BTCUSDT and ETHUSDT are as recorded in
@@ -324,22 +318,22 @@ def spot_symbol(instrument: Instrument, permission_sets: bool) -> dict[str, Any]
         "baseCommissionPrecision": 8,
         "quoteCommissionPrecision": 8,
         "orderTypes": SPOT_ORDER_TYPES,
-        "icebergAllowed": True,
-        "ocoAllowed": True,
-        "otoAllowed": True,
-        "opoAllowed": True,
+        "icebergAllowed": False,
+        "ocoAllowed": False,
+        "otoAllowed": False,
+        "opoAllowed": False,
         "quoteOrderQtyMarketAllowed": True,
-        "allowTrailingStop": True,
+        "allowTrailingStop": False,
         "cancelReplaceAllowed": True,
-        "amendAllowed": True,
-        "pegInstructionsAllowed": True,
+        "amendAllowed": False,
+        "pegInstructionsAllowed": False,
         "isSpotTradingAllowed": True,
         "isMarginTradingAllowed": True,
         "filters": spot_filters(instrument),
         "permissions": [],
         "permissionSets": [SPOT_PERMISSIONS] if permission_sets else [],
         "defaultSelfTradePreventionMode": "EXPIRE_MAKER",
-        "allowedSelfTradePreventionModes": ["EXPIRE_TAKER", "EXPIRE_MAKER", "EXPIRE_BOTH", "DECREMENT"],
+        "allowedSelfTradePreventionModes": ["EXPIRE_TAKER", "EXPIRE_MAKER", "EXPIRE_BOTH"],
     }
 
 

@@ -8,16 +8,28 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 from urllib.parse import unquote
 
 import orjson
 
 from reactor.exchange.orders import Told
 from reactor.types import MS_NS
-from venues.base import Action, Close, HttpRequest, Ping, Reply, Subscribe, Topic, Unsubscribe, VenueError
+from venues.base import (
+    Action,
+    Close,
+    HttpRequest,
+    Listen,
+    Ping,
+    Reply,
+    Subscribe,
+    Topic,
+    Unlisten,
+    Unsubscribe,
+    VenueError,
+)
 from venues.binance.rules import METHODS, SessionRules, socket_error
 from venues.binance.usdm_rules import CATEGORIES, PUBLIC
 from venues.binance.wire import COMBINED, MICROSECONDS, US_NS, time_unit
@@ -64,11 +76,12 @@ USDM_ENDPOINTS = tuple(
 
 @dataclass(frozen=True, slots=True)
 class Handshake:
-    """What a socket was opened with."""
+    """What a socket was opened with. Of an account's events it is told those named, of none named all."""
 
     endpoint: Endpoint
     dress: tuple[str, ...]
     names: tuple[str, ...]
+    events: tuple[str, ...] = ()
 
 
 def query_of(request: HttpRequest) -> dict[str, str]:
@@ -87,8 +100,9 @@ def handshake(request: HttpRequest, endpoints: Sequence[Endpoint], time_units: b
         if path == endpoint.path or (endpoint.tail and path.startswith(endpoint.path + "/")):
             dress = (MICROSECONDS,) if time_units and time_unit(query.get("timeUnit")) == US_NS else ()
             listed = query.get("streams", "") if endpoint.combined else path.removeprefix(endpoint.path)
-            names = tuple(name for name in listed.split("/") if name)
-            return Handshake(endpoint, dress, names)
+            names = tuple(name for name in [*listed.split("/"), query.get("listenKey", "")] if name)
+            events = tuple(name for name in query.get("events", "").split("/") if name)
+            return Handshake(endpoint, dress, names, events)
     return None
 
 
@@ -126,13 +140,38 @@ class Heartbeat:
 TopicOf: TypeAlias = Callable[[str, tuple[str, ...]], Topic | None]
 
 
+class UserStreams(Protocol):
+    """What a socket may ask of listen keys, which are names of streams too."""
+
+    def is_key(self, name: str) -> bool:
+        """Whether a name looks like a key."""
+        ...
+
+    def account(self, key: str) -> str | None:
+        """The account of a key that is valid; None for any other."""
+        ...
+
+    def events(self, account: str, key: str, told: Sequence[Told]) -> Iterator[Mapping[str, Any]]:
+        """What news mean to who listens to an account by a key."""
+        ...
+
+
 class BinanceSession:
     """One socket. Streams without a topic, of symbols that are not listed say, are acknowledged and remembered."""
 
     def __init__(
-        self, opened: Handshake, rules: SessionRules, topic_of: TopicOf, usage: Usage, client: str
+        self,
+        opened: Handshake,
+        rules: SessionRules,
+        topic_of: TopicOf,
+        usage: Usage,
+        client: str,
+        user: UserStreams | None = None,
     ) -> None:
         self._rules = rules
+        self._user = user
+        self._events = opened.events
+        self._accounts: dict[str, str] = {}  # by listen key
         self._topic_of = topic_of
         self._combined = opened.endpoint.combined
         self._dress = opened.dress
@@ -184,8 +223,15 @@ class BinanceSession:
         self._heartbeat.pong(payload)
         return ()
 
-    def hear(self, told: Sequence[Told], now_ns: int) -> Sequence[Action]:  # noqa: ARG002  # no accounts yet
-        return ()
+    def hear(self, told: Sequence[Told], now_ns: int) -> Sequence[Action]:  # noqa: ARG002
+        if self._user is None:
+            return ()
+        return [
+            Reply(orjson.dumps({"stream": key, "data": event} if self._combined else event))
+            for key, account in self._accounts.items()
+            for event in self._user.events(account, key, told)
+            if not self._events or event["e"] in self._events
+        ]
 
     def tick(self, now_ns: int, wall_ns: int) -> Sequence[Action]:
         return self._heartbeat.tick(Moment(now_ns, wall_ns))
@@ -200,14 +246,26 @@ class BinanceSession:
         if len(self._topics) + len(new) > self._streams:
             raise VenueError("TOO_MANY_SUBSCRIPTIONS")
         self._topics |= new
-        return None, [Subscribe(topic) for topic in new.values() if topic]
+        return None, [*(Subscribe(topic) for topic in new.values() if topic), *self._listen(new)]
+
+    def _listen(self, names: Iterable[str]) -> Iterator[Action]:
+        """To the accounts of the keys among these names. A key that is not valid is silent."""
+        for name in names:
+            account = self._user.account(name) if self._user and self._user.is_key(name) else None
+            if account is not None:
+                self._accounts[name] = account
+                yield Listen(account)
 
     def _unsubscribe(self, params: Any) -> tuple[None, list[Action]]:
         names = _strings(params)
         for name in names:
             self._topic(name)  # a malformed name is refused here too
         gone = [self._topics.pop(name, None) for name in names]
-        return None, [Unsubscribe(topic) for topic in gone if topic]
+        accounts = [self._accounts.pop(name) for name in names if name in self._accounts]
+        return None, [
+            *(Unsubscribe(topic) for topic in gone if topic),
+            *(Unlisten(account) for account in accounts if account not in self._accounts.values()),
+        ]
 
     def _list_subscriptions(self, params: Any) -> tuple[list[str], list[Action]]:
         if params:
@@ -238,6 +296,8 @@ class BinanceSession:
         return ((COMBINED,) if self._combined else ()) + self._dress
 
     def _topic(self, name: str) -> Topic | None:
+        if self._user is not None and self._user.is_key(name):
+            return None
         return self._topic_of(name, self._dressed())
 
 

@@ -18,15 +18,14 @@ from venues.base import VenueError
 from venues.binance.rest import Call, Route, Routes
 from venues.binance.session import USDM_ENDPOINTS
 from venues.binance.usdm_rest import (
-    USDM_API,
     USDM_FUNDING_RATE,
     USDM_REST_AGG_TRADE,
-    USDM_ROUTES,
     aggregate_trades,
     continuous_klines,
     exchange_info,
     funding_rates,
 )
+from venues.binance.usdm_trade import USDM_API
 from venues.binance.usdm_wire import USDM_STREAMS
 from venues.binance.wire import Stream
 
@@ -70,7 +69,7 @@ def _routes() -> Routes:
 
     return {
         path: {method: row(path, route) for method, route in methods.items()}
-        for path, methods in USDM_ROUTES.items()
+        for path, methods in USDM_API.routes.items()
     }
 
 

@@ -18,7 +18,8 @@ from reactor.single_asset import HyperSynthReactor
 from reactor.types import DAY_NS
 from venues.base import VenueError
 from venues.binance.mark import INDEX, MARK, candles, open_interests_lots
-from venues.binance.rest import Call, array, market_of, span, time_ns
+from venues.binance.rest import Call, array, market_of, span
+from venues.binance.signing import time_ns
 from venues.binance.usdm_rules import CONTRACT_TYPES
 from venues.binance.wire import INTERVALS
 

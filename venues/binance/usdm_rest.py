@@ -33,7 +33,6 @@ from venues.binance.rest import (
     ONE_SYMBOL,
     SPOT_ROUTES,
     SYMBOL,
-    Api,
     Call,
     Declared,
     Param,
@@ -51,13 +50,13 @@ from venues.binance.rest import (
     tickers,
     weighs,
 )
-from venues.binance.rules import WEIGHT_BAN, funding_of
+from venues.binance.rules import funding_of
+from venues.binance.signing import Security
 from venues.binance.usdm_data import basis, deliveries, open_interest_history, taker_volumes
 from venues.binance.usdm_rules import (
     CONTRACT_TYPES,
     DATA_POOL,
     FUNDING_POOL,
-    USDM_ERRORS,
     USDM_RATE_LIMITS,
     usdm_assets,
     usdm_symbol,
@@ -416,7 +415,7 @@ USDM_ROUTES: Routes = {
             weighs(200),
             {"symbol": SYMBOL, "limit": NUMBER, "fromId": NUMBER},
             lenient=True,
-            keyed=True,
+            security=Security.MARKET_DATA,
         )
     },
     "/fapi/v1/aggTrades": _get(
@@ -463,7 +462,3 @@ USDM_ROUTES: Routes = {
     # some clients ask these of spot before anything else, and have one URL for both
     **{path: SPOT_ROUTES[path] for path in ("/api/v3/ping", "/api/v3/time")},
 }
-
-USDM_API = Api(
-    USDM_ROUTES, USDM_ERRORS, decimals=0, time_units=False, weight=USDM_RATE_LIMITS[0].windowed(WEIGHT_BAN)
-)

@@ -247,6 +247,6 @@ def usdm_symbol(instrument: Instrument, more_filters: Sequence[Mapping[str, Any]
         "maxMoveOrderLimit": 10000,
         "filters": [*usdm_filters(instrument), *more_filters],
         "orderTypes": ORDER_TYPES,
-        "timeInForce": ("GTC", "IOC", "FOK", "GTX", "GTD"),
+        "timeInForce": ("GTC", "IOC", "FOK", "GTX"),
         "permissionSets": ("GRID", "COPY", "DCA", "PSB"),
     }

@@ -8,7 +8,7 @@ https://developers.binance.com/docs/derivatives/usds-margined-futures/websocket-
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -17,18 +17,31 @@ import orjson
 
 from reactor.exchange.orders import Told
 from reactor.types import MS_NS
-from venues.base import Action, Exchange, HttpRequest, Reply, VenueError
+from venues.base import (
+    Action,
+    ApiKey,
+    Exchange,
+    HttpRequest,
+    KeyKind,
+    Listen,
+    Reply,
+    Trading,
+    Unlisten,
+    VenueError,
+)
 from venues.binance.rest import (
-    SPOT_API,
     SPOT_ROUTES,
     Api,
+    Asking,
     Checked,
     Outcome,
     Route,
     check,
     exchange_info,
+    order_counts,
     settle,
     tickers,
+    weighs,
 )
 from venues.binance.rules import (
     SPOT_RATE_LIMITS,
@@ -38,8 +51,12 @@ from venues.binance.rules import (
     SessionRules,
 )
 from venues.binance.session import NOT_TEXT, TOO_MANY_REQUESTS, Heartbeat, query_of
-from venues.binance.usdm_rest import USDM_API, USDM_ROUTES, socket_book_ticker
+from venues.binance.signing import Credentials, Security, authenticate, socket_payload_of
+from venues.binance.trade import SPOT_API, TRADE_ROUTES
+from venues.binance.usdm_rest import USDM_ROUTES, socket_book_ticker
 from venues.binance.usdm_rules import USDM_RATE_LIMITS, USDM_SESSION
+from venues.binance.usdm_trade import USDM_API, USDM_SOCKET_TRADES
+from venues.binance.user import Event, spot_events
 from venues.binance.wire import time_unit
 from venues.limits import Moment
 
@@ -52,7 +69,9 @@ BANNED_STATUS = 418
 class SocketApi:
     """A card's WebSocket API: its path, its methods by name, and the endpoints' table they are part of.
 
-    A method's name may be preceded by `version`. `weight_limit` is the limit that answers report on.
+    A method's name may be preceded by `version`. `weight_limit` is the limit that answers report on; those that count
+    orders do only if `weighs_orders`. `own` are the methods of a socket's own state that there are; `events` makes what
+    subscribers of an account are sent.
     """
 
     path: str
@@ -62,10 +81,17 @@ class SocketApi:
     rules: SessionRules
     weight_limit: RateLimit
     connection_weight: int
+    own: frozenset[str] = frozenset()
+    weighs_orders: bool = True
+    events: Callable[[Exchange, Trading, Told, int], Iterator[Event]] | None = None
 
 
 def _spot(path: str) -> Route:
     return SPOT_ROUTES[f"/api/v3/{path}"]["GET"]
+
+
+def _trade(path: str, method: str = "GET") -> Route:
+    return TRADE_ROUTES[f"/api/v3/{path}"][method]
 
 
 SPOT_METHODS: Mapping[str, Route] = {
@@ -88,6 +114,27 @@ SPOT_METHODS: Mapping[str, Route] = {
     "ticker.book": _spot("ticker/bookTicker"),
     "referencePrice": _spot("referencePrice"),
     "referencePrice.calculation": _spot("referencePrice/calculation"),
+    "order.place": _trade("order", "POST"),
+    "order.test": _trade("order/test", "POST"),
+    "order.status": _trade("order"),
+    "order.cancel": _trade("order", "DELETE"),
+    "order.cancelReplace": _trade("order/cancelReplace", "POST"),
+    "order.amend.keepPriority": _trade("order/amend/keepPriority", "PUT"),
+    "openOrders.status": _trade("openOrders"),
+    "openOrders.cancelAll": _trade("openOrders", "DELETE"),
+    "allOrders": _trade("allOrders"),
+    "myTrades": _trade("myTrades"),
+    "account.status": _trade("account"),
+    "account.commission": _trade("account/commission"),
+    "account.rateLimits.orders": _trade("rateLimit/order"),
+    "openOrderLists.status": _trade("openOrderList"),
+    "allOrderLists": _trade("allOrderList"),
+    **{
+        f"orderList.place.{kind}": _trade(f"orderList/{kind}", "POST")
+        for kind in ("oco", "oto", "otoco", "opo")
+    },
+    "sor.order.place": _trade("sor/order", "POST"),
+    "sor.order.test": _trade("sor/order/test", "POST"),
 }
 
 # https://github.com/binance/binance-connector-python (clients/derivatives_trading_usds_futures/src/*/websocket_api),
@@ -98,6 +145,7 @@ USDM_METHODS: Mapping[str, Route] = {
     "ticker.book": replace(
         USDM_ROUTES["/fapi/v1/ticker/bookTicker"]["GET"], answer=partial(tickers, socket_book_ticker)
     ),
+    **USDM_SOCKET_TRADES,
 }
 
 SPOT_SOCKET_API = SocketApi(
@@ -108,6 +156,18 @@ SPOT_SOCKET_API = SocketApi(
     rules=SPOT_SESSION,
     weight_limit=SPOT_RATE_LIMITS[0],
     connection_weight=2,
+    own=frozenset(
+        [
+            "session.logon",
+            "session.status",
+            "session.logout",
+            "session.subscriptions",
+            "userDataStream.subscribe",
+            "userDataStream.subscribe.signature",
+            "userDataStream.unsubscribe",
+        ]
+    ),
+    events=spot_events,
 )
 USDM_SOCKET_API = SocketApi(
     path="/ws-fapi/v1",
@@ -117,22 +177,19 @@ USDM_SOCKET_API = SocketApi(
     rules=USDM_SESSION,
     weight_limit=USDM_RATE_LIMITS[0],
     connection_weight=5,
+    own=frozenset(["session.logon", "session.status", "session.logout"]),
+    weighs_orders=False,
 )
 
 
 # ---------------------------------------------------------------- requests
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A frame that asks for something; `params` are the client's own, but for what they say of the answer's form."""
+    """A frame that asks for something; `params` are the client's own, in the text that a query would have."""
 
     id: int | str | None
     method: str
-    params: Mapping[str, Any]
-
-    @property
-    def pairs(self) -> list[tuple[str, str]]:
-        """The parameters in the text that a query would have."""
-        return [(name, _text(value)) for name, value in self.params.items()]
+    params: Mapping[str, str]
 
 
 def _text(value: Any) -> str:
@@ -155,8 +212,8 @@ def _request(sent: Mapping[str, Any]) -> Request:
         raise VenueError("MANDATORY_PARAMETER", name="params")
     if not isinstance(params.get(SHOW_LIMITS, True), bool):
         raise VenueError("ILLEGAL_CHARS", name=SHOW_LIMITS, legal="^(true|false)$")
-    rest = {name: value for name, value in params.items() if name != SHOW_LIMITS}
-    return Request(_id(sent), sent["method"], rest)
+    texts = {name: _text(value) for name, value in params.items()}
+    return Request(_id(sent), sent["method"], texts)
 
 
 def _shows_limits(sent: Mapping[str, Any], default: bool) -> bool:
@@ -172,8 +229,13 @@ def _id(sent: Mapping[str, Any]) -> int | str | None:
 
 
 # ---------------------------------------------------------------- the session
+MOST_SUBSCRIPTIONS = 1_000  # at a time
+LAST_SUBSCRIPTION = 65_535  # in a session's life
+OWN_WEIGHT = 2
+
+
 class ApiSession:
-    """One socket of requests and answers. What a client sends is answered at once; nothing is pushed but pings."""
+    """One socket of requests and answers, which may be logged on with a key, and may subscribe to accounts' events."""
 
     def __init__(self, request: HttpRequest, of: SocketApi, exchange: Exchange) -> None:
         """Raises VenueError on a bad time unit."""
@@ -182,13 +244,31 @@ class ApiSession:
         self._exchange = exchange
         self._client = request.client
         self._unit = query.get("timeUnit") if of.api.time_units else None
-        time_unit(self._unit)
+        self._unit_ns = time_unit(self._unit)
         self._show_limits = query.get(SHOW_LIMITS) != "false"
         self._heartbeat = Heartbeat(of.rules)
+        self._connected_ns = 0
+        self._key: ApiKey | None = None  # that it is logged on with
+        self._authorized_ns = 0
+        self._subscriptions: dict[int, str] = {}  # accounts by subscription
+        self._logon_subscription: int | None = None
+        self._next_subscription = 0
+        self._more: list[Action] = []  # what follows the answer
+        self._own: Mapping[str, Callable[[Request, Moment], object]] = {
+            "session.logon": self._logon,
+            "session.status": self._status,
+            "session.logout": self._logout,
+            "session.subscriptions": self._list_subscriptions,
+            "userDataStream.subscribe": self._subscribe,
+            "userDataStream.subscribe.signature": self._subscribe_signed,
+            "userDataStream.unsubscribe": self._unsubscribe,
+        }
 
+    # ---- what the gateway calls
     def open(self, now_ns: int, wall_ns: int) -> Sequence[Action]:
         at = Moment(now_ns, wall_ns)
         self._heartbeat.start(at)
+        self._connected_ns = now_ns
         self._exchange.usage.charge(self._of.api.weight, self._client, self._of.connection_weight, at)
         return ()
 
@@ -202,34 +282,25 @@ class ApiSession:
         if not isinstance(sent, dict):
             row = self._of.api.errors["INVALID_JSON"]
             return (Reply(b'{"id":null,"status":%d,"error":%s}' % (row.status, row.body({}))),)
-        show_limits = _shows_limits(sent, self._show_limits)
-        ask = partial(self._check, sent)
-        outcome = settle(self._of.api, self._exchange, self._client, Moment(now_ns, wall_ns), ask)
-        reply = Reply(self._envelope(_id(sent), outcome, show_limits, now_ns))
+        show_limits, at = _shows_limits(sent, self._show_limits), Moment(now_ns, wall_ns)
+        self._more = []
+        outcome = settle(self._of.api, self._exchange, self._client, at, partial(self._check, sent, at))
+        limits = self._limits(outcome, at) if show_limits else None
+        reply = Reply(_envelope(_id(sent), outcome, limits, now_ns))
         # "... an automated IP ban and you will be disconnected": .../web-socket-api.md#ip-limits, 2026-07-21
-        return (reply, TOO_MANY_REQUESTS) if outcome.status == BANNED_STATUS else (reply,)
+        return (reply, TOO_MANY_REQUESTS) if outcome.status == BANNED_STATUS else (reply, *self._more)
 
-    def _check(self, sent: Mapping[str, Any]) -> Checked:
-        request = _request(sent)
-        route = self._of.methods.get(request.method.removeprefix(self._of.version))
-        if route is None:
-            raise VenueError("UNSUPPORTED")
-        return check(self._of.api, route, request.pairs, self._unit)
-
-    def _envelope(
-        self, request_id: int | str | None, outcome: Outcome, show_limits: bool, now_ns: int
-    ) -> bytes:
-        """An answer: whose it is, what came of it, and what was used of the weight there is."""
-        body = outcome.body
-        if outcome.retry_ns:
-            times = {"serverTime": now_ns // MS_NS, "retryAfter": (now_ns + outcome.retry_ns) // MS_NS}
-            body = b'%s,"data":%s}' % (body[:-1], orjson.dumps(times))
-        kind = b"result" if outcome.status == 200 else b"error"
-        text = b'{"id":%s,"status":%d,"%s":%s' % (orjson.dumps(request_id), outcome.status, kind, body)
-        if not show_limits:
-            return text + b"}"
-        limit = orjson.dumps([{**self._of.weight_limit.as_json(), "count": outcome.used}])
-        return b'%s,"rateLimits":%s}' % (text, limit)
+    def hear(self, told: Sequence[Told], now_ns: int) -> Sequence[Action]:  # noqa: ARG002
+        trading, events = self._exchange.trading, self._of.events
+        if trading is None or events is None:
+            return ()
+        return [
+            Reply(_event(subscription, event))
+            for each in told
+            for subscription, account in self._subscriptions.items()
+            if account == each.account
+            for event in events(self._exchange, trading, each, self._unit_ns)
+        ]
 
     def ping(self, now_ns: int, wall_ns: int) -> Sequence[Action]:  # noqa: ARG002
         return ()
@@ -241,8 +312,148 @@ class ApiSession:
     def closed(self) -> None:
         """Nothing of it outlives the socket."""
 
-    def hear(self, told: Sequence[Told], now_ns: int) -> Sequence[Action]:  # noqa: ARG002  # no accounts yet
-        return ()
-
     def tick(self, now_ns: int, wall_ns: int) -> Sequence[Action]:
         return self._heartbeat.tick(Moment(now_ns, wall_ns))
+
+    # ---- answering
+    def _check(self, sent: Mapping[str, Any], at: Moment) -> Checked:
+        request = _request(sent)
+        name = request.method.removeprefix(self._of.version)
+        if name in self._of.own:
+            return Checked(self._own_route(name, request, at), {}, self._unit_ns)
+        route = self._of.methods.get(name)
+        if route is None:
+            raise VenueError("UNSUPPORTED")
+        pairs = [(key, value) for key, value in request.params.items() if key != SHOW_LIMITS]
+        asking = Asking(pairs, self._credentials(request, at), self._unit)
+        return check(self._of.api, route, asking, self._exchange)
+
+    def _own_route(self, name: str, request: Request, at: Moment) -> Route:
+        return Route(lambda _: orjson.dumps(self._own[name](request, at)), weighs(OWN_WEIGHT), None)
+
+    def _credentials(self, request: Request, at: Moment) -> Credentials:
+        return Credentials(
+            key=request.params.get("apiKey", ""),
+            params=request.params,
+            payload=socket_payload_of(request.params),
+            client=self._client,
+            at=at,
+            session=self._key,
+            key_name="apiKey",
+        )
+
+    def _limits(self, outcome: Outcome, at: Moment) -> list[dict[str, object]]:
+        """What an answer says of the limits that it counts against.
+
+        As recorded by https://github.com/roq-trading/roq-binance and roq-binance-futures
+        (test/json_wsapi_order_place.cpp, 2026-01 and 2025-12): spot tells of orders first, USD-M of a weight of none.
+        """
+        weight = {**self._of.weight_limit.as_json(), "count": outcome.used}
+        if outcome.account is None:
+            return [weight]
+        limits = self._of.api.order_limits
+        counts = order_counts(limits, self._exchange, outcome.account, at)
+        orders = [{**limit.as_json(), "count": n} for limit, n in zip(limits, counts, strict=True)]
+        return (
+            [*orders, weight] if self._of.weighs_orders else [{**weight, "limit": -1, "count": -1}, *orders]
+        )
+
+    # ---- methods of the socket's own state: each raises VenueError and then has changed nothing
+    def _authenticated(self, request: Request, at: Moment) -> ApiKey:
+        caller = authenticate(self._credentials(request, at), Security.USER_DATA, self._exchange)
+        assert caller is not None
+        return caller.key
+
+    def _logon(self, request: Request, at: Moment) -> object:
+        for name in ("apiKey", "signature"):
+            if not request.params.get(name):
+                raise VenueError("MANDATORY_PARAMETER", name=name)
+        key = self._authenticated(request, at)
+        if key.kind is not KeyKind.ED25519:
+            raise VenueError("KEY_KIND", kind=KIND_WORDS[key.kind])
+        self._key, self._authorized_ns = key, at.now_ns
+        return self._status(request, at)
+
+    def _status(self, request: Request, at: Moment) -> object:
+        key = self._key
+        subscribed = {"userDataStream": bool(self._subscriptions)} if self._of.events else {}
+        return {
+            "apiKey": key.key if key else None,
+            "authorizedSince": self._authorized_ns // self._unit_ns if key else None,
+            "connectedSince": self._connected_ns // self._unit_ns,
+            "returnRateLimits": _flag(request.params.get(SHOW_LIMITS), self._show_limits),
+            "serverTime": at.now_ns // self._unit_ns,
+            **subscribed,
+        }
+
+    def _logout(self, request: Request, at: Moment) -> object:
+        self._key = None
+        if self._logon_subscription in self._subscriptions:
+            self._end(self._logon_subscription, at)
+        return self._status(request, at)
+
+    def _list_subscriptions(self, _request: Request, _at: Moment) -> object:
+        return [{"subscriptionId": subscription} for subscription in self._subscriptions]
+
+    def _subscribe(self, _request: Request, _at: Moment) -> object:
+        if self._key is None:
+            raise VenueError("MANDATORY_PARAMETER", name="apiKey")
+        answer = self._listen(self._key.account)
+        self._logon_subscription = self._next_subscription - 1
+        return answer
+
+    def _subscribe_signed(self, request: Request, at: Moment) -> object:
+        for name in ("apiKey", "signature"):
+            if not request.params.get(name):
+                raise VenueError("MANDATORY_PARAMETER", name=name)
+        return self._listen(self._authenticated(request, at).account)
+
+    def _listen(self, account: str) -> object:
+        if account in self._subscriptions.values():
+            raise VenueError("SUBSCRIBED")
+        if len(self._subscriptions) >= MOST_SUBSCRIPTIONS or self._next_subscription >= LAST_SUBSCRIPTION:
+            raise VenueError("LAST_SUBSCRIPTION")
+        subscription, self._next_subscription = self._next_subscription, self._next_subscription + 1
+        self._subscriptions[subscription] = account
+        self._more.append(Listen(account))
+        return {"subscriptionId": subscription}
+
+    def _unsubscribe(self, request: Request, at: Moment) -> object:
+        asked = request.params.get("subscriptionId")
+        if asked is None:
+            ended = list(self._subscriptions)
+        elif asked.isdecimal() and int(asked) in self._subscriptions:
+            ended = [int(asked)]
+        else:
+            raise VenueError("NOT_SUBSCRIBED")
+        for subscription in ended:
+            self._end(subscription, at)
+        return {}
+
+    def _end(self, subscription: int, at: Moment) -> None:
+        account = self._subscriptions.pop(subscription)
+        event = {"e": "eventStreamTerminated", "E": at.now_ns // self._unit_ns}
+        self._more += Unlisten(account), Reply(_event(subscription, event))
+
+
+# https://github.com/binance/binance-spot-api-docs/blob/master/faqs/api_key_types.md, 2026-07-21
+KIND_WORDS = {KeyKind.HMAC: "HMAC_SHA256", KeyKind.RSA: "RSA", KeyKind.ED25519: "Ed25519"}
+
+
+def _flag(text: str | None, default: bool) -> bool:
+    return default if text is None else text == "true"
+
+
+def _event(subscription: int, event: Event) -> bytes:
+    return orjson.dumps({"subscriptionId": subscription, "event": event})
+
+
+def _envelope(request_id: int | str | None, outcome: Outcome, limits: object, now_ns: int) -> bytes:
+    """An answer: whose it is, what came of it, and what it says of limits unless this is None."""
+    body = outcome.body
+    if outcome.retry_ns:
+        times = {"serverTime": now_ns // MS_NS, "retryAfter": (now_ns + outcome.retry_ns) // MS_NS}
+        body = b'%s,"data":%s}' % (body[:-1], orjson.dumps(times))
+    kind = b"result" if outcome.status == 200 else b"error"
+    text = b'{"id":%s,"status":%d,"%s":%s' % (orjson.dumps(request_id), outcome.status, kind, body)
+    return text + b"}" if limits is None else b'%s,"rateLimits":%s}' % (text, orjson.dumps(limits))
