@@ -29,7 +29,7 @@ from venues.hyperliquid import HYPERLIQUID, Hyperliquid
 from venues.hyperliquid.rules import CHAIN_BLOCK_NS
 from venues.hyperliquid.session import HyperliquidSession
 
-INSTRUMENT, ETH, SOL, PURR, HFUN = (listing.instrument for listing in HYPERLIQUID.listings)
+INSTRUMENT, ETH, SOL, TSLA, GOLD, PURR, HFUN = (listing.instrument for listing in HYPERLIQUID.listings)
 T0 = (
     1_790_352_000_000 * MS_NS
 )  # 2026-09-25 16:00:00 UTC: an hour, so a minute, a page and a chain block begin

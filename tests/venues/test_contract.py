@@ -207,6 +207,8 @@ DIALOGUES: Mapping[str, Dialogue] = {
             Stream({"type": "activeAssetCtx", "coin": "ETH"}, lambda m: [m["data"]]),
             Stream({"type": "activeAssetCtx", "coin": "PURR/USDC"}, lambda m: [m["data"]]),
             Stream({"type": "allMids"}, lambda m: [m["data"]["mids"]]),
+            Stream({"type": "allMids", "dex": "xyz"}, lambda m: [m["data"]["mids"]]),
+            Stream({"type": "bbo", "coin": "xyz:GOLD"}, lambda m: [m["data"]["bbo"]]),
         ),
         requests=(
             post("/info", {"type": "meta"}),
@@ -219,6 +221,10 @@ DIALOGUES: Mapping[str, Dialogue] = {
             post("/info", {"type": "fundingHistory", "coin": "BTC", "startTime": START_MS - 7_200_000}),
             post("/info", {"type": "predictedFundings"}),
             post("/info", {"type": "spotMetaAndAssetCtxs"}),
+            post("/info", {"type": "perpDexs"}),
+            post("/info", {"type": "metaAndAssetCtxs", "dex": "xyz"}),
+            post("/info", {"type": "tokenDetails", "tokenId": "0xc1fb593aeffbeb02f85e0308e9956a90"}),
+            post("/info", {"type": "fundingHistory", "coin": "xyz:TSLA", "startTime": START_MS - 7_200_000}),
         ),
         bars=tuple(
             (post("/info", candles("BTC", name, START_MS - 999 * minutes * 60_000)), minutes)

@@ -21,12 +21,14 @@ from tests.venues.perp import (
     BLOCK,
     BUY,
     ETH,
+    GOLD,
     HFUN,
     INSTRUMENT,
     JSON,
     PURR,
     QUIET,
     T0,
+    TSLA,
     exchange,
     info,
     market,
@@ -102,6 +104,143 @@ def test_coins_of_a_run_keep_the_cards_order() -> None:
         run = Exchange(world, {coin: f"hyperliquid:{coin}" for coin in markets})
         names = [row["name"] for row in json.loads(venue.handle(request, run, T0).body)["universe"]]
         assert names == sorted(markets)
+
+
+# ---------------------------------------------------------------- builders' dexs
+TESLA = market(
+    TSLA, quotes=[(T0 - 1, 37_891, 1, 37_892, 1, 1)], second=lambda _: (37_891, 37_881_000_000, 46_500)
+)
+METAL = market(GOLD, quotes=[(T0 - 1, 39_000, 1, 39_001, 1, 1)])
+DEXS = exchange(QUIET, market(PURR), TESLA, METAL)
+XYZ_META = (
+    '{"universe":[{"szDecimals":3,"name":"xyz:TSLA","maxLeverage":20,"marginTableId":20,"growthMode":"enabled",'
+    '"lastFeeScaleChangeTime":"2025-11-23T17:37:10.033211662","deployerFeeScale":"1.0"},'
+    '{"szDecimals":4,"name":"xyz:GOLD","maxLeverage":25,"marginTableId":25,'
+    '"lastFeeScaleChangeTime":"1970-01-01T00:00:00","deployerFeeScale":"1.0"}],"marginTables":[],"collateralToken":0}'
+)
+XYZ = (
+    '{"name":"xyz","fullName":"XYZ","deployer":"0x88806a71d74ad0a510b350545c9ae490912f0888","oracleUpdater":null,'
+    '"feeRecipient":"0x83ffcfb1f2ad843c474b2e28df86c721cb869d3a",'
+    '"assetToStreamingOiCap":[["xyz:GOLD","100000000.0"],["xyz:TSLA","50000000.0"]],"subDeployers":[],'
+    '"assetToFundingMultiplier":[["xyz:GOLD","0.5"],["xyz:TSLA","0.5"]],"assetToFundingInterestRate":[],'
+    '"assetToFundingClamp":[]}'
+)
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        # keys as answered on 2026-10-06 (df-hyperliquid-core, src/markets/dexes/tests/dex.rs)
+        ({"type": "perpDexs"}, f"[null,{XYZ}]"),
+        # rows of `meta` for xyz as captured on 2026-09-23, in their order; the dex is not named in it
+        ({"type": "meta", "dex": "xyz"}, XYZ_META),
+        # a plain object for each dex, no contexts: a probe of 2026-09-24
+        ({"type": "allPerpMetas"}, f"[{META},{XYZ_META}]"),
+        ({"type": "allMids", "dex": "xyz"}, '{"xyz:GOLD":"3900.05","xyz:TSLA":"378.915"}'),
+        ({"type": "allMids"}, '{"BTC":"65000.5","PURR/USDC":"0.0"}'),
+        # hypernode-docs.polynode.dev; null for the main dex and unknown ones
+        (
+            {"type": "perpDexLimits", "dex": "xyz"},
+            (
+                '{"totalOiCap":"6000000000.0","oiSzCapPerPerp":"20000000000.0","maxTransferNtl":"1600000000.0",'
+                '"coinToOiCap":[["xyz:GOLD","100000000.0"],["xyz:TSLA","50000000.0"]]}'
+            ),
+        ),
+        ({"type": "perpDexLimits", "dex": ""}, "null"),
+        ({"type": "perpDexLimits", "dex": "nope"}, "null"),
+        ({"type": "perpDexStatus", "dex": "xyz"}, '{"totalNetDeposit":"0.0"}'),  # docs.hydromancer.xyz
+        ({"type": "perpsAtOpenInterestCap", "dex": "xyz"}, "[]"),
+        ({"type": "perpsAtOpenInterestCap"}, "[]"),
+    ],
+)
+def test_a_builders_dex_is_told_as_it_is_there(body: dict[str, Any], expected: str) -> None:
+    """Sources stand beside the rows. Its coins are on no other dex."""
+    assert info(DEXS, **body) == expected
+
+
+def test_a_dex_is_there_with_its_coins() -> None:
+    """A run that offers none of them has no such dex."""
+    assert post("/info", {"type": "meta", "dex": "xyz"}, QUIET).status == 500
+    universe = json.loads(info(exchange(QUIET, METAL), type="meta", dex="xyz"))["universe"]
+    assert [row["name"] for row in universe] == ["xyz:GOLD"]
+
+
+def test_a_builders_premium_is_that_of_the_mean_impact_price() -> None:
+    """0.5 * (bid + ask) / oracle - 1 (the funding page, read 2026-09-23), worked out by hand: oracle 378.81, premium
+    0.0465 %, so the mean is 378.986; the impact bid the best one, 378.91, and the ask as far beyond: 379.062.
+    """
+    meta, (tesla, _) = json.loads(info(DEXS, T0 + SECOND_NS, type="metaAndAssetCtxs", dex="xyz"))
+    assert meta == json.loads(XYZ_META)
+    assert (tesla["oraclePx"], tesla["impactPxs"]) == ("378.81", ["378.91", "379.062"])
+    assert tesla["premium"] == "0.0004646129"  # 378.986 / 378.81 - 1
+
+
+def test_a_builder_halves_what_it_charges() -> None:
+    """0.5 * (P + clamp(0.0001 - P, -0.0003, 0.0003)) / 8, as 24 of 24 settlements (a probe of 2026-09-24)."""
+    for premium_e8, rate in ((0, "0.00000625"), (46_500, "0.0000103125"), (-53_000, "-0.000014375")):
+        of = market(TSLA, second=lambda _, p=premium_e8: (37_891, 37_881_000_000, p))
+        (row,) = json.loads(
+            info(of, T0 + SECOND_NS, type="fundingHistory", coin="xyz:TSLA", startTime=T0 // MS_NS)
+        )
+        assert row["fundingRate"] == rate
+
+
+def test_a_builders_coin_is_one_like_others() -> None:
+    """Books, trades, candles by its full name; without the dex there is none."""
+    assert json.loads(info(DEXS, type="l2Book", coin="xyz:TSLA"))["coin"] == "xyz:TSLA"
+    assert info(DEXS, type="l2Book", coin="TSLA") == "null"
+    assert info(DEXS, type="recentTrades", coin="xyz:TSLA") == "[]"
+
+
+# ---------------------------------------------------------------- tokens, tables, auctions
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (
+            {"type": "marginTable", "id": 10},
+            '{"description":"","marginTiers":[{"lowerBound":"0.0","maxLeverage":10}]}',
+        ),
+        (
+            {"type": "marginTable", "id": 55},
+            (
+                '{"description":"tiered 25x","marginTiers":[{"lowerBound":"0.0","maxLeverage":25},'
+                '{"lowerBound":"100000000.0","maxLeverage":15}]}'
+            ),
+        ),
+        # docs.chainstack.com, 2026-02, with another start: 31 hours each, from the epoch on
+        (
+            {"type": "perpDeployAuctionStatus"},
+            '{"startTimeSeconds":1790287200,"durationSeconds":111600,"startGas":"500.0","currentGas":"500.0","endGas":null}',
+        ),
+        ({"type": "outcomeMeta"}, '{"outcomes":[],"questions":[]}'),
+        ({"type": "vaultSummaries"}, "[]"),
+        ({"type": "liquidatable"}, "[]"),
+        # docs.chainstack.com, 2026-10, its decimals of a wei corrected
+        (
+            {"type": "tokenDetails", "tokenId": "0x6d1e7cde53ba9467b783cb7c530ce054"},
+            (
+                '{"name":"USDC","maxSupply":"4352925534.7421636581","totalSupply":"4352925534.7421636581",'
+                '"circulatingSupply":"4352925534.7421636581","szDecimals":8,"weiDecimals":8,"midPx":"1.0","markPx":"1.0",'
+                '"prevDayPx":"1.0","genesis":null,"deployer":null,"deployGas":null,"deployTime":null,"seededUsdc":"0.0",'
+                '"nonCirculatingUserBalances":[],"futureEmissions":"0.0"}'
+            ),
+        ),
+    ],
+)
+def test_what_stands_still_is_told(body: dict[str, Any], expected: str) -> None:
+    """Sources stand beside the rows."""
+    assert info(**body) == expected
+
+
+def test_a_tokens_prices_are_its_pairs() -> None:
+    """With USDC; a token whose pair the run does not offer has none."""
+    asked: dict[str, Any] = {"type": "tokenDetails", "tokenId": "0xC1FB593AEFFBEB02F85E0308E9956A90"}
+    pair = market(PURR, quotes=[(T0 - 1, 20_000, 1, 20_001, 1, 1)], closes={T0 - DAY_NS - BLOCK_NS: 19_000})
+    details = json.loads(info(exchange(QUIET, pair), **asked))
+    (context,) = json.loads(info(exchange(QUIET, pair), type="spotMetaAndAssetCtxs"))[1]
+    keys = ("totalSupply", "circulatingSupply", "midPx", "markPx", "prevDayPx")
+    assert {key: details[key] for key in keys} == {key: context[key] for key in keys}
+    assert not {"midPx", "markPx", "prevDayPx"} & set(json.loads(info(**asked)))
 
 
 # ---------------------------------------------------------------- books and trades
@@ -481,6 +620,10 @@ UNTYPED = (415, "Expected request with `Content-Type: application/json`")
         (b'{"type":"l2Book","coin":"BTC","nSigFigs":"5"}', UNPROCESSABLE),
         (b'{"type":"userAbstraction","user":"0x1"}', UNPROCESSABLE),
         (b'{"type":"metaAndAssetCtxs","dex":"nope"}', FAILED),
+        (b'{"type":"perpDexStatus"}', UNPROCESSABLE),
+        (b'{"type":"perpDexStatus","dex":"nope"}', FAILED),
+        (b'{"type":"marginTable","id":99}', FAILED),
+        (b'{"type":"tokenDetails","tokenId":"0x0"}', FAILED),
         (b'{"type":"meta","dex":"nope"}', FAILED),
         (b'{"type":"allMids","dex":"nope"}', FAILED),
         (b'{"type":"recentTrades","coin":"nothing"}', FAILED),

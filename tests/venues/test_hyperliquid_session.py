@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from reactor.types import SECOND_NS
 from tests.handmade import HandmadeMarket
-from tests.venues.perp import BUY, INSTRUMENT, QUIET, T0, connect, exchange, market
+from tests.venues.perp import BUY, INSTRUMENT, QUIET, T0, TSLA, connect, exchange, market
 from venues.base import (
     CUT,
     Action,
@@ -244,6 +244,17 @@ def test_what_is_not_offered_ends_the_socket(subscription: dict[str, Any]) -> No
     assert client.error(unsubscribe(**subscription)).startswith("Already unsubscribed: {")
 
 
+def test_the_dexs_of_builders_have_streams_of_their_own() -> None:
+    """Mids and contexts by the dex's name, all else by the coin's."""
+    client = Client(of=exchange(QUIET, market(TSLA)))
+    assert client.say(subscribe(type="allMids", dex="xyz")) == (
+        '{"channel":"subscriptionResponse","data":{"method":"subscribe","subscription":{"type":"allMids","dex":"xyz"}}}'
+    )
+    assert client.actions == [Subscribe(Topic("allMids", "", ('"xyz"',)))]
+    client.say(subscribe(type="activeAssetCtx", coin="xyz:TSLA"))
+    assert client.actions == [Subscribe(Topic("activeAssetCtx", "xyz:TSLA"))]
+
+
 def test_outcome_markets_are_acknowledged() -> None:
     """There are none here, so nothing is ever told of them."""
     client = Client()
@@ -378,13 +389,10 @@ def test_a_stream_that_speaks_keeps_its_socket() -> None:
         client.session.receive(
             json.dumps(subscribe(type=channel, coin="BTC")), T0 + 50 * SECOND_NS, T0 + 50 * SECOND_NS
         )
-        ticks = {
-            second: client.session.tick(T0 + second * SECOND_NS, T0 + second * SECOND_NS)
-            for second in range(51, 400)
-        }
-        closes = [second for second, actions in ticks.items() if actions]
+        ticks = (T0 + second * SECOND_NS for second in range(51, 400))
+        closed = next(at for at in ticks if client.session.tick(at, at))
         # asked at 110 s, it had spoken at 90.08 s; at what wall time is not known, so a minute more is granted
-        assert closes[0] == 170, channel
+        assert closed == T0 + 170 * SECOND_NS, channel
     client = Client()
     client.session.receive(json.dumps(subscribe(type="l2Book", coin="BTC")), T0, T0)
     assert not [s for s in range(600) if client.session.tick(T0 + s * SECOND_NS, T0 + s * SECOND_NS)]
@@ -401,8 +409,7 @@ def test_a_state_keeps_a_socket_as_long_as_it_changes() -> None:
         session, joined = connect(of), T0 + 50 * SECOND_NS
         session.receive(json.dumps(subscribe(**subscription)), joined, joined)
         ticks = (T0 + second * SECOND_NS for second in range(51, 400))
-        closes = [at for at in ticks if session.tick(at, at)]
-        assert closes[0] == T0 + closed * SECOND_NS
+        assert next(at for at in ticks if session.tick(at, at)) == T0 + closed * SECOND_NS
 
 
 # ---------------------------------------------------------------- posts

@@ -28,6 +28,7 @@ from tests.venues.perp import (
     QUIET,
     SELL,
     T0,
+    TSLA,
     exchange,
     info,
     market,
@@ -691,6 +692,26 @@ def test_all_mids_are_told_whole() -> None:
     ]
 
 
+def test_a_builders_mids_name_their_dex() -> None:
+    """First (a probe of 2026-09-24); the main dex's leave them out, and have those of pairs."""
+    of = exchange(COIN, PAIR, market(TSLA, quotes=[(T0 - 1, 37_891, 1, 37_892, 1, 1)]))
+    assert snapshot(of, Topic("allMids", "", ('"xyz"',)), T0) == [
+        '{"channel":"allMids","data":{"dex":"xyz","mids":{"xyz:TSLA":"378.915"}}}'
+    ]
+    assert snapshot(of, MIDS_TOPIC, T0) == snapshot(BOTH, MIDS_TOPIC, T0)
+
+
+def test_contexts_of_all_dexs_come_in_order() -> None:
+    """[dex, contexts] each, the main one first by its empty name (nautilus_trader ws_all_dexs_asset_ctxs.json)."""
+    of = exchange(market(TSLA), COIN)
+    (text,) = snapshot(of, Topic("allDexsAssetCtxs", ""), T0)
+    pairs = json.loads(text)["data"]["ctxs"]
+    assert [(dex, len(contexts)) for dex, contexts in pairs] == [("", 1), ("xyz", 1)]
+    for dex, contexts in pairs:
+        (one,) = snapshot(of, Topic("assetCtxs", "", (json.dumps(dex),)), T0)
+        assert json.loads(one) == {"channel": "assetCtxs", "data": {"dex": dex, "ctxs": contexts}}
+
+
 def test_a_context_is_told_when_it_has_changed() -> None:
     """At the last block end of each second, by the 1 s grid: here the mid moved once."""
     told = [(due // MS_NS, json.loads(text)) for due, text in stream(COIN, CONTEXT_TOPIC)]
@@ -790,7 +811,7 @@ def inflated(text: str) -> dict[str, dict[str, str]]:
 
 
 def test_prices_of_all_coins_are_told_in_short() -> None:
-    """Mark and mid of each; then only what changed: the mid at 4.99 s, and the pair's mark with its print at 2.5 s."""
+    """Mark and mid of each; then only what changed: the pair's mark with its print at 2.5 s, the mid at 4.99 s."""
     (first,) = snapshot(BOTH, FAST_PRICES, T0 + 500 * MS_NS)
     assert inflated(first) == {
         "BTC": {"markPx": "65001.0", "midPx": "65000.5"},
@@ -806,7 +827,7 @@ def test_changes_of_prices_add_up() -> None:
     start_ns = worlds.ORIGIN_NS + 50 * SECOND_NS
     (first,) = snapshot(of, FAST_PRICES, start_ns)
     held = inflated(first)
-    assert list(held) == ["BTC", "ETH", "SOL", "PURR/USDC", "@1"]
+    assert list(held) == ["BTC", "ETH", "SOL", "xyz:TSLA", "xyz:GOLD", "PURR/USDC", "@1"]
     for due, text in stream(of, FAST_PRICES, start_ns):
         changes = inflated(text)
         assert changes

@@ -29,10 +29,13 @@ from venues.funding import Perpetuals
 from venues.hyperliquid import rest
 from venues.hyperliquid.house import house
 from venues.hyperliquid.rules import (
+    BUILT,
     FUNDING,
     INTERVALS,
+    MAIN_DEX,
     BookFeed,
     Card,
+    Dex,
     Perp,
     Profile,
     Spot,
@@ -131,11 +134,46 @@ def _perp(coin: str, assets: Assets = ASSETS) -> Perp:
     return Perp(listing, terms.max_leverage, terms.margin_table)
 
 
+# What a builder lists: Tesla and gold, whose prices no other venue knows. Terms as probed on 2026-09-23 (`meta` of the
+# dex); starting prices of about then, volatilities of a large share and of the metal by rule of thumb.
+_BUILT_ASSETS: Final[Assets] = {
+    "xyz:TSLA": {"initial_price": 379.0, "volatility": 0.55, "factor_loading": 0.3, "jump_std": 0.004},
+    "xyz:GOLD": {"initial_price": 3_900.0, "volatility": 0.18, "factor_loading": 0.1, "jump_std": 0.001},
+}
+_BUILT_TERMS: Final = {"xyz:TSLA": Terms(3, 20, 20), "xyz:GOLD": Terms(4, 25, 25)}
+_GROWTH: Final = {"growthMode": "enabled", "lastFeeScaleChangeTime": "2025-11-23T17:37:10.033211662"}
+_BUILT_MORE: Final[Mapping[str, Mapping[str, str]]] = {
+    "xyz:TSLA": {**_GROWTH, "deployerFeeScale": "1.0"},
+    "xyz:GOLD": {"lastFeeScaleChangeTime": "1970-01-01T00:00:00", "deployerFeeScale": "1.0"},
+}
+
+
+def _built(coin: str) -> Perp:
+    terms, manifest = _BUILT_TERMS[coin], profile(coin, "onchain perp", _BUILT_ASSETS)
+    listing = _listing(Kind.PERP, coin, coin, terms.qty_decimals, manifest)
+    return Perp(listing, terms.max_leverage, terms.margin_table, _BUILT_MORE[coin])
+
+
 def _spot(symbol: str, base: str, qty_decimals: int, assets: Assets = ASSETS) -> Listing:
     return _listing(Kind.SPOT, symbol, base, qty_decimals, profile(base, "thin spot", assets))
 
 
-PERPS: Final = tuple(map(_perp, TERMS))
+PERPS: Final = (*map(_perp, TERMS), *map(_built, BUILT))
+
+# Names and addresses as answered to `perpDexs` on 2026-10-06 (df-hyperliquid-core), caps as to `perpDexLimits`
+# (hypernode-docs.polynode.dev; TSLA's as AAPL's there).
+DEXS: Final = (
+    Dex(
+        name="xyz",
+        full_name="XYZ",
+        deployer="0x88806a71d74ad0a510b350545c9ae490912f0888",
+        fee_recipient="0x83ffcfb1f2ad843c474b2e28df86c721cb869d3a",
+        total_oi_cap="6000000000.0",
+        size_cap="20000000000.0",
+        transfer_cap="1600000000.0",
+        oi_caps={"xyz:GOLD": "100000000.0", "xyz:TSLA": "50000000.0"},
+    ),
+)
 
 
 def _tiers(description: str, *tiers: tuple[str, int]) -> Mapping[str, Any]:
@@ -225,8 +263,9 @@ class Hyperliquid:
         return [row.listing for row in self.card.rows]
 
     def with_assets(self, assets: Assets) -> Self:
-        own = [perp.instrument.base for perp in self.card.perps]
-        perps = tuple(_perp(coin, assets) for coin in [*own, *sorted(set(assets) - set(own))])
+        own = [perp.instrument.base for perp in self.card.perps if perp.dex == MAIN_DEX]
+        main = (_perp(coin, assets) for coin in [*own, *sorted(set(assets) - set(own))])
+        perps = (*main, *(perp for perp in self.card.perps if perp.dex != MAIN_DEX))
         pairs = [(spot, spot.instrument) for spot in self.card.spots]
         spots = tuple(
             replace(spot, listing=_spot(pair.symbol, pair.base, pair.qty_decimals, assets))
@@ -271,6 +310,7 @@ HYPERLIQUID = Hyperliquid(
     Card(
         profile=PROFILES["2026-11"],
         perps=PERPS,
+        dexs=DEXS,
         spots=SPOTS,
         margin_tables=MARGIN_TABLES,
         tokens=TOKENS,

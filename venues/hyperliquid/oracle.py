@@ -15,9 +15,13 @@ from reactor.fixed import nearest
 from reactor.single_asset import HyperSynthReactor
 from reactor.types import BLOCK_NS, DAY_NS, SECOND_NS, Column, Columns, Instrument
 from venues.hyperliquid.rules import (
+    MAIN_DEX,
     MARK_WINDOW_S,
     ORACLE_NS,
+    builder_impact_prices,
+    builder_premium,
     decimal_places,
+    dex_of,
     funding_of,
     impact_prices,
     mark_prices,
@@ -73,6 +77,8 @@ def _updates(market: HyperSynthReactor, start_ns: int, end_ns: int) -> Updates:
     instrument = market.instrument
     tick = instrument.tick_size * 10 ** (8 - instrument.price_decimals)  # in 1e-8, as all prices from here on
     oracle_step, impact_step = oracle_step_e8(instrument), impact_step_e8(instrument)
+    main = dex_of(instrument.symbol) == MAIN_DEX
+    impacts_of, premium_of = (impact_prices, premium) if main else (builder_impact_prices, builder_premium)
     first_ns = -(-max(start_ns, market.listed_ns) // ORACLE_NS) * ORACLE_NS
     grid = market.seconds(start_ns - MARK_WINDOW_S * SECOND_NS, end_ns)
     at_ns = np.arange(first_ns, end_ns, ORACLE_NS)
@@ -84,9 +90,9 @@ def _updates(market: HyperSynthReactor, start_ns: int, end_ns: int) -> Updates:
     columns = (column.tolist() for column in (oracle, bids[told], grid.premium_e8[told]))
     for price, bid, premium_e8 in zip(*columns, strict=True):
         index = price * oracle_step
-        bought, sold = impact_prices(index, bid, bid + tick, premium_e8)
+        bought, sold = impacts_of(index, bid, bid + tick, premium_e8)
         steps = nearest(bought, impact_step), nearest(sold, impact_step)
-        premiums.append(premium(index, steps[0] * impact_step, steps[1] * impact_step, RATE_SCALE))
+        premiums.append(premium_of(index, steps[0] * impact_step, steps[1] * impact_step, RATE_SCALE))
         impacts.append(steps)
     impact_bid, impact_ask = np.array(impacts, dtype=np.int64).reshape(-1, 2).T
     return Updates(

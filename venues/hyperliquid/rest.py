@@ -13,9 +13,10 @@ from typing import Any, Final, TypeAlias
 import orjson
 
 from reactor.single_asset import HyperSynthReactor
-from reactor.types import MS_NS
+from reactor.types import MS_NS, SECOND_NS
 from venues.base import Exchange, HttpRequest, HttpResponse, VenueError
 from venues.hyperliquid.rules import (
+    A_DEX,
     BOOK,
     CANDLES,
     CANDLES_KEPT,
@@ -25,24 +26,31 @@ from venues.hyperliquid.rules import (
     INTERVALS,
     MAIN_DEX,
     PERIOD,
+    TABLE,
+    TOKEN,
     USER,
     Card,
+    Dex,
     Field,
     MalformedError,
     Perp,
     Shape,
     Spot,
+    dexs_of,
+    funding_of,
     is_object,
     is_text,
     is_unsigned,
     offered,
     parse,
+    perps_of,
     read,
     render,
     tag,
     valid_grouping,
 )
 from venues.hyperliquid.wire import (
+    RATE,
     RECENT_TRADES,
     Grouping,
     all_mids,
@@ -68,8 +76,19 @@ class View:
 
     @property
     def perps(self) -> list[Perp]:
-        """The perpetuals this run offers; an asset's id is its place here."""
+        """The perpetuals of all dexs this run offers."""
         return offered(self.card.perps, self.exchange)
+
+    @property
+    def dexs(self) -> list[Dex]:
+        """The builders' dexs it has."""
+        return dexs_of(self.card, self.exchange)
+
+    def universe(self, dex: str) -> list[Perp]:
+        """The perpetuals of a dex; VenueError if there is none of this name."""
+        if dex not in (MAIN_DEX, *(row.name for row in self.dexs)):
+            raise VenueError("internal")  # a probe of 2026-09-24
+        return perps_of(self.card, self.exchange, dex)
 
     @property
     def spots(self) -> list[Spot]:
@@ -85,22 +104,141 @@ Answer: TypeAlias = Callable[[View, Fields], bytes]
 
 
 # ---------------------------------------------------------------- /info
-def _meta(view: View) -> bytes:
+def _meta(view: View, dex: str) -> dict[str, Any]:
+    perps = view.universe(dex)
     universe = [
         {
             "szDecimals": perp.instrument.qty_decimals,
             "name": perp.instrument.symbol,
             "maxLeverage": perp.max_leverage,
             "marginTableId": perp.margin_table,
+            **perp.more,
         }
-        for perp in view.perps
+        for perp in perps
     ]
-    used = {perp.margin_table for perp in view.perps}
+    used = {perp.margin_table for perp in perps}
     tables = [[number, table] for number, table in view.card.margin_tables.items() if number in used]
-    return _json({"universe": universe, "marginTables": tables, "collateralToken": 0})
+    return {"universe": universe, "marginTables": tables, "collateralToken": 0}
 
 
-def _spot_meta(view: View) -> bytes:
+def _all_perp_metas(view: View, _: Fields) -> bytes:
+    """Each dex's `meta`, as they come in `perpDexs`, without contexts (a probe of 2026-09-24)."""
+    return _json([_meta(view, dex) for dex in (MAIN_DEX, *(dex.name for dex in view.dexs))])
+
+
+def _perp_dexs(view: View, _: Fields) -> bytes:
+    """Keys as answered on 2026-09-24 and 2026-10-06; null stands for the main dex."""
+
+    def told(dex: Dex) -> dict[str, Any]:
+        perps = sorted(view.universe(dex.name), key=lambda perp: perp.instrument.symbol)
+        coins = [perp.instrument.symbol for perp in perps]
+        shares = [RATE.text(funding_of(perp.instrument).multiplier_e3 * 10**7) for perp in perps]
+        return {
+            "name": dex.name,
+            "fullName": dex.full_name,
+            "deployer": dex.deployer,
+            "oracleUpdater": None,
+            "feeRecipient": dex.fee_recipient,
+            "assetToStreamingOiCap": [[coin, dex.oi_caps[coin]] for coin in coins],
+            "subDeployers": [],
+            "assetToFundingMultiplier": [list(pair) for pair in zip(coins, shares, strict=True)],
+            "assetToFundingInterestRate": [],
+            "assetToFundingClamp": [],
+        }
+
+    return _json([None, *map(told, view.dexs)])
+
+
+def _perp_dex_limits(view: View, fields: Fields) -> bytes:
+    """Null for the main dex and those there are not."""
+    for dex in view.dexs:
+        if dex.name == fields["dex"]:
+            return _json(
+                {
+                    "totalOiCap": dex.total_oi_cap,
+                    "oiSzCapPerPerp": dex.size_cap,
+                    "maxTransferNtl": dex.transfer_cap,
+                    "coinToOiCap": [list(pair) for pair in dex.oi_caps.items()],
+                }
+            )
+    return b"null"
+
+
+def _margin_table(view: View, fields: Fields) -> bytes:
+    """A table below 50 is no table: its number is the leverage it allows at any size."""
+    number = fields["id"]
+    if number in view.card.margin_tables:
+        return _json(view.card.margin_tables[number])
+    if not 0 < number < 50:
+        raise VenueError("internal")
+    return _json({"description": "", "marginTiers": [{"lowerBound": "0.0", "maxLeverage": number}]})
+
+
+_AUCTION_S = 111_600  # 31 hours
+
+
+def _auction(view: View, _: Fields) -> bytes:
+    """A gas auction in which nobody bids: another one begins as it ends, at the least price there is.
+
+    https://hyperliquid.gitbook.io/hyperliquid-docs/hyperliquid-improvement-proposals-hips/hip-1-native-token-standard
+    (2026-11); keys and their order as in docs.chainstack.com (2026-02).
+    """
+    return _json(_running_auction(view))
+
+
+def _running_auction(view: View) -> dict[str, Any]:
+    now_s = view.now_ns // SECOND_NS
+    return {
+        "startTimeSeconds": now_s // _AUCTION_S * _AUCTION_S,
+        "durationSeconds": _AUCTION_S,
+        "startGas": "500.0",
+        "currentGas": "500.0",
+        "endGas": None,
+    }
+
+
+def _token_details(view: View, fields: Fields) -> bytes:
+    """Keys as in docs.chainstack.com (2026-10); prices are those of the token's pair with the first one."""
+    for token in view.card.tokens:
+        if token["tokenId"] == fields["tokenId"].lower():
+            return _json(_details(view, token))
+    raise VenueError("internal")
+
+
+def _details(view: View, token: Mapping[str, Any]) -> dict[str, Any]:
+    pairs = [spot for spot in view.card.spots if spot.tokens[0] == token["index"]]
+    supply = (
+        {"total": pairs[0].total_supply, "circulating": pairs[0].circulating_supply} if pairs else _DOLLARS
+    )
+    told = [spot for spot in pairs if spot in view.spots]
+    prices = dict.fromkeys(("midPx", "markPx", "prevDayPx"), "1.0")
+    if pairs:
+        texts = [contexts(spot, view.exchange, [block_end(view.now_ns)])[0] for spot in told]
+        prices = {key: text[key] for text in map(orjson.loads, texts) for key in prices}
+    return {
+        "name": token["name"],
+        "maxSupply": supply["total"],
+        "totalSupply": supply["total"],
+        "circulatingSupply": supply["circulating"],
+        "szDecimals": token["szDecimals"],
+        "weiDecimals": token["weiDecimals"],
+        **prices,
+        "genesis": None,
+        "deployer": None,
+        "deployGas": None,
+        "deployTime": None,
+        "seededUsdc": "0.0",
+        "nonCirculatingUserBalances": [],
+        "futureEmissions": "0.0",
+    }
+
+
+_DOLLARS: Final = dict.fromkeys(
+    ("total", "circulating"), "4352925534.7421636581"
+)  # docs.chainstack.com, 2026-10
+
+
+def _spot_meta(view: View) -> dict[str, Any]:
     universe = [
         {
             "tokens": spot.tokens,
@@ -110,31 +248,35 @@ def _spot_meta(view: View) -> bytes:
         }
         for spot in view.spots
     ]
-    return _json({"universe": universe, "tokens": view.card.tokens})
+    return {"universe": universe, "tokens": view.card.tokens}
 
 
-def _with_contexts(
-    meta: Callable[[View], bytes], rows: Callable[[View], Sequence[Perp] | Sequence[Spot]]
-) -> Answer:
+def _with_contexts(view: View, meta: Mapping[str, Any], rows: Sequence[Perp] | Sequence[Spot]) -> bytes:
     """A universe, and the contexts of what is in it."""
-
-    def answer(view: View, _: Fields) -> bytes:
-        end_ns = block_end(view.now_ns)
-        texts = [contexts(row, view.exchange, [end_ns])[0] for row in rows(view)]
-        return b"[%b,[%b]]" % (meta(view), b",".join(texts))
-
-    return answer
+    end_ns = block_end(view.now_ns)
+    texts = [contexts(row, view.exchange, [end_ns])[0] for row in rows]
+    return b"[%b,[%b]]" % (_json(meta), b",".join(texts))
 
 
-def _main_dex(answer: Answer) -> Answer:
-    """Only the main dex exists; a question about another one fails (a probe of 2026-09-24)."""
+def _meta_and_contexts(view: View, fields: Fields) -> bytes:
+    return _with_contexts(view, _meta(view, fields["dex"]), view.universe(fields["dex"]))
 
-    def asked(view: View, fields: Fields) -> bytes:
-        if fields["dex"] != MAIN_DEX:
-            raise VenueError("internal")
-        return answer(view, fields)
 
-    return asked
+def _all_mids(view: View, fields: Fields) -> bytes:
+    view.universe(fields["dex"])
+    return _json(all_mids(view.exchange, view.now_ns, fields["dex"]))
+
+
+def _none_of_a_dex(view: View, fields: Fields) -> bytes:
+    """Of the perpetuals of a dex none is so."""
+    view.universe(fields["dex"])
+    return b"[]"
+
+
+def _dex_status(view: View, fields: Fields) -> bytes:
+    """Nobody has deposited anything."""
+    view.universe(fields["dex"])
+    return _json({"totalNetDeposit": "0.0"})
 
 
 def _l2_book(view: View, fields: Fields) -> bytes:
@@ -197,7 +339,7 @@ def _predicted_fundings(view: View, _: Fields) -> bytes:
         own = predicted_funding(view.market(perp), view.now_ns)
         return [["BinPerp", None], ["HlPerp", own], ["BybitPerp", None]]
 
-    return _json([[perp.instrument.symbol, rates(perp)] for perp in view.perps])
+    return _json([[perp.instrument.symbol, rates(perp)] for perp in view.universe(MAIN_DEX)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,12 +353,26 @@ class Info:
 # The only list of /info types.
 # https://hyperliquid.gitbook.io/hyperliquid-docs/for-developers/api/info-endpoint (2026-11)
 INFO: Final[Mapping[str, Info]] = {
-    "meta": Info(DEX, _main_dex(lambda view, _: _meta(view))),
-    "metaAndAssetCtxs": Info(DEX, _main_dex(_with_contexts(_meta, lambda view: view.perps))),
-    "spotMeta": Info({}, lambda view, _: _spot_meta(view)),
-    "spotMetaAndAssetCtxs": Info({}, _with_contexts(_spot_meta, lambda view: view.spots)),
-    "perpDexs": Info({}, lambda _view, _: b"[null]"),  # null stands for the main dex
-    "allMids": Info(DEX, _main_dex(lambda view, _: _json(all_mids(view.exchange, view.now_ns)))),
+    "meta": Info(DEX, lambda view, fields: _json(_meta(view, fields["dex"]))),
+    "metaAndAssetCtxs": Info(DEX, _meta_and_contexts),
+    "allPerpMetas": Info({}, _all_perp_metas),
+    "marginTable": Info(TABLE, _margin_table),
+    "spotMeta": Info({}, lambda view, _: _json(_spot_meta(view))),
+    "spotMetaAndAssetCtxs": Info({}, lambda view, _: _with_contexts(view, _spot_meta(view), view.spots)),
+    "tokenDetails": Info(TOKEN, _token_details),
+    "perpDexs": Info({}, _perp_dexs),
+    "perpDexLimits": Info(A_DEX, _perp_dex_limits),
+    "perpDexStatus": Info(A_DEX, _dex_status),
+    "perpsAtOpenInterestCap": Info(DEX, _none_of_a_dex),
+    "perpDeployAuctionStatus": Info({}, _auction),
+    "spotPairDeployAuctionStatus": Info({}, _auction),
+    "spotDeployState": Info(
+        USER, lambda view, _: _json({"states": [], "gasAuction": _running_auction(view)})
+    ),
+    "outcomeMeta": Info({}, lambda _view, _: b'{"outcomes":[],"questions":[]}'),
+    "vaultSummaries": Info({}, lambda _view, _: b"[]"),
+    "liquidatable": Info({}, lambda _view, _: b"[]"),
+    "allMids": Info(DEX, _all_mids),
     "l2Book": Info(BOOK, _l2_book),
     "recentTrades": Info(COIN, _recent_trades),
     "candleSnapshot": Info({"req": Field(is_object)}, _candles),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Container, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, Final, TypeAlias, TypeVar
 
@@ -48,17 +48,48 @@ SUBSCRIPTIONS = Limit("subscriptions", 1_000, takes_memory=True)
 
 
 # ---------------------------------------------------------------- the nouns of the card
+MAIN_DEX = ""  # the venue's own; others are their builders' (HIP-3)
+
+
+def dex_of(coin: str) -> str:
+    """The perpetual dex of a coin: "xyz" of "xyz:TSLA"; of any other the main one.
+
+    https://hyperliquid.gitbook.io/hyperliquid-docs/for-developers/api/asset-ids (2026-11)
+    """
+    dex, colon, _ = coin.partition(":")
+    return dex if colon else MAIN_DEX
+
+
 @dataclass(frozen=True, slots=True)
 class Perp:
-    """A perpetual of the main dex: its market, and what `meta` says beyond the instrument."""
+    """A perpetual: its market, and what `meta` says beyond the instrument; `more` are the last keys, in its JSON."""
 
     listing: Listing
     max_leverage: int
     margin_table: int
+    more: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def instrument(self) -> Instrument:
         return self.listing.instrument
+
+    @property
+    def dex(self) -> str:
+        return dex_of(self.instrument.symbol)
+
+
+@dataclass(frozen=True, slots=True)
+class Dex:
+    """A builder's dex: what `perpDexs` and `perpDexLimits` say of it. Caps are decimals in its collateral, as text."""
+
+    name: str
+    full_name: str
+    deployer: str
+    fee_recipient: str
+    total_oi_cap: str
+    size_cap: str
+    transfer_cap: str
+    oi_caps: Mapping[str, str]  # by coin
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +114,19 @@ Row = TypeVar("Row", Perp, Spot)
 def offered(rows: Sequence[Row], exchange: Exchange) -> list[Row]:
     """The rows of a card that a run offers, in the card's order."""
     return [row for row in rows if row.instrument.symbol in exchange.markets]
+
+
+def perps_of(card: Card, exchange: Exchange, dex: str) -> list[Perp]:
+    """The perpetuals of a dex that a run offers: its universe, where an asset's id counts from.
+
+    A perpetual's id is 100000 + 10000 * the dex's place in `perpDexs` + its place here, on the main dex only the last.
+    """
+    return [perp for perp in offered(card.perps, exchange) if perp.dex == dex]
+
+
+def dexs_of(card: Card, exchange: Exchange) -> list[Dex]:
+    """The builders' dexs of which a run offers anything, in the card's order; the main one comes before them."""
+    return [dex for dex in card.dexs if perps_of(card, exchange, dex.name)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,11 +159,13 @@ class Profile:
 class Card:
     """The tables a venue of this kind is made of.
 
-    `perps` are in the order of their asset ids; `margin_tables` and `tokens` are in the venue's own JSON.
+    `perps` are in the order of their asset ids, those of the main dex first; `margin_tables` and `tokens` are in the
+    venue's own JSON.
     """
 
     profile: Profile
     perps: tuple[Perp, ...]
+    dexs: tuple[Dex, ...]
     spots: tuple[Spot, ...]
     margin_tables: Mapping[int, Mapping[str, Any]]
     tokens: tuple[Mapping[str, Any], ...]
@@ -228,9 +274,11 @@ BOOK: Final[Shape] = {
 CANDLE: Final[Shape] = {"interval": Field(is_interval), **COIN}
 PERIOD: Final[Shape] = {"startTime": Field(is_unsigned), "endTime": Field(is_unsigned, None)}
 CANDLES: Final[Shape] = {**CANDLE, **PERIOD}
-MAIN_DEX = ""  # the only one there is
 DEX: Final[Shape] = {"dex": Field(is_text, MAIN_DEX, repeated=False)}
+A_DEX: Final[Shape] = {"dex": Field(is_text)}
 USER: Final[Shape] = {"user": Field(is_address)}
+TOKEN: Final[Shape] = {"tokenId": Field(is_text)}
+TABLE: Final[Shape] = {"id": Field(is_unsigned)}
 
 
 def parse(text: str | bytes) -> Any:
@@ -248,11 +296,11 @@ def read(shape: Shape, value: Any) -> dict[str, Any]:
     if not is_object(value):
         raise MalformedError("not an object")
     fields = {}
-    for name, field in shape.items():
+    for name, row in shape.items():
         given = value.get(name)
-        if given is None and field.default is not REQUIRED:
-            fields[name] = field.default
-        elif field.accepts(given):
+        if given is None and row.default is not REQUIRED:
+            fields[name] = row.default
+        elif row.accepts(given):
             fields[name] = given
         else:
             raise MalformedError(f"{name} is absent or ill-typed")
@@ -377,6 +425,21 @@ def impact_prices(oracle: int, bid: int, ask: int, premium_e8: int) -> tuple[int
     return min(mirrored, impact - spread), impact
 
 
+def builder_impact_prices(oracle: int, bid: int, ask: int, premium_e8: int) -> tuple[int, int]:
+    """On a builder's dex: the impact bid and ask, no better than the best ones, whose mean makes this premium."""
+    doubled = 2 * (oracle + nearest(oracle * premium_e8, 10**8))
+    impact_bid = min(bid, doubled - ask)
+    return impact_bid, doubled - impact_bid
+
+
+def builder_premium(oracle: int, impact_bid: int, impact_ask: int, scale: int) -> int:
+    """0.5 * (impact bid + impact ask) / oracle - 1, in 1 / scale.
+
+    https://hyperliquid.gitbook.io/hyperliquid-docs/trading/funding (read 2026-09-23)
+    """
+    return nearest((impact_bid + impact_ask - 2 * oracle) * scale, 2 * oracle)
+
+
 def premium(oracle: int, impact_bid: int, impact_ask: int, scale: int) -> int:
     """(max(impact bid - oracle, 0) - max(oracle - impact ask, 0)) / oracle, in 1 / scale.
 
@@ -425,8 +488,13 @@ class Velocity:
         return nearest(rates_e12 * multiplier_e3, 1_000)
 
 
+# What a builder sets for its perpetuals: half of the rate, and 0.03 % of the premium off the interest free. 24 of 24
+# settlements of xyz:XYZ100 were 0.5 * (P + clamp(0.0001 - P, -0.0003, 0.0003)) / 8 (a probe of 2026-09-24).
+BUILT: Final = ("xyz:TSLA", "xyz:GOLD")  # assets of their own, on no other venue
+_BUILDERS = HyperLiquidFundingModel(damping_e12=3 * BP_E12, multiplier_e3=500)
+
 FUNDING: Final[Mapping[FundingProfile, Mapping[str, HyperLiquidFundingModel]]] = {
-    FundingProfile.REAL: {OTHERS: HyperLiquidFundingModel()},
+    FundingProfile.REAL: {OTHERS: HyperLiquidFundingModel(), **dict.fromkeys(BUILT, _BUILDERS)},
     FundingProfile.CLASSIC: {OTHERS: HyperLiquidFundingModel(effect=Velocity())},
 }
 FUNDINGS_A_REQUEST = (

@@ -27,6 +27,7 @@ from venues.hyperliquid.rules import (
     Field,
     MalformedError,
     Shape,
+    dexs_of,
     is_flag,
     is_object,
     is_text,
@@ -159,7 +160,8 @@ class HyperliquidSession:
         echo |= {name: value for name, value in given.items() if name not in echo}
         listed = "coin" not in fields or fields["coin"] in self._exchange.markets
         grouped = valid_grouping(fields.get("nSigFigs"), fields.get("mantissa"))
-        known = fields.get("dex", MAIN_DEX) == MAIN_DEX
+        dexs = (dex.name for dex in dexs_of(self._card, self._exchange))
+        known = fields.get("dex", MAIN_DEX) in (MAIN_DEX, *dexs)
         offered = listed and grouped and known
         if not offered and not self._card.profile.cuts_unknown:
             raise VenueError("invalid_subscription", subscription=_text(echo))

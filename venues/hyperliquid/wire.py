@@ -40,12 +40,16 @@ from venues.hyperliquid.rules import (
     CHAIN_BLOCK_NS,
     IDLE_NS,
     INTERVALS,
+    MAIN_DEX,
     Card,
     Perp,
     Spot,
     decimal_places,
+    dex_of,
+    dexs_of,
     funding_of,
     offered,
+    perps_of,
 )
 from venues.wire import Choice, Decimal, Each, Int, Part, Ragged, Scale, Text, Values, declare, encode, pack
 
@@ -487,11 +491,14 @@ def mids(market: HyperSynthReactor, ends_ns: Sequence[int]) -> Column:
     return quotes.bid_ticks + quotes.ask_ticks
 
 
-def all_mids(exchange: Exchange, now_ns: int) -> dict[str, str]:
-    """The mid price of every coin, in the order of their names (as in a recording of 2023-07-17)."""
+def all_mids(exchange: Exchange, now_ns: int, dex: str) -> dict[str, str]:
+    """The mid price of every coin of a dex, in the order of their names (as in a recording of 2023-07-17); the main
+    dex's include the spot pairs'.
+    """
     texts = {
         market.instrument.symbol: mid_scale(market.instrument).text(int(mids(market, [block_end(now_ns)])[0]))
         for market in exchange
+        if dex_of(market.instrument.symbol) == dex
     }
     return dict(sorted(texts.items()))
 
@@ -554,6 +561,9 @@ def contexts(row: Perp | Spot, exchange: Exchange, ends_ns: Sequence[int]) -> li
 
 
 # ---------------------------------------------------------------- what is pushed whole
+SOUGHT_AT_ONCE = 30  # periods in which a state's last change is looked for
+
+
 @dataclass(frozen=True, slots=True)
 class Pushed:
     """A state, told whole at the last block end of each period that left it changed: every coin in step.
@@ -577,11 +587,16 @@ class Pushed:
         return [state for state in self.states([end_ns]) if state]
 
     def last_due_ns(self, now_ns: int) -> int:
-        period = self._period(now_ns)
-        for i in range(period, period - IDLE_NS // self.every_ns, -1):
-            before, state = self.states([self._end(i - 1), self._end(i)])
-            if state not in (before, b""):
-                return self._end(i)
+        stop = self._period(now_ns) + 1
+        oldest = stop - IDLE_NS // self.every_ns
+        while stop > oldest:
+            start = max(stop - SOUGHT_AT_ONCE, oldest)
+            ends = [self._end(i) for i in range(start - 1, stop)]
+            changed = zip(ends[1:], pairwise(self.states(ends)), strict=True)
+            told = [end for end, (before, state) in changed if state not in (before, b"")]
+            if told:
+                return told[-1]
+            stop = start
         return 0
 
     def _periods(self, start_ns: int) -> range:
@@ -646,20 +661,57 @@ def _active_context(card: Card, exchange: Exchange, coin: str) -> Pushed:
     return Pushed(card.profile.contexts_ns, states)
 
 
-def _all_contexts(
-    head: bytes, rows: Sequence[Perp] | Sequence[Spot], tail: bytes, card: Card, exchange: Exchange
-) -> Pushed:
+def _context_lists(
+    rows: Sequence[Perp] | Sequence[Spot], exchange: Exchange, ends_ns: Sequence[int]
+) -> list[bytes]:
+    """The contexts of all of these, as one array, at each of these ends of blocks."""
+    by_coin = [contexts(row, exchange, ends_ns) for row in rows]
+    return [b"[%b]" % b",".join(texts[i] for texts in by_coin) for i in range(len(ends_ns))]
+
+
+def _asset_contexts(card: Card, exchange: Exchange, dex: str) -> Pushed:
+    rows, head = (
+        perps_of(card, exchange, dex),
+        f'{{"channel":"assetCtxs","data":{{"dex":"{dex}","ctxs":'.encode(),
+    )
+
     def states(ends_ns: Sequence[int]) -> list[bytes]:
-        by_coin = [contexts(row, exchange, ends_ns) for row in rows]
-        return [head + b",".join(texts[i] for texts in by_coin) + tail for i in range(len(ends_ns))]
+        return [head + texts + b"}}" for texts in _context_lists(rows, exchange, ends_ns)]
 
     return Pushed(card.profile.all_contexts_ns, states)
 
 
-def _all_mids(card: Card, exchange: Exchange) -> Pushed:
+def _all_dexs_contexts(card: Card, exchange: Exchange) -> Pushed:
+    names = [MAIN_DEX, *(dex.name for dex in dexs_of(card, exchange))]
+
     def states(ends_ns: Sequence[int]) -> list[bytes]:
-        maps = [orjson.dumps(all_mids(exchange, end_ns)) for end_ns in ends_ns]
-        return [b'{"channel":"allMids","data":{"mids":%b}}' % prices for prices in maps]
+        lists = [_context_lists(perps_of(card, exchange, name), exchange, ends_ns) for name in names]
+        pairs = [
+            b",".join(
+                b'["%b",%b]' % (name.encode(), texts[i]) for name, texts in zip(names, lists, strict=True)
+            )
+            for i in range(len(ends_ns))
+        ]
+        return [b'{"channel":"allDexsAssetCtxs","data":{"ctxs":[%b]}}' % text for text in pairs]
+
+    return Pushed(card.profile.all_contexts_ns, states)
+
+
+def _spot_contexts(card: Card, exchange: Exchange) -> Pushed:
+    def states(ends_ns: Sequence[int]) -> list[bytes]:
+        lists = _context_lists(offered(card.spots, exchange), exchange, ends_ns)
+        return [b'{"channel":"spotAssetCtxs","data":%b}' % texts for texts in lists]
+
+    return Pushed(card.profile.all_contexts_ns, states)
+
+
+def _all_mids(card: Card, exchange: Exchange, dex: str) -> Pushed:
+    """A builder's dex is named, and comes first (a probe of 2026-09-24)."""
+    head = b'{"channel":"allMids","data":{' + (f'"dex":"{dex}",'.encode() if dex != MAIN_DEX else b"")
+
+    def states(ends_ns: Sequence[int]) -> list[bytes]:
+        maps = [orjson.dumps(all_mids(exchange, end_ns, dex)) for end_ns in ends_ns]
+        return [b'%b"mids":%b}}' % (head, prices) for prices in maps]
 
     return Pushed(card.profile.mids_ns, states)
 
@@ -766,24 +818,10 @@ CHANNELS: Final[Mapping[str, Callable[..., HyperliquidChannel]]] = {
     "trades": lambda _card, exchange, coin: Trades(_market(exchange, coin)),
     "candle": _candles,
     "activeAssetCtx": _active_context,
-    "allMids": lambda card, exchange, _coin, _dex: _all_mids(card, exchange),
-    "assetCtxs": lambda card, exchange, _coin, _dex: _all_contexts(
-        b'{"channel":"assetCtxs","data":{"dex":"","ctxs":[',
-        offered(card.perps, exchange),
-        b"]}}",
-        card,
-        exchange,
-    ),
-    "allDexsAssetCtxs": lambda card, exchange, _coin: _all_contexts(
-        b'{"channel":"allDexsAssetCtxs","data":{"ctxs":[["",[',
-        offered(card.perps, exchange),
-        b"]]]}}",
-        card,
-        exchange,
-    ),
-    "spotAssetCtxs": lambda card, exchange, _coin: _all_contexts(
-        b'{"channel":"spotAssetCtxs","data":[', offered(card.spots, exchange), b"]}", card, exchange
-    ),
+    "allMids": lambda card, exchange, _coin, dex: _all_mids(card, exchange, dex),
+    "assetCtxs": lambda card, exchange, _coin, dex: _asset_contexts(card, exchange, dex),
+    "allDexsAssetCtxs": lambda card, exchange, _coin: _all_dexs_contexts(card, exchange),
+    "spotAssetCtxs": lambda card, exchange, _coin: _spot_contexts(card, exchange),
     "fastAssetCtxs": lambda card, exchange, _coin: FastContexts(
         [*offered(card.perps, exchange), *offered(card.spots, exchange)], exchange
     ),
