@@ -181,7 +181,8 @@ def test_hyperliquid_marks_are_those_of_a_coins_context() -> None:
 
 def test_hyperliquid_maintenance_is_half_of_the_initial_margin_at_the_most_leverage() -> None:
     """Bounds and leverages of https://hyperliquid.gitbook.io/hyperliquid-docs/trading/margin-tiers (2026-11)."""
-    btc, eth, sol = (margin_tiers(perp, HYPERLIQUID.card.margin_tables) for perp in HYPERLIQUID.card.perps)
+    perps = HYPERLIQUID.card.perps
+    btc, eth, sol, *_ = (margin_tiers(perp, HYPERLIQUID.card.margin_tables) for perp in perps)
     assert [(t.max_leverage, t.rate_e6) for t in btc] == [(40, 12_500), (20, 25_000)]
     assert btc[0].notional_cap_e8 == 150_000_000 * E8
     assert btc[1].deduction_e8 == 1_875_000 * E8  # 150,000,000 * (2.5 % - 1.25 %)

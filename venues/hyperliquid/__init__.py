@@ -33,6 +33,8 @@ from venues.hyperliquid.rules import (
     FUNDING,
     INTERVALS,
     MAIN_DEX,
+    OPENINGS,
+    SOCKETS,
     BookFeed,
     Card,
     Dex,
@@ -234,7 +236,12 @@ TOKENS: Final = (
 
 # The venue publishes no bounds for these; they are generous for its clients.
 SOCKET_RULES: Final = SocketRules(
-    max_message_bytes=1 << 20, outbox_bytes=4 << 20, slow_consumer=Close(1008, "Slow consumer")
+    max_message_bytes=1 << 20,
+    outbox_bytes=4 << 20,
+    slow_consumer=Close(1008, "Slow consumer"),
+    opening=OPENINGS,
+    open=SOCKETS,
+    refuse=lambda _: rest.refuse(VenueError("too_many_requests")),
 )
 
 

@@ -17,18 +17,24 @@ from reactor.types import MS_NS, SECOND_NS
 from venues.base import Exchange, HttpRequest, HttpResponse, VenueError
 from venues.hyperliquid.rules import (
     A_DEX,
+    BATCH_PER_WEIGHT,
+    BATCHES,
     BOOK,
     CANDLES,
     CANDLES_KEPT,
     COIN,
     DEX,
     FUNDINGS_A_REQUEST,
+    INFO_WEIGHT,
+    INFO_WEIGHTS,
     INTERVALS,
+    ITEMS_PER_WEIGHT,
     MAIN_DEX,
     PERIOD,
     TABLE,
     TOKEN,
     USER,
+    WEIGHT,
     Card,
     Dex,
     Field,
@@ -62,17 +68,28 @@ from venues.hyperliquid.wire import (
     predicted_funding,
     recent_trades,
 )
+from venues.limits import Moment
 
 BOOK_LEVELS = 20
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What an answer is made from."""
+    """What an answer is made from, and whose limits it counts against."""
 
     card: Card
     exchange: Exchange
-    now_ns: int
+    client: str
+    at: Moment
+
+    @property
+    def now_ns(self) -> int:
+        return self.at.now_ns
+
+    def charge(self, weight: int) -> None:
+        """Count a request; VenueError when it is too much."""
+        if self.exchange.usage.charge(WEIGHT, self.client, weight, self.at).refused:
+            raise VenueError("too_many_requests")
 
     @property
     def perps(self) -> list[Perp]:
@@ -386,8 +403,14 @@ INFO: Final[Mapping[str, Info]] = {
 
 
 def _info(view: View, body: Any) -> bytes:
-    info = INFO[tag(body, "type", INFO)]
-    return info.answer(view, read(info.shape, body))
+    kind = tag(body, "type", INFO)
+    fields = read(INFO[kind].shape, body)
+    view.charge(INFO_WEIGHTS.get(kind, INFO_WEIGHT))
+    answer = INFO[kind].answer(view, fields)
+    if kind in ITEMS_PER_WEIGHT:  # it is known only now, and counts for the next one
+        items = len(orjson.loads(answer))
+        view.exchange.usage.charge(WEIGHT, view.client, items // ITEMS_PER_WEIGHT[kind], view.at)
+    return answer
 
 
 # ---------------------------------------------------------------- /exchange
@@ -438,10 +461,13 @@ ACTIONS: Final[Mapping[str, bool]] = {
 }
 
 
-def _exchange(_view: View, body: Any) -> bytes:
+def _exchange(view: View, body: Any) -> bytes:
     signed = read(SIGNED, body)
     read(SIGNATURE, signed["signature"])
-    if ACTIONS[tag(signed["action"], "type", ACTIONS)]:
+    kind, action = tag(signed["action"], "type", ACTIONS), signed["action"]
+    batch = max(len(action[name]) if isinstance(action.get(name), list) else 0 for name in BATCHES)
+    view.charge(1 + batch // BATCH_PER_WEIGHT)
+    if ACTIONS[kind]:
         return b'{"status":"ok","response":{"type":"default"}}'
     return _json({"status": "err", "response": render(VenueError("unknown_signer")).text})
 
@@ -457,7 +483,8 @@ def handle(card: Card, exchange: Exchange, request: HttpRequest, now_ns: int) ->
     if request.method == "OPTIONS":
         return HttpResponse(200, b"", headers=PREFLIGHT)
     try:
-        return HttpResponse(200, _handle(View(card, exchange, now_ns), request), headers=(CORS,))
+        view = View(card, exchange, request.client, Moment(now_ns, request.wall_ns))
+        return HttpResponse(200, _handle(view, request), headers=(CORS,))
     except VenueError as error:
         return refuse(error)
 
@@ -485,14 +512,13 @@ def _handle(view: View, request: HttpRequest) -> bytes:
         raise VenueError("ill_typed") from error
 
 
-def post(card: Card, exchange: Exchange, kind: str, payload: Any, now_ns: int) -> bytes:
+def post(view: View, kind: str, payload: Any) -> bytes:
     """The `response` to a request posted over a socket; MalformedError if the message is none."""
-    view = View(card, exchange, now_ns)
-    if kind == "action":
-        return b'{"type":"action","payload":%b}' % _exchange(view, payload)
-    if kind != "info":
+    if kind not in ("action", "info"):
         raise MalformedError("unknown request")
     try:
+        if kind == "action":
+            return b'{"type":"action","payload":%b}' % _exchange(view, payload)
         answer = _info(view, payload)
     except VenueError as error:
         status = render(error).status

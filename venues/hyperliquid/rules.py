@@ -45,6 +45,34 @@ IDLE_NS = 60 * SECOND_NS
 MINUTE_NS = 60 * SECOND_NS
 MESSAGES = Limit("messages", 2_000, MINUTE_NS)
 SUBSCRIPTIONS = Limit("subscriptions", 1_000, takes_memory=True)
+SOCKETS = Limit("sockets", 10)
+OPENINGS = Limit("openings", 30, MINUTE_NS)
+
+# Requests weigh 1,200 a minute, those posted over sockets too. Of 100 posts in flight there are none here: each is
+# answered as it is read. Same page.
+WEIGHT = Limit("weight", 1_200, MINUTE_NS)
+INFO_WEIGHT = 20
+LIGHT = ("l2Book", "allMids", "clearinghouseState", "orderStatus", "spotClearinghouseState", "exchangeStatus")
+INFO_WEIGHTS: Final[Mapping[str, int]] = {**dict.fromkeys(LIGHT, 2), "userRole": 60}
+# One more for so many items in an answer.
+LISTS = (
+    "recentTrades",
+    "historicalOrders",
+    "userFills",
+    "userFillsByTime",
+    "fundingHistory",
+    "userFunding",
+    "nonUserFundingUpdates",
+    "twapHistory",
+    "userTwapSliceFills",
+    "userTwapSliceFillsByTime",
+    "delegatorHistory",
+    "delegatorRewards",
+    "validatorStats",
+)
+ITEMS_PER_WEIGHT: Final[Mapping[str, int]] = {**dict.fromkeys(LISTS, 20), "candleSnapshot": 60}
+BATCH_PER_WEIGHT = 40  # an action weighs 1, and 1 more for so many orders or cancels in it
+BATCHES = ("orders", "cancels", "modifies")
 
 
 # ---------------------------------------------------------------- the nouns of the card
@@ -201,6 +229,9 @@ ERRORS: Final[Mapping[str, Refusal]] = {
     "wrong_method": Refusal("", 405),
     "wrong_content_type": Refusal("Expected request with `Content-Type: application/json`", 415),
     "ill_typed": Refusal("Failed to deserialize the JSON body into the target type", 422),
+    "too_many_requests": Refusal(
+        "null", 429, "application/json"
+    ),  # (429, None, 'null', ...) of the Python SDK
     "internal": Refusal("null", 500, "application/json"),
     "unknown_signer": Refusal("Unable to recover signer."),
 }

@@ -82,7 +82,7 @@ class HyperliquidSession:
         if charge.refused:
             return [_error(VenueError("too_many_messages", limit=charge.allowed))]
         try:
-            return self._answer(data, now_ns)
+            return self._answer(data, self._sent)
         except VenueError as error:
             return [_error(error)]
         except MalformedError:
@@ -116,7 +116,7 @@ class HyperliquidSession:
         return make_channel(of, self._exchange, self._card).last_due_ns(now_ns)
 
     # ------------------------------------------------------------ requests; MalformedError quotes them
-    def _answer(self, data: str | bytes, now_ns: int) -> Sequence[Action]:
+    def _answer(self, data: str | bytes, at: Moment) -> Sequence[Action]:
         request = parse(data)
         match tag(request, "method", METHODS):
             case "subscribe":
@@ -124,7 +124,7 @@ class HyperliquidSession:
             case "unsubscribe":
                 return self._unsubscribe(request)
             case "post":
-                return self._post(request, now_ns)
+                return self._post(request, at)
         return [PONG]
 
     def _subscribe(self, request: Any) -> Sequence[Action]:
@@ -167,10 +167,11 @@ class HyperliquidSession:
             raise VenueError("invalid_subscription", subscription=_text(echo))
         return topic(kind, fields), echo, offered
 
-    def _post(self, request: Any, now_ns: int) -> Sequence[Action]:
+    def _post(self, request: Any, at: Moment) -> Sequence[Action]:
         post = read(POST, request)
         posted = read(POSTED, post["request"])
-        response = rest.post(self._card, self._exchange, posted["type"], posted["payload"], now_ns)
+        view = rest.View(self._card, self._exchange, self._client, at)
+        response = rest.post(view, posted["type"], posted["payload"])
         return [Reply(b'{"channel":"post","data":{"id":%d,"response":%b}}' % (post["id"], response))]
 
 
