@@ -156,7 +156,7 @@ class Balance:
 class Position:
     """A one-way position: `lots` above 0 is long. `entry_units` is the sum of price_ticks * lots it was entered for,
     signed as `lots` is, so that the entry price is entry_units / lots ticks. `leverage` is whole. `funding_e8` is what
-    was paid (above 0) since it was opened, `realized_e8` what it has realised.
+    was paid (above 0) since it was opened, `realized_e8` what the account has ever realised in the market.
     """
 
     market: str

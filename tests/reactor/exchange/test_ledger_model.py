@@ -31,7 +31,7 @@ TIERS = (
 MAKER, TAKER, FORCED = Fraction(-13, 10**6), Fraction(457, 10**6), Fraction(12_501, 10**6)
 STEP = {"spot": (1, 1_000), "perp": (100, 1), "fine": (1, 1)}  # of quote and base, in units
 
-OPENING = {(SPOT, "USD"): 20 * E8, (SPOT, "BTC"): E8 // 2, (PERP, "USD"): 10 * E8 + 7}
+OPENING = {(SPOT, "USD"): 20 * E8, (SPOT, "BTC"): E8 // 2, (PERP, "USD"): 20 * E8 + 7}
 
 
 def terms(market: str) -> Terms:
@@ -227,7 +227,7 @@ names = st.sampled_from(ACCOUNTS)
 markets = st.sampled_from(sorted(STEP))
 perps = st.sampled_from(("perp", "fine"))
 sides = st.sampled_from((Side.BUY, Side.SELL))
-lots = st.one_of(st.integers(1, 9), st.integers(1, 400), st.integers(1, 4_000))
+lots = st.one_of(st.integers(1, 9), st.integers(1, 400), st.integers(300, 1_500), st.integers(1, 4_000))
 prices = st.one_of(st.integers(9_900, 10_100), st.integers(9_900, 10_100), st.integers(1, 40_000))
 amounts = st.integers(-15 * E8, 15 * E8)
 wallets = st.sampled_from(((SPOT, "USD"), (SPOT, "BTC"), (PERP, "USD")))
@@ -263,7 +263,14 @@ class Books(RuleBasedStateMachine):
         if amount >= 0 or fits:
             self.model.pay(name, *purse, amount * UNIT)
 
-    @rule(name=names, to=names, source=wallets, goal=wallets, amount=amounts, all_of_it=st.booleans())
+    @rule(
+        name=names,
+        to=names,
+        source=wallets,
+        goal=wallets,
+        amount=amounts,
+        beyond=st.sampled_from((None, 0, 1)),
+    )
     def transfer(
         self,
         name: str,
@@ -271,12 +278,12 @@ class Books(RuleBasedStateMachine):
         source: tuple[str, str],
         goal: tuple[str, str],
         amount: int,
-        all_of_it: bool,
+        beyond: int | None,
     ) -> None:
         asset = source[1]
         most = self.model.withdrawable(name, *source)
-        if all_of_it:
-            amount = int(most * E8)
+        if beyond is not None:  # all of it, or a unit more
+            amount = int(most * E8) + beyond
         done = self.ledger.transfer(name, asset, amount, source[0], goal[0], to) is None
         assert done == (0 <= amount * UNIT <= most)
         if done:
