@@ -231,7 +231,11 @@ def test_times_a_client_asks_about_are_by_its_own_clock() -> None:
     first_ms = 946_684_800_000
     trader.ask(
         *("POST", "/api/v3/order"),
-        symbol="BTCUSDT", side="BUY", type="MARKET", quantity="0.01", timestamp=first_ms,
+        symbol="BTCUSDT",
+        side="BUY",
+        type="MARKET",
+        quantity="0.01",
+        timestamp=first_ms,
     )
     for start_ms, rows in ((first_ms, 1), (first_ms + 1, 0)):
         params = {"symbol": "BTCUSDT", "startTime": start_ms, "timestamp": first_ms}
