@@ -182,6 +182,10 @@ class Session(Protocol):
         """
         ...
 
+    def farewell(self, now_ns: int) -> Sequence[Action]:
+        """What the venue says on a socket when its server is about to shut down; the socket itself stays."""
+        ...
+
     def closed(self) -> None:
         """The socket is gone, and with it what it held of its client's limits. Called once, at the very end."""
         ...

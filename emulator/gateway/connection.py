@@ -443,6 +443,13 @@ class Connection(asyncio.Protocol):
         self._close(close)
         self._flush()
 
+    def farewell(self) -> None:
+        """Say what the venue says before its server shuts down."""
+        if self._session is not None:
+            now_ns, _ = self._port.driver.stamp()
+            self._act(now_ns, self._session.farewell, now_ns)
+            self._flush()
+
     def abort(self) -> None:
         """Cut the socket now."""
         self._transport.abort()

@@ -320,6 +320,7 @@ class Gateway:
         for listener in self._listeners():
             listener.close()
         for connection in self._connections():
+            connection.farewell()
             connection.close(GOING_AWAY)
         gone = lambda: not self._connections() and not any(listener.busy for listener in self._listeners())
         if not await settled(gone, GOODBYE_S):

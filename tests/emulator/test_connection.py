@@ -244,6 +244,15 @@ def test_shutdown_is_1001(dial: Dial, toy: Emulator) -> None:
     assert [client.closed()[0] for client in clients] == [1_001, 1_001]
 
 
+def test_a_venue_may_say_farewell(dial: Dial, toy: Emulator) -> None:
+    """Before the close, at the virtual time that it is."""
+    client = dial("/polite")
+    now_ns = toy.clock.now_ns
+    toy.stop()
+    assert client.recv() == f"bye at {now_ns}"
+    assert client.closed()[0] == 1_001
+
+
 # ---------------------------------------------------------------- life
 HOUR = 3_600
 

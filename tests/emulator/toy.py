@@ -124,6 +124,9 @@ class Dialogue:
         self.heard += [f"news of {news.account}" for news in told]
         return []
 
+    def farewell(self, now_ns: int) -> Sequence[Action]:
+        return [Reply(b"bye at %d" % now_ns)] if self.path == "/polite" else []
+
     def tick(self, now_ns: int, wall_ns: int) -> Sequence[Action]:
         if self.path == "/strict" and Moment(now_ns, wall_ns).surely_since(self.last) > SECOND_NS // 2:
             return [Close(4_009, "idle")]

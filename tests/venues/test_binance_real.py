@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import cache, partial
 from itertools import islice
 from typing import Any, TypeAlias, cast
@@ -20,6 +21,7 @@ from tests import worlds
 from tests.venues.spot import shapes, texts
 from venues.base import PAGE_NS, Exchange, HttpRequest, Reply, Session
 from venues.binance import BINANCE, BINANCE_USDM, Binance
+from venues.limits import Usage
 
 NOW_NS = worlds.ORIGIN_NS + 187 * BLOCK_NS
 VENUES = {"binance_spot": BINANCE, "binance_usdm": BINANCE_USDM}
@@ -62,6 +64,31 @@ def control(said: str) -> Told:
     return partial(socket, "/ws/btcusdt@depth", said)
 
 
+def banned(venue: str) -> Iterator[bytes]:
+    """The answer to a client that goes on asking too much."""
+    on = replace(exchange(venue), usage=Usage(0.001))
+    request = HttpRequest("GET", "/api/v3/exchangeInfo")
+    *_, last = (VENUES[venue].handle(request, on, NOW_NS) for _ in range(20))
+    assert last.status == 418
+    yield last.body
+
+
+def flat(venue: str) -> Iterator[bytes]:
+    """An error as it is documented."""
+    card = VENUES[venue].with_quirks({"flat_errors": True})
+    session = cast(Session, card.session(HttpRequest("GET", "/ws"), exchange(venue)))
+    (answer,) = session.receive('{"method":"GET_PROPERTY","params":[1],"id":1}', NOW_NS, NOW_NS)
+    assert isinstance(answer, Reply)
+    yield answer.payload
+
+
+def farewell(venue: str) -> Iterator[bytes]:
+    session = cast(Session, VENUES[venue].session(HttpRequest("GET", "/stream"), exchange(venue)))
+    (said,) = session.farewell(NOW_NS)
+    assert isinstance(said, Reply)
+    yield said.payload
+
+
 def method(name: str, venue: str, **params: Any) -> Iterator[bytes]:
     said = json.dumps({"id": 1, "method": name, "params": params})
     return socket(VENUES[venue].socket_api.path, said, venue)
@@ -90,6 +117,9 @@ SPOT: dict[str, Told] = {
         for name, more in ((name, "&type=MINI" * name.endswith("24hr")) for name in SPOT_TICKERS)
     },
     "rest/error": partial(rest, "/api/v3/depth", ""),
+    "rest/error@ban418": banned,
+    "ws/error@bare": flat,
+    "ws/serverShutdown": farewell,
     **{
         f"ws/{name}": partial(stream, f"btcusdt@{channel}")
         for name, channel in (
@@ -211,9 +241,6 @@ DIFFERENT: dict[str, tuple[str, str]] = {  # by key: the differences there may b
 
 # ---------------------------------------------------------------- what is not produced, and why
 ABSENT = {
-    "binance_spot/rest/error@ban418": "limits are kept by the gateway's tables",
-    "binance_spot/ws/error@bare": "documented, and not how it comes on the wire",
-    "binance_spot/ws/serverShutdown": "no server shuts down here",
     "binance_spot/ws/blockTrade": "the tape has no trades beside the book",
     "binance_spot/ws/referencePrice": "no symbol has one",
     "binance_usdm/ws/compositeIndex": "no contract is of several coins",

@@ -360,6 +360,19 @@ def test_one_clock_alone_ends_nothing(virtual: int, wall: int) -> None:
     assert ticking(session, range(20, 2 * 86_400, 60), virtual, wall) == []
 
 
+@pytest.mark.parametrize(
+    ("path", "query", "said"),
+    [
+        ("/ws", "", b'{"e":"serverShutdown","E":1700000000500}'),
+        ("/stream", "", b'{"stream":"!serverShutdown","data":{"e":"serverShutdown","E":1700000000500}}'),
+        ("/ws/btcusdt@trade", "timeUnit=microsecond", b'{"e":"serverShutdown","E":1700000000500000}'),
+    ],
+)
+def test_a_shutdown_is_told(path: str, query: str, said: bytes) -> None:
+    """https://github.com/binance/binance-spot-api-docs web-socket-streams.md#server-shutdown, 2026-07-21."""
+    assert connect(path, query).farewell(T0 + 500 * MS_NS) == (Reply(said),)
+
+
 # ---------------------------------------------------------------- whatever a client says
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),

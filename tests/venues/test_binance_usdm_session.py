@@ -176,3 +176,8 @@ def test_the_card_keeps_the_contract() -> None:
     assert [listing.instrument.symbol for listing in venue.listings] == ["BTCUSDT", "ETHUSDT", "SOLUSDT"]
     assert INSTRUMENT.market == "binance-usdm:BTCUSDT"
     assert not BINANCE_USDM.quirks["strict_routing"].on
+
+
+def test_a_shutdown_is_not_told() -> None:
+    """None is documented."""
+    assert connect("/market/stream").farewell(T0) == ()

@@ -278,6 +278,14 @@ def test_pings_are_those_of_the_market() -> None:
         assert told[-1] == (every + within, Close(1008, "Pong timeout"))
 
 
+def test_a_shutdown_is_told_on_spot() -> None:
+    """https://github.com/binance/binance-spot-api-docs web-socket-api.md#server-shutdown, 2026-07-21."""
+    said = b'{"event":{"e":"serverShutdown","E":%d}}'
+    assert connect().farewell(T0) == (Reply(said % 1_700_000_000_000),)
+    assert connect(query="timeUnit=MICROSECOND").farewell(T0) == (Reply(said % 1_700_000_000_000_000),)
+    assert connect(BINANCE_USDM, PERPETUAL).farewell(T0) == ()
+
+
 METHODS = st.sampled_from(sorted({*SPOT_METHODS, *USDM_METHODS}))
 PARAMS = st.dictionaries(
     st.sampled_from(["symbol", "symbols", "limit", "interval", "fromId", "returnRateLimits"]) | st.text(),

@@ -137,7 +137,7 @@ class SessionRules:
     """How a market-data socket lives; durations are nanoseconds.
 
     `messages` limits what a client may send (pings, pongs and control messages alike), `streams` what it may hold.
-    Errors of control messages come in an envelope, or flat.
+    Errors of control messages come in an envelope, or flat; a server's shutdown is told, or not.
     """
 
     messages: Limit
@@ -145,6 +145,7 @@ class SessionRules:
     ping_every_ns: int
     pong_within_ns: int
     flat_errors: bool = False
+    tells_shutdown: bool = False
 
 
 # "IPs that are repeatedly disconnected may be banned": .../web-socket-streams.md#websocket-limits, 2026-07-21; for two
@@ -158,6 +159,7 @@ SPOT_SESSION = SessionRules(
     streams=Limit("streams", 1024, takes_memory=True),
     ping_every_ns=20 * SECOND_NS,
     pong_within_ns=60 * SECOND_NS,
+    tells_shutdown=True,
 )
 
 

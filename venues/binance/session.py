@@ -135,6 +135,11 @@ class Heartbeat:
         return (Ping(self._pings[-1][0]),)
 
 
+def shutdown_event(time: int) -> bytes:
+    """That the server is about to shut down: .../web-socket-streams.md#server-shutdown, 2026-07-21."""
+    return b'{"e":"serverShutdown","E":%d}' % time
+
+
 # ---------------------------------------------------------------- the session
 # From a stream's name and its dress to its topic, None if it is silent; raises VenueError if it is malformed.
 TopicOf: TypeAlias = Callable[[str, tuple[str, ...]], Topic | None]
@@ -235,6 +240,12 @@ class BinanceSession:
 
     def tick(self, now_ns: int, wall_ns: int) -> Sequence[Action]:
         return self._heartbeat.tick(Moment(now_ns, wall_ns))
+
+    def farewell(self, now_ns: int) -> Sequence[Action]:
+        if not self._rules.tells_shutdown:
+            return ()
+        said = shutdown_event(now_ns // (US_NS if MICROSECONDS in self._dress else MS_NS))
+        return (Reply(b'{"stream":"!serverShutdown","data":%s}' % said if self._combined else said),)
 
     def closed(self) -> None:
         """Nothing of it outlives the socket."""

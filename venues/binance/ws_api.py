@@ -50,7 +50,7 @@ from venues.binance.rules import (
     RateLimit,
     SessionRules,
 )
-from venues.binance.session import NOT_TEXT, TOO_MANY_REQUESTS, Heartbeat, query_of
+from venues.binance.session import NOT_TEXT, TOO_MANY_REQUESTS, Heartbeat, query_of, shutdown_event
 from venues.binance.signing import Credentials, Security, authenticate, socket_payload_of
 from venues.binance.trade import SPOT_API, TRADE_ROUTES
 from venues.binance.usdm_rest import USDM_ROUTES, socket_book_ticker
@@ -308,6 +308,11 @@ class ApiSession:
     def pong(self, payload: bytes, now_ns: int, wall_ns: int) -> Sequence[Action]:  # noqa: ARG002
         self._heartbeat.pong(payload)
         return ()
+
+    def farewell(self, now_ns: int) -> Sequence[Action]:
+        if not self._of.rules.tells_shutdown:
+            return ()
+        return (Reply(b'{"event":%s}' % shutdown_event(now_ns // time_unit(self._unit))),)
 
     def closed(self) -> None:
         """Nothing of it outlives the socket."""

@@ -99,6 +99,9 @@ class HyperliquidSession:
     def hear(self, told: Sequence[Told], now_ns: int) -> Sequence[Action]:  # noqa: ARG002  # no accounts yet
         return ()
 
+    def farewell(self, now_ns: int) -> Sequence[Action]:  # noqa: ARG002
+        return ()
+
     def tick(self, now_ns: int, wall_ns: int) -> Sequence[Action]:
         if Moment(now_ns, wall_ns).surely_since(self._sent) < IDLE_NS:
             return ()
