@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import cache, partial
 from itertools import islice
+from pathlib import Path
 from typing import Any, TypeAlias, cast
 
 import pytest
@@ -21,6 +22,8 @@ from tests import worlds
 from tests.venues.spot import shapes, texts
 from venues.base import PAGE_NS, Exchange, HttpRequest, Reply, Session
 from venues.binance import BINANCE, BINANCE_USDM, Binance
+from venues.binance.usdm_wire import USDM_STREAMS
+from venues.binance.wire import SPOT_STREAMS
 from venues.limits import Usage
 
 NOW_NS = worlds.ORIGIN_NS + 187 * BLOCK_NS
@@ -281,3 +284,19 @@ def test_every_public_sample_is_produced_or_explained() -> None:
     assert public == PRODUCED.keys() | ABSENT.keys()
     assert not PRODUCED.keys() & ABSENT.keys()
     assert DIFFERENT.keys() <= PRODUCED.keys()
+
+
+# ---------------------------------------------------------------- the tables of sources
+@pytest.mark.parametrize(("folder", "streams"), [("binance", SPOT_STREAMS), ("binance_usdm", USDM_STREAMS)])
+def test_every_stream_has_a_source_and_every_source_a_test(folder: str, streams: Iterable[str]) -> None:
+    """The tables of golden/*/SOURCES.md: each stream is in one, and the tests that they name are there."""
+    here = Path(__file__).parent
+    page = (here / "golden" / folder / "SOURCES.md").read_text()
+    lines = [line for line in page.splitlines() if line.startswith("| ") and "::" in line]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    named = {name for row in rows for cell in row[:2] for name in re.findall(r"`([^`]+)`", cell)}
+    assert {re.sub(r"([kK]line_).*", r"\1<interval>", name) for name in streams} <= named
+    for *cells, test in rows:
+        assert len(cells) == 3, cells
+        file, _, function = test.strip("`").partition("::")
+        assert f"def {function}(" in (here / file).read_text(), test

@@ -997,7 +997,8 @@ def test_no_request_makes_it_stumble(
 
 # ---------------------------------------------------------------- the card
 def test_the_card_keeps_the_contract() -> None:
-    """The object is what the emulator expects, and lists Bitcoin first."""
+    """The object is what the emulator expects, lists Bitcoin first, and ends sockets after 24 h."""
     venue: VenueProtocol = BINANCE
     assert (venue.id, venue.port_offset, venue.listings[0].instrument) == ("binance", 1, INSTRUMENT)
     assert INSTRUMENT.market == "binance:BTCUSDT"
+    assert venue.socket_rules.lifetime_ns == DAY_NS
