@@ -61,6 +61,9 @@ class Echo:
     def tick(self, now_ns: int, wall_ns: int) -> Sequence[Action]:
         return ()
 
+    def farewell(self, now_ns: int) -> Sequence[Action]:
+        return ()
+
     def closed(self) -> None:
         """Nothing is held."""
 
