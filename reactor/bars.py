@@ -99,6 +99,17 @@ class BarSeries:
         self._tape = tape
         self._quarters: dict[int, Bars] = {}  # by day; a market's whole history is a few megabytes
 
+    def forked(self, tape: Tape) -> BarSeries:
+        """The bars of a tape that has been this one so far."""
+        fork = BarSeries(tape)
+        fork._quarters = dict(self._quarters)  # it is one of these
+        return fork
+
+    def forget(self, from_ns: int) -> None:
+        """What the tape tells of days that end after an instant has changed."""
+        for day in [day for day in self._quarters if (day + 1) * DAY_NS > from_ns]:
+            del self._quarters[day]
+
     def bars(self, interval: Interval, first_ns: int, stop_ns: int, at_ns: int) -> Bars:
         """The bars that open in [first_ns, stop_ns) and before at_ns; the last one as far as it goes at
         at_ns.

@@ -111,6 +111,10 @@ class HyperSynthReactor:
         """What happens in minute k."""
         return self._blocks(k)
 
+    def prints(self, k: int) -> Prints:
+        """The prints of minute k."""
+        return self.block(k).prints
+
     def liquidations(self, start_ns: int, end_ns: int) -> Liquidations:
         """The liquidations in [start_ns, end_ns), in time order; of a perpetual alone, spot has none.
 
@@ -173,14 +177,14 @@ class HyperSynthReactor:
         k = self._minute(at_ns)
         parts, found = [], 0
         if at_ns > self._start_ns(k):
-            prints = self.block(k).prints
+            prints = self.prints(k)
             parts.append(prints.cut(0, int(np.searchsorted(prints.ts_ns, at_ns))))
             found = len(parts[0])
         rows = self.minutes(self._start_ns(k) - _PRINTS_LOOKBACK_NS, self._start_ns(k))
         for i in np.flatnonzero(rows.n_prints)[::-1].tolist():
             if found >= limit:
                 break
-            parts.append(self.block(self._minute(int(rows.start_ns[i]))).prints)
+            parts.append(self.prints(self._minute(int(rows.start_ns[i]))))
             found += len(parts[-1])
         if not parts:
             return Prints.none()
@@ -197,11 +201,11 @@ class HyperSynthReactor:
 
     def _prints_from(self, name: str, first_id: int, limit: int, before_ns: int) -> Prints:
         parts: list[Prints] = []
-        start_ns = self.skeleton.minute_of(f"first_{name}", first_id, before_ns)
+        start_ns = self._minute_of(f"first_{name}", first_id, before_ns)
         while start_ns < before_ns:
             rows = self.minutes(start_ns, min(start_ns + DAY_NS, before_ns + BLOCK_NS - 1))
             for minute_ns in rows.start_ns[rows.n_prints > 0].tolist():
-                prints = self.block(self._minute(minute_ns)).prints
+                prints = self.prints(self._minute(minute_ns))
                 first, stop = np.searchsorted(getattr(prints, name), [first_id, first_id + limit])
                 stop = min(stop, np.searchsorted(prints.ts_ns, before_ns))
                 parts.append(prints.cut(int(first), int(stop)))
@@ -259,6 +263,9 @@ class HyperSynthReactor:
             return Levels.none()
         levels = self.block(k).levels
         return levels.cut(0, int(np.searchsorted(levels.tick, at_ns // TICK_NS)))
+
+    def _minute_of(self, first_id: str, wanted: int, before_ns: int) -> int:
+        return self.skeleton.minute_of(first_id, wanted, before_ns)
 
     def _minute(self, at_ns: int) -> int:
         return (at_ns - self.origin_ns) // BLOCK_NS

@@ -21,6 +21,7 @@ from reactor.exchange.orders import (
     Position,
     Told,
 )
+from reactor.single_asset import HyperSynthReactor
 
 
 class Floor(Protocol):
@@ -48,6 +49,12 @@ class Floor(Protocol):
     def changed_markets(self) -> Mapping[str, int]:
         """Markets whose public face changed since last asked, and from which boundary on: pages made of what comes
         after it are stale. Asking empties it.
+        """
+        ...
+
+    def market(self, market: str) -> HyperSynthReactor:
+        """A market's public face: its tape with clients' orders laid over it. Always the same one; to be read from any
+        thread. KeyError if the run has none.
         """
         ...
 

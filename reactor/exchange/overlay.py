@@ -195,10 +195,10 @@ class Overlay:
         self._resting.update((order.order_id, order) for order in orders)
         return _Queue(orders, queue.tape_lots, queue.printed_lots, queue.printed_tick)
 
-    @property
-    def idle(self) -> bool:
-        """Whether the market is as the tape has it from here on, ids aside."""
-        return not self._resting and not self._holes[0] and not self._holes[1]
+    def empty_outbox(self) -> Outbox:
+        """What happened since last asked."""
+        outbox, self.outbox = self.outbox, Outbox()
+        return outbox
 
     @property
     def resting(self) -> Mapping[int, Resting]:

@@ -13,7 +13,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from heapq import heappop, heappush
 from itertools import count
+from threading import RLock
 
+from reactor.exchange.history import History, Records
 from reactor.exchange.ledger import Ledger
 from reactor.exchange.orders import (
     AmendOrder,
@@ -51,9 +53,11 @@ from reactor.exchange.orders import (
     Transfer,
     Why,
 )
+from reactor.exchange.overlaid import OverlaidMarket
 from reactor.exchange.overlay import Ended, Execution, Overlay, Plan, Resting
-from reactor.exchange.tape import Tape, TapeIndex
+from reactor.exchange.tape import TapeIndex
 from reactor.exchange.terms import House
+from reactor.single_asset import HyperSynthReactor
 from reactor.types import BLOCK_NS, SECOND_NS, TICK_NS, BookSide, Side
 from reactor.unified_market import MarketOrchestrationCore
 
@@ -65,16 +69,23 @@ _LOOK_NS = SECOND_NS  # how far ahead a pit looks for a fill at first; then twic
 
 # ---------------------------------------------------------------- a market of the floor
 class _Pit:
-    """One market: its overlay and its future."""
+    """One market: its overlay, what happened there, its future and its public face. The floor's thread alone writes."""
 
-    __slots__ = ("_ahead", "_altered_ns", "_look_ns", "index", "overlay")
-
-    def __init__(self, tape: Tape, at_ns: int) -> None:
+    def __init__(self, tape: HyperSynthReactor, lock: RLock) -> None:
         self.index = TapeIndex(tape)
-        self.overlay = Overlay(self.index, at_ns)
+        self.overlay = Overlay(self.index, 0)
+        self.revision = 0
+        self.face = OverlaidMarket(tape, self)
+        self._history = History()
+        self._lock = lock
         self._ahead: Overlay | None = None
         self._look_ns = _LOOK_NS
         self._altered_ns = -1
+
+    def snapshot(self) -> tuple[int, Records, Overlay]:
+        with self._lock:
+            self._write()
+            return self.revision, self._history.records(), self.overlay.clone()
 
     def next_ns(self, now_ns: int) -> int | None:
         """When an order of its own accord next meets the tape, or up to when that has been looked for."""
@@ -94,18 +105,25 @@ class _Pit:
         """Bring the overlay to a boundary, not beyond next_ns; what happened to orders."""
         ahead = self._ahead
         if ahead is not None and ahead.at_ns <= at_ns:
-            changes = self.overlay.outbox.changes
+            since_ns = self.overlay.at_ns  # until then the overlay has lived through it itself
+            ahead.outbox.changes = [change for change in ahead.outbox.changes if change.ts_ns >= since_ns]
             self.overlay, self._ahead = ahead, None
-            ahead.outbox.changes[:0] = changes
         if self.overlay.at_ns < at_ns:
             self.overlay.advance(at_ns)
-        events = self.overlay.outbox.events
-        self.overlay.outbox.events = []
-        return events
+        return self._write()
 
-    def altered(self, now_ns: int) -> None:
-        """A command changed the overlay: its future is another."""
+    def altered(self, now_ns: int) -> Sequence[Execution | Ended]:
+        """A command changed the overlay: its future is another. What it did to orders."""
         self._ahead, self._look_ns, self._altered_ns = None, _LOOK_NS, now_ns
+        self.revision += 1
+        self.face.forget_bars(now_ns)
+        return self._write()
+
+    def _write(self) -> Sequence[Execution | Ended]:
+        outbox = self.overlay.empty_outbox()
+        if outbox.events or outbox.changes:
+            self._history.write(outbox.events, outbox.changes)
+        return outbox.events
 
 
 class _Client:
@@ -157,6 +175,7 @@ class TradingFloor:
         self._now_ns = at_ns
         self._ledger = Ledger(house, map(world.instrument, house.terms), self.mark_e8)
         self._pits: dict[str, _Pit] = {}
+        self._lock = RLock()  # held while overlays change: public faces are read in other threads
         self._clients: dict[str, _Client] = {}
         self._next_order_id = house.first_order_id
         self._told: list[Told] = []
@@ -176,8 +195,12 @@ class TradingFloor:
 
     # ------------------------------------------------------------ in time
     def advance(self, upto_ns: int) -> None:
+        with self._lock:
+            self._advance(upto_ns)
+
+    def _advance(self, upto_ns: int) -> None:
         while True:
-            next_ns = self.next_ns()
+            next_ns = self._next_ns()
             if next_ns is None or next_ns > upto_ns:
                 break
             self._now_ns = next_ns
@@ -185,8 +208,12 @@ class TradingFloor:
         self._now_ns = max(self._now_ns, upto_ns)
 
     def next_ns(self) -> int | None:
+        with self._lock:
+            return self._next_ns()
+
+    def _next_ns(self) -> int | None:
         now_ns = self._now_ns
-        instants = [pit.next_ns(now_ns) for pit in self._pits.values()]
+        instants = [pit.next_ns(now_ns) for pit in list(self._pits.values())]
         if self._timers:
             instants.append(self._timers[0][0])
         if self._settlements:
@@ -197,8 +224,9 @@ class TradingFloor:
 
     def _stir(self) -> None:
         """All that happens by itself at the boundary where the floor stands."""
-        for market in list(self._pits):
-            self._reach(market)
+        for market, pit in list(self._pits.items()):
+            if pit.revision:
+                self._reach(market)
         for market, at_ns in list(self._settlements.items()):
             if at_ns <= self._now_ns:
                 self._settle(market, at_ns)
@@ -231,13 +259,22 @@ class TradingFloor:
 
     def _reach(self, market: str) -> _Pit:
         """A market's pit, at the present."""
-        pit = self._pits.get(market)
-        if pit is None:
-            pit = self._pits[market] = _Pit(self._world.market(market), self._now_ns)
+        pit = self._pit(market)
+        if not pit.overlay.at_ns:
             self._await_settlement(market)
         if pit.overlay.at_ns < self._now_ns:
             self._enter(pit.reach(self._now_ns))
         return pit
+
+    def _pit(self, market: str) -> _Pit:
+        with self._lock:
+            pit = self._pits.get(market)
+            if pit is None:
+                pit = self._pits[market] = _Pit(self._world.market(market), self._lock)
+            return pit
+
+    def market(self, market: str) -> HyperSynthReactor:
+        return self._pit(market).face
 
     def news(self) -> Sequence[Told]:
         told, self._told = self._told, []
@@ -258,7 +295,11 @@ class TradingFloor:
 
     # ------------------------------------------------------------ commands
     def apply(self, command: Command, now_ns: int) -> Outcome:
-        self.advance(now_ns)
+        with self._lock:
+            self._advance(now_ns)
+            return self._apply(command)
+
+    def _apply(self, command: Command) -> Outcome:
         match command:
             case PlaceOrder(order):
                 return self._place(order)
@@ -365,10 +406,8 @@ class TradingFloor:
         fills: tuple[Fill, ...] = ()
         if plan.legs:
             overlay.take(plan, asked.account, order.id)
-            events, overlay.outbox.events = overlay.outbox.events, []
-            fills = self._enter(events, taker_id=order.id)
+            fills = self._enter(self._touched(pit, market), taker_id=order.id)
             order = client.orders[order.id]
-            self._touched(pit, market)
         if order.status.open:
             why = self._end_of(order, plan)
             if why is not None:
@@ -524,10 +563,10 @@ class TradingFloor:
             self._ledger.open(account, funded=False)
         return client
 
-    def _touched(self, pit: _Pit, market: str) -> None:
-        """A command changed what the public sees of a market, from here on."""
-        pit.altered(self._now_ns)
+    def _touched(self, pit: _Pit, market: str) -> Sequence[Execution | Ended]:
+        """A command changed what the public sees of a market, from here on; what it did to orders."""
         self._changed.setdefault(market, self._now_ns)
+        return pit.altered(self._now_ns)
 
     def _refused(self, refusal: Refusal, pit: _Pit) -> Refused:
         return Refused(refusal, pit.overlay.best(BookSide.BID), pit.overlay.best(BookSide.ASK))

@@ -1,0 +1,200 @@
+"""What clients' orders have done to a market, for its public face: executions, and changes of price levels.
+
+A `History` is written by the floor, row by row; `Records` are what a reader gets of it, immutable, to be read in any
+thread. Executions are kept for good, as the tape is; what happened to the book for KEPT_NS, for nobody may ask for an
+older book: before that only the number of changes is known.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import TypeAlias, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reactor.exchange.overlay import Change, Ended, Execution
+from reactor.types import BLOCK_NS, SECOND_NS, Column, Columns, Prints
+
+KEPT_NS = 150 * SECOND_NS
+_PRUNE_AT = 4_096  # rows
+_FREEZE_AT = 1_024
+
+C = TypeVar("C", bound=Columns)
+Level: TypeAlias = tuple[int, int]  # side and price
+Laid: TypeAlias = tuple[int, int]  # what clients rest there, and what they took
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Executions(Columns):
+    """Public prints with a client in them, in order (`Execution`)."""
+
+    ts_ns: Column
+    price_ticks: Column
+    lots: Column
+    side: Column
+    trade_id: Column
+    agg_id: Column
+    order_id: Column
+    before_id: Column
+    aggs: Column
+    orders: Column
+
+    @property
+    def prints(self) -> Prints:
+        """As the tape writes them."""
+        return Prints(
+            self.ts_ns, self.price_ticks, self.lots, self.side, self.trade_id, self.agg_id, self.order_id
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Changes(Columns):
+    """Changes of levels, in order (`Change`)."""
+
+    ts_ns: Column
+    side: Column
+    price_ticks: Column
+    own_lots: Column
+    hole_lots: Column
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Records:
+    """All executions and the recent changes before an instant. `base` is how levels were before the first change here,
+    `counted` changes came before it, and `counts` says how many came before the minutes in which any did.
+    """
+
+    executions: Executions
+    changes: Changes
+    base: Mapping[Level, Laid]
+    counted: int
+    counts: Sequence[tuple[int, int]]
+
+    def and_then(self, executions: Executions, changes: Changes) -> Records:
+        """With what came after."""
+        return Records(
+            Executions.join([self.executions, executions]),
+            Changes.join([self.changes, changes]),
+            self.base,
+            self.counted,
+            self.counts,
+        )
+
+    def count(self, at_ns: int) -> int:
+        """How many changes came before an instant."""
+        if at_ns >= self._first_ns:
+            return self.counted + int(self.changes.ts_ns.searchsorted(at_ns))
+        i = bisect_left(self.counts, (at_ns - at_ns % BLOCK_NS, -1))
+        return self.counts[i][1] if i < len(self.counts) else self.counted
+
+    @property
+    def _first_ns(self) -> int:
+        return int(self.changes.ts_ns[0]) if len(self.changes) else 0
+
+    def levels(self, at_ns: int) -> dict[Level, Laid]:
+        """How the levels that clients touched stand when an instant comes, where they are not as the tape has them."""
+        stop = int(self.changes.ts_ns.searchsorted(at_ns))
+        laid = dict(self.base)
+        past = self.changes.cut(0, stop)
+        if stop:
+            key = past.price_ticks << 1 | past.side
+            _, last = np.unique(key[::-1], return_index=True)
+            rows = past.take(stop - 1 - last)
+            for side, price, own, hole in zip(
+                rows.side.tolist(), rows.price_ticks.tolist(), rows.own_lots.tolist(), rows.hole_lots.tolist(),
+                strict=True,
+            ):  # fmt: skip
+                laid[side, price] = own, hole
+        return {level: state for level, state in laid.items() if state != (0, 0)}
+
+    def trades_before(self, trade_id: Column) -> Column:
+        """By how much the ids of the tape's prints are shifted."""
+        return self.executions.before_id.searchsorted(trade_id, side="right")
+
+    def shifts(self, trade_id: Column) -> tuple[Column, Column, Column]:
+        """By how much the ids (trade, aggregate, order) of the tape's prints are shifted."""
+        n = self.trades_before(trade_id)
+        aggs, orders = (
+            np.concatenate([[0], column])[n] for column in (self.executions.aggs, self.executions.orders)
+        )
+        return n, aggs, orders
+
+
+@dataclass(slots=True)
+class History:
+    """The records of one market, as the floor writes them."""
+
+    base: dict[Level, Laid] = field(default_factory=dict)
+    counted: int = 0
+    counts: list[tuple[int, int]] = field(default_factory=list)
+    _frozen: Executions = field(default_factory=Executions.none)
+    _executions: array[int] = field(default_factory=lambda: array("q"))
+    _changes: array[int] = field(default_factory=lambda: array("q"))
+    _total: int = 0  # changes so far
+
+    def write(self, events: Iterable[Execution | Ended], changes: Iterable[Change]) -> None:
+        """What happened next."""
+        self._executions.extend(_flat_executions(events))
+        rows = len(self._changes)
+        for change in changes:
+            minute_ns = change.ts_ns - change.ts_ns % BLOCK_NS
+            if not self.counts or self.counts[-1][0] < minute_ns:
+                self.counts.append((minute_ns, self._total))
+            self._total += 1
+            self._changes.extend(
+                (change.ts_ns, change.side, change.price_ticks, change.own_lots, change.hole_lots)
+            )
+        if len(self._executions) >= 10 * _FREEZE_AT:
+            self._frozen = Executions.join([self._frozen, _columns(Executions, self._executions)])
+            self._executions = array("q")
+        if len(self._changes) >= 5 * _PRUNE_AT and len(self._changes) > rows:
+            self._prune(self._changes[-5] - KEPT_NS)
+
+    def _prune(self, before_ns: int) -> None:
+        rows = _columns(Changes, self._changes)
+        stop = int(rows.ts_ns.searchsorted(before_ns))
+        if stop * 2 < len(rows):
+            return
+        self.base = Records(Executions.none(), rows.cut(0, stop), self.base, 0, ()).levels(before_ns)
+        self.counted += stop
+        del self._changes[: 5 * stop]
+
+    def records(self) -> Records:
+        """All so far."""
+        executions = [self._frozen, _columns(Executions, self._executions)]
+        return Records(
+            Executions.join(executions),
+            _columns(Changes, self._changes),
+            dict(self.base),
+            self.counted,
+            tuple(self.counts),
+        )
+
+
+def columns_of(events: Iterable[Execution | Ended], changes: Iterable[Change]) -> tuple[Executions, Changes]:
+    """What happened, as columns."""
+    flat = array("q")
+    for change in changes:
+        flat.extend((change.ts_ns, change.side, change.price_ticks, change.own_lots, change.hole_lots))
+    return _columns(Executions, array("q", _flat_executions(events))), _columns(Changes, flat)
+
+
+def _flat_executions(events: Iterable[Execution | Ended]) -> list[int]:
+    flat: list[int] = []
+    for e in events:
+        if isinstance(e, Execution):
+            flat += (
+                e.ts_ns, e.price_ticks, e.lots, e.side, e.trade_id, e.agg_id, e.tape_order_id, e.before_id, e.aggs,
+                e.orders,
+            )  # fmt: skip
+    return flat
+
+
+def _columns(kind: type[C], flat: array[int]) -> C:
+    width = len(fields(kind))
+    table: NDArray[np.int64] = np.frombuffer(flat.tobytes(), dtype=np.int64).reshape(-1, width)
+    return kind(*(np.ascontiguousarray(table[:, i]) for i in range(width)))
