@@ -103,6 +103,11 @@ class HyperSynthReactor:
         self._books = lru_cache(_BOOKS_KEPT)(self._make_book)
         self._liquidated = lru_cache(_BLOCKS_KEPT)(self._make_liquidations)
 
+    @property
+    def revision(self) -> int:
+        """Counts what changed of the future: nothing ever, of a tape."""
+        return 0
+
     def keyframe(self, k: int) -> BookSnapshot:
         """The whole book at the start of minute k; no block is generated."""
         return self._keyframes(k)

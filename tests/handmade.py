@@ -53,6 +53,7 @@ class HandmadeMarket:
     start_bids: Sequence[tuple[int, int]] = ()
     start_asks: Sequence[tuple[int, int]] = ()
     start_update_id: int = 0
+    revision: int = 0
     asked: list[int] = field(default_factory=list)  # where windows began
     _rows: dict[int, Sequence[int]] = field(default_factory=dict, repr=False)  # of minutes counted so far
 

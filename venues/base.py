@@ -321,12 +321,15 @@ class Exchange:
     clocks: Clocks = field(default_factory=Clocks)
 
     def market(self, symbol: str) -> HyperSynthReactor | None:
-        """The market of this native symbol, None if the venue does not list it."""
+        """The market of this native symbol as the public sees it, None if the venue does not list it."""
         market = self.markets.get(symbol)
-        return None if market is None else self.world.market(market)
+        return None if market is None else self._face(market)
 
     def __iter__(self) -> Iterator[HyperSynthReactor]:
-        return (self.world.market(m) for m in self.markets.values())
+        return map(self._face, self.markets.values())
+
+    def _face(self, market: str) -> HyperSynthReactor:
+        return self.world.market(market) if self.trading is None else self.trading.floor.market(market)
 
     def latency(self, market: HyperSynthReactor, *channel: str) -> Latency | None:
         """When a channel of a market, by its own words, tells its news; None where at once."""

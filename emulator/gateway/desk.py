@@ -6,8 +6,9 @@ for its sockets, and the news of it follows. Whoever is about to read the floor 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Protocol
 
 from emulator.config import DEMO, Account, Config
@@ -31,7 +32,7 @@ class Listener(Protocol):
 
 
 class Desk:
-    """The floor of one venue. `refresh` is told which markets' public face changed, and from which boundary on."""
+    """The floor of one venue. `refresh` is told which markets' public face changed."""
 
     def __init__(
         self,
@@ -39,7 +40,7 @@ class Desk:
         floor: Floor,
         driver: Driver,
         journal: Journal | None,
-        refresh: Callable[[Mapping[str, int]], None],
+        refresh: Callable[[Collection[str]], None],
     ) -> None:
         self.venue, self.floor = venue, floor
         self._driver = driver
@@ -120,8 +121,12 @@ class Desks:
         self._desks: dict[str, Desk] = {}
         self._marked_ns = 0
 
-    def open(self, venue: VenueProtocol, exchange: Exchange, start_ns: int) -> tuple[Exchange, Desk | None]:
-        """The venue's view with its floor, accounts opened, and its desk; the same view and None if it has none."""
+    def open(
+        self, venue: VenueProtocol, rank: int, exchange: Exchange, start_ns: int
+    ) -> tuple[Exchange, Desk | None]:
+        """The venue's view with its floor, accounts opened, and its desk; the same view and None if it has none.
+        `rank` is the hub's number of the venue.
+        """
         house = venue.house(exchange)
         if house is None:
             return exchange, None
@@ -129,12 +134,17 @@ class Desks:
         for account in self._accounts:
             for wallet, asset, amount_e8 in _opening(account, house):
                 floor.apply(Deposit(account.name, wallet, asset, amount_e8), start_ns)
-        refresh = lambda _changed: None
+        refresh = partial(self._refresh, rank, exchange)
         desk = self._desks[venue.id] = Desk(venue.id, floor, self._driver, self._journal, refresh)
         strict = self._config.start is None if self._config.strict_time is None else self._config.strict_time
         keys = {key.key: key for account in self._accounts for key in account.keys}
         trading = Trading(floor, desk.execute, keys, strict, self._config.auto_fund, house)
         return replace(exchange, trading=trading), desk
+
+    def _refresh(self, rank: int, exchange: Exchange, changed: Collection[str]) -> None:
+        """Have the pages made anew of topics of these markets, and of those that are of no market alone."""
+        listed = exchange.markets
+        self._hub.refresh(rank, lambda topic: listed.get(topic.symbol) in (None, *changed))
 
     def resume(self, upto_ns: int) -> None:
         """Carry out again what the journal holds, and live on to that boundary; then keep the journal going."""

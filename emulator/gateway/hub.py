@@ -62,7 +62,7 @@ class Subscriber(Protocol):
 class Feed:
     """A channel somebody listens to."""
 
-    __slots__ = ("asked_ns", "channel", "frames", "key", "next", "number", "page", "subscribers")
+    __slots__ = ("asked_ns", "channel", "edition", "frames", "key", "next", "number", "page", "subscribers")
 
     def __init__(self, key: Key, channel: Channel, number: int) -> None:
         self.key = key
@@ -71,8 +71,15 @@ class Feed:
         self.page: Page | None = None
         self.next: Page | None = None
         self.asked_ns = -1  # the start of the newest page asked for
+        self.edition = 0  # pages of an older one are stale
         self.frames = b""  # due in the tick being delivered
         self.subscribers: set[Subscriber] = set()
+
+    def forget(self) -> None:
+        """What its pages were made of has changed."""
+        self.page = self.next = None
+        self.asked_ns = -1
+        self.edition += 1
 
     def turn(self, start_ns: int) -> bool:
         """Turn to the page that starts then; False while it is not made."""
@@ -234,6 +241,15 @@ class Hub:
         self._ahead = sorted(ahead, reverse=True)
         return True
 
+    def refresh(self, rank: int, stale: Callable[[Topic], bool]) -> None:
+        """What these topics of venue number `rank` tell of has changed from where delivery stands on: make their pages
+        anew. What was delivered stays so.
+        """
+        for feed in self._feeds.values():
+            if feed.key[0] == rank and stale(feed.key[1]):
+                feed.forget()
+                self._ready_ns = -1
+
     def chunk_end_ns(self, after_ns: int) -> int:
         """How far a delivery may go from there: not beyond the page, nor so far that sockets wait for it."""
         return min(after_ns - after_ns % PAGE_NS + PAGE_NS, after_ns + self._chunk_ns)
@@ -243,7 +259,9 @@ class Hub:
             feed.asked_ns = start_ns
             self._maker.ask(feed, start_ns)
 
-    def _made(self, feed: Feed, page: Page | None) -> None:
+    def _made(self, feed: Feed, edition: int, page: Page | None) -> None:
+        if edition != feed.edition:
+            return
         feed.next = page
         if page is None:
             for subscriber in list(feed.subscribers):
@@ -283,9 +301,9 @@ class Hub:
 class _PageMaker:
     """One worker thread that makes pages, the earliest first. At most two per channel are asked for at a time."""
 
-    def __init__(self, made: Callable[[Feed, Page | None], None]) -> None:
+    def __init__(self, made: Callable[[Feed, int, Page | None], None]) -> None:
         self._made = made
-        self._orders: PriorityQueue[tuple[int, int, Feed | None]] = PriorityQueue()
+        self._orders: PriorityQueue[tuple[int, int, int, Feed | None]] = PriorityQueue()
         self._thread: threading.Thread | None = None
 
     def ask(self, feed: Feed, start_ns: int) -> None:
@@ -294,24 +312,24 @@ class _PageMaker:
             loop = asyncio.get_running_loop()
             self._thread = threading.Thread(target=self._work, args=(loop,), name="page maker", daemon=True)
             self._thread.start()
-        self._orders.put((start_ns, feed.number, feed))
+        self._orders.put((start_ns, feed.number, feed.edition, feed))
 
     def _work(self, loop: asyncio.AbstractEventLoop) -> None:
         while True:
-            start_ns, _, feed = self._orders.get()
+            start_ns, _, edition, feed = self._orders.get()
             if feed is None:
                 return
             page = None
-            if feed.subscribers:
+            if feed.subscribers and feed.edition == edition:
                 try:
                     page = feed.channel.page(start_ns)
                 except Exception:
                     log.exception("channel failed", channel=feed.key, start_ns=start_ns)
-            loop.call_soon_threadsafe(self._made, feed, page)
+            loop.call_soon_threadsafe(self._made, feed, edition, page)
 
     def close(self) -> None:
         """Stop after the page in the making."""
         if self._thread is not None:
-            self._orders.put((-1, -1, None))
+            self._orders.put((-1, -1, -1, None))
             self._thread.join()
             self._thread = None

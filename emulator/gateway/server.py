@@ -284,7 +284,7 @@ class Gateway:
     def _make_ports(self, registry: Sequence[VenueProtocol]) -> list[Port]:
         ports = []
         for rank, (venue, view) in enumerate(exchanges(self.config, registry, self.origin_ns)):
-            exchange, desk = self.desks.open(venue, view, self.start_ns)
+            exchange, desk = self.desks.open(venue, rank, view, self.start_ns)
             lifetime_ns = _lifetime_ns(self.config, venue)
             ports.append(Port(venue, exchange, rank, self.hub, self.driver, lifetime_ns, self.chaos, desk))
         return ports

@@ -47,8 +47,8 @@ class Floor(Protocol):
         ...
 
     def changed_markets(self) -> Mapping[str, int]:
-        """Markets whose public face changed since last asked, and from which boundary on: pages made of what comes
-        after it are stale. Asking empties it.
+        """Markets whose public face is no longer as foreseen, since last asked, and from which boundary on: pages made
+        of what comes after it are stale. Asking empties it.
         """
         ...
 

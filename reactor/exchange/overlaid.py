@@ -73,7 +73,7 @@ class OverlaidMarket(HyperSynthReactor):
     # ------------------------------------------------------------ what clients did
     @property
     def revision(self) -> int:
-        """Whatever was read at another revision may read otherwise now, from the present on."""
+        """Counts commands: what was read at another one may read otherwise now, from the present on."""
         return self._source.revision
 
     def _records(self, upto_ns: int) -> Records | None:

@@ -570,14 +570,17 @@ class StreamChannel:
         head, tail = envelope(topic)
         self._parts = (head, *parts_of(stream.text, market.instrument, decimals, unit_ns), tail)
         rows = partial(stream.rows, market, cadence_ns=stream.cadences_ns["".join(topic.options)])
-        self._rows = lru_cache(2)(rows) if latency else rows
+        of_page = lambda start_ns, _revision: rows(start_ns=start_ns)
+        self._rows = lru_cache(2)(of_page) if latency else of_page
+        self._market = market
         self._latency = latency
 
     def messages(self, start_ns: int) -> tuple[Column, list[bytes]]:
         """When each message of a page is due, and its text."""
-        parts = [self._rows(start_ns=start_ns)]
+        revision = self._market.revision
+        parts = [self._rows(start_ns, revision)]
         if self._latency:
-            parts = late(self._rows(start_ns=start_ns - PAGE_NS), parts[0], self._latency, start_ns)
+            parts = late(self._rows(start_ns - PAGE_NS, revision), parts[0], self._latency, start_ns)
         texts = [text for _, columns in parts for text in encode(self._parts, columns)]
         return np.concatenate([due_ns for due_ns, _ in parts]), texts
 
