@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -41,7 +37,6 @@ from venues.hyperliquid import HYPERLIQUID
 from venues.hyperliquid.rest import ACTIONS, INFO
 from venues.hyperliquid.rules import INTERVALS
 
-GOLDEN = Path(__file__).parent.parent.parent.parent / "shared" / "golden"
 USER = "0xFCAd0B19bB29D4674531d6f115237E16AfCE377c"
 SIGNATURE = {"r": "0x1", "s": "0x2", "v": 28}
 
@@ -746,44 +741,3 @@ def test_every_body_has_an_answer(path: str, raw: bytes) -> None:
     else:
         assert answer.status in {400, 422, 500}
         assert answer.body
-
-
-# ---------------------------------------------------------------- shapes of real messages
-def asked(**body: str) -> Any:
-    return json.loads(post("/info", body).body)
-
-
-MESSAGES: dict[str, Callable[[], Any]] = {
-    "ws/l2Book": lambda: json.loads(stream(QUIET, Topic("l2Book", "BTC", ("null", "null", "false")))[0][1]),
-    "ws/bbo": lambda: json.loads(snapshot(QUIET, Topic("bbo", "BTC"), T0)[0]),
-    "ws/trades": lambda: json.loads(snapshot(QUIET, Topic("trades", "BTC"), T0)[0]),
-    "ws/candle": lambda: json.loads(
-        snapshot(printed(1), Topic("candle", "BTC", ('"1m"',)), T0 + BLOCK_NS)[0]
-    ),
-    "ws/allMids": lambda: json.loads(snapshot(QUIET, Topic("allMids", "", ('""',)), T0)[0]),
-    "ws/activeAssetCtx": lambda: json.loads(snapshot(QUIET, Topic("activeAssetCtx", "BTC"), T0)[0]),
-    "ws/activeSpotAssetCtx": lambda: json.loads(
-        snapshot(market(PURR), Topic("activeAssetCtx", "PURR/USDC"), T0)[0]
-    ),
-    "ws/allDexsAssetCtxs": lambda: json.loads(snapshot(QUIET, Topic("allDexsAssetCtxs", ""), T0)[0]),
-    "rest/meta": lambda: asked(type="meta"),
-    "rest/spotMeta": lambda: asked(type="spotMeta"),
-    "rest/spotMetaAndAssetCtxs": lambda: json.loads(info(market(PURR), T0, type="spotMetaAndAssetCtxs")),
-    "rest/candleSnapshot": lambda: candles(printed(1), T0 + BLOCK_NS, startTime=1790352000000),
-    "rest/fundingHistory": lambda: json.loads(
-        info(market(second=hourly), T0 + SECOND_NS, type="fundingHistory", coin="BTC", startTime=0)
-    ),
-    "rest/allMids": lambda: asked(type="allMids"),
-    "rest/l2Book": lambda: asked(type="l2Book", coin="BTC"),
-    "rest/exchangeStatus": lambda: asked(type="exchangeStatus"),
-}
-
-
-@pytest.mark.skipif(not (GOLDEN / "shape.py").exists(), reason="the recorded messages are not here")
-@pytest.mark.parametrize("kind", MESSAGES)
-def test_messages_have_the_shape_of_recorded_ones(kind: str) -> None:
-    """Types, keys and their order as in every recorded message of the kind."""
-    check = [sys.executable, str(GOLDEN / "shape.py"), "check", f"hyperliquid/{kind}", "--errors-only", "-"]
-    text = json.dumps(MESSAGES[kind]())
-    done = subprocess.run(check, input=text, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
