@@ -241,7 +241,7 @@ class HttpRequest:
 
 @dataclass(frozen=True, slots=True)
 class HttpResponse:
-    """One HTTP answer. `headers` come on top of content-type and content-length."""
+    """One HTTP answer. `headers` come on top of content-type, unless that is "", and content-length."""
 
     status: int
     body: bytes

@@ -494,4 +494,5 @@ def _refusal(answer: HttpResponse) -> Response:
         ("Content-Length", str(len(answer.body))),
         *answer.headers,
     ]
-    return Response(answer.status, http.client.responses.get(answer.status, ""), Headers(rows), answer.body)
+    headers = Headers(row for row in rows if row != ("Content-Type", ""))
+    return Response(answer.status, http.client.responses.get(answer.status, ""), headers, answer.body)

@@ -72,6 +72,7 @@ async def _read_body(receive: ASGIReceiveCallable) -> bytes | None:
 async def _respond(send: ASGISendCallable, response: HttpResponse) -> None:
     size = str(len(response.body))
     rows = [("content-type", response.content_type), ("content-length", size), *response.headers]
+    rows = [row for row in rows if row != ("content-type", "")]
     headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in rows]
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
     await send({"type": "http.response.body", "body": response.body})

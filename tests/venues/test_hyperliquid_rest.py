@@ -669,6 +669,7 @@ def test_a_request_that_is_none(request_: HttpRequest, expected: tuple[int, str]
     """The wrong type of content, method or path, in this order of precedence from the last."""
     answer = HYPERLIQUID.handle(request_, exchange(QUIET), T0)
     assert (answer.status, answer.body.decode()) == expected
+    assert bool(answer.content_type) == bool(answer.body), "405 has none (a probe of 2026-09-24)"
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ from venues.base import (
 )
 from venues.hyperliquid import HYPERLIQUID, PROFILES, Hyperliquid
 from venues.hyperliquid.rules import SUBSCRIPTIONS
+from venues.hyperliquid.session import HyperliquidSession
 from venues.limits import Usage
 
 BOOK_TOPIC = Topic("l2Book", "BTC", ("null", "null", "false"))
@@ -76,6 +77,18 @@ def test_sockets_are_opened_on_one_path(path: str) -> None:
     refusal = HYPERLIQUID.session(HttpRequest("GET", path), exchange(QUIET))
     assert isinstance(refusal, HttpResponse)
     assert (refusal.status, refusal.body) == (404, b"")
+
+
+def test_old_servers_greeted() -> None:
+    """In plain text (hyperliquid-python-sdk 0.24.0 skips it); today's do not, unless asked to."""
+    session = HYPERLIQUID.with_quirks({"greeting": True}).session(HttpRequest("GET", "/ws"), exchange(QUIET))
+    assert isinstance(session, HyperliquidSession)
+    assert session.open(T0, T0) == [Reply(b"Websocket connection established.")]
+
+
+def test_short_prices_came_with_the_slower_feeds() -> None:
+    """Before 2026-06 nobody knew the word."""
+    assert Client(venue_of("2026-05")).error(subscribe(type="fastAssetCtxs")).startswith("Error parsing JSON")
 
 
 # ---------------------------------------------------------------- subscribing

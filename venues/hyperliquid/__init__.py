@@ -245,6 +245,15 @@ SOCKET_RULES: Final = SocketRules(
 )
 
 
+# hyperliquid-python-sdk, websocket_manager.py, still knows the text (0.24.0); a probe of 2026-09-24 was not greeted.
+GREETING: Final = "greeting"
+QUIRKS: Final = {
+    GREETING: Quirk(
+        "a socket is first told `Websocket connection established.` in plain text, as by old servers"
+    ),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Hyperliquid:
     """The venue. Another dated profile or another list of markets is another card."""
@@ -256,7 +265,7 @@ class Hyperliquid:
     profiles: Mapping[str, str] = field(
         default_factory=lambda: {name: profile.about for name, profile in PROFILES.items()}
     )
-    quirks: Mapping[str, Quirk] = field(default_factory=dict)
+    quirks: Mapping[str, Quirk] = field(default_factory=lambda: QUIRKS)
     key_header: str = ""
 
     def with_profile(self, name: str) -> Self:
@@ -283,7 +292,7 @@ class Hyperliquid:
     def session(self, request: HttpRequest, exchange: Exchange) -> HyperliquidSession | HttpResponse:
         if request.path != WS_PATH:
             return rest.refuse(VenueError("not_found"))
-        return HyperliquidSession(self.card, exchange, request.client)
+        return HyperliquidSession(self.card, exchange, request.client, greets=self.quirks[GREETING].on)
 
     def channel(self, topic: Topic, exchange: Exchange) -> Channel:
         return make_channel(topic, exchange, self.card)

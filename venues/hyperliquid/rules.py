@@ -225,8 +225,8 @@ ERRORS: Final[Mapping[str, Refusal]] = {
     "too_many_subscriptions": Refusal("Cannot subscribe to more than {limit} channels."),
     "too_many_messages": Refusal("Cannot send more than {limit} messages per minute."),
     "broken_json": Refusal("Failed to parse the request body as JSON", 400),
-    "not_found": Refusal("", 404),
-    "wrong_method": Refusal("", 405),
+    "not_found": Refusal("", 404, ""),
+    "wrong_method": Refusal("", 405, ""),
     "wrong_content_type": Refusal("Expected request with `Content-Type: application/json`", 415),
     "ill_typed": Refusal("Failed to deserialize the JSON body into the target type", 422),
     "too_many_requests": Refusal(

@@ -41,6 +41,7 @@ from venues.hyperliquid.rules import (
 from venues.hyperliquid.wire import make_channel, topic
 from venues.limits import Moment
 
+GREETING = Reply(b"Websocket connection established.")  # no JSON
 PONG = Reply(b'{"channel":"pong"}')
 METHODS: Final = ("subscribe", "unsubscribe", "post", "ping")
 SUBSCRIPTION: Final[Shape] = {"subscription": Field(is_object)}
@@ -51,8 +52,9 @@ POSTED: Final[Shape] = {"type": Field(is_text), "payload": Field(is_object)}
 class HyperliquidSession:
     """One client's dialogue."""
 
-    def __init__(self, card: Card, exchange: Exchange, client: str) -> None:
+    def __init__(self, card: Card, exchange: Exchange, client: str, *, greets: bool = False) -> None:
         self._card = card
+        self._greets = greets
         self._exchange = exchange
         self._client = client
         self._topics: set[Topic] = set()
@@ -68,13 +70,13 @@ class HyperliquidSession:
             "assetCtxs": DEX,
             "allDexsAssetCtxs": {},
             "spotAssetCtxs": {},
-            "fastAssetCtxs": {},
             "outcomeMetaUpdates": {},
+            **({"fastAssetCtxs": {}} if flag else {}),  # both came with the slower feeds
         }
 
     def open(self, now_ns: int, wall_ns: int) -> Sequence[Action]:
         self._sent = Moment(now_ns, wall_ns)
-        return ()
+        return [GREETING] if self._greets else ()
 
     def receive(self, data: str | bytes, now_ns: int, wall_ns: int) -> Sequence[Action]:
         self._sent = Moment(now_ns, wall_ns)  # whatever is said is answered
