@@ -18,9 +18,11 @@ from emulator.gateway.journal import FileJournal, Journal
 from reactor.exchange.floor import Floor
 from reactor.exchange.orders import Command, Deposit, Outcome, Told
 from reactor.exchange.terms import House
-from reactor.exchange.trading import TradingFloor
+from reactor.exchange.trading import FloorState, TradingFloor
 from reactor.types import SECOND_NS
 from venues.base import Exchange, Trading, VenueProtocol
+
+CHECKPOINT_S = 60  # of virtual time
 
 
 class Listener(Protocol):
@@ -46,6 +48,7 @@ class Desk:
         self._driver = driver
         self._journal = journal
         self._refresh = refresh
+        self.stirred = False  # something happened; whoever keeps states takes it back
         self._listeners: dict[str, dict[Listener, None]] = {}
         self._alarm_ns: int | None = None
 
@@ -56,6 +59,7 @@ class Desk:
         if self._journal is not None:
             self._journal.record(now_ns, self.venue, command)
         outcome = self.floor.apply(command, now_ns)
+        self.stirred = True
         self._tell(now_ns)
         return outcome
 
@@ -75,6 +79,7 @@ class Desk:
         if changed:
             self._refresh(changed)
         told = self.floor.news()
+        self.stirred |= bool(told)
         if told and self._journal is not None:
             self._journal.mark(now_ns)  # nobody hears of what a restart would not know
         news: dict[Listener, list[Told]] = {}
@@ -119,6 +124,7 @@ class Desks:
         self._hub = hub
         self._journal = journal
         self._desks: dict[str, Desk] = {}
+        self._floors: dict[str, TradingFloor] = {}
         self._marked_ns = 0
 
     def open(
@@ -130,7 +136,7 @@ class Desks:
         house = venue.house(exchange)
         if house is None:
             return exchange, None
-        floor = TradingFloor(house, exchange.world, start_ns)
+        floor = self._floors[venue.id] = TradingFloor(house, exchange.world, start_ns)
         for account in self._accounts:
             for wallet, asset, amount_e8 in _opening(account, house):
                 floor.apply(Deposit(account.name, wallet, asset, amount_e8), start_ns)
@@ -150,7 +156,13 @@ class Desks:
         """Carry out again what the journal holds, and live on to that boundary; then keep the journal going."""
         if self._journal is None:
             return
-        _, entries = self._journal.recorded()
+        states, entries = self._journal.recorded()
+        if states:
+            from pydantic import TypeAdapter  # noqa: PLC0415  # whoever keeps no journal need not wait for it
+
+            kept = TypeAdapter(FloorState).validate_python
+            for name, state in states.items():
+                self._floors[name].restore(kept(state))
         for entry in entries:
             floor = self._desks[entry.venue].floor
             floor.advance(entry.at_ns)
@@ -162,10 +174,17 @@ class Desks:
         self._keep()
 
     def _keep(self) -> None:
-        """Once a virtual second: how far time has come."""
+        """Once a virtual second: how far time has come; once a minute in which anything happened, where all stands."""
         assert self._journal is not None
         if self._marked_ns:
             self._journal.mark(self._marked_ns)
+            desks = self._desks.values()
+            if self._marked_ns // SECOND_NS % CHECKPOINT_S == 0 and any(desk.stirred for desk in desks):
+                for desk in desks:
+                    desk.reach(self._marked_ns)
+                    desk.stirred = False
+                states = {name: floor.state() for name, floor in self._floors.items()}
+                self._journal.checkpoint(self._marked_ns, states)
         self._marked_ns += SECOND_NS
         self._driver.set_alarm(self._keep, self._marked_ns)
 

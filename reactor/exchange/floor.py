@@ -58,6 +58,14 @@ class Floor(Protocol):
         """
         ...
 
+    # ------------------------------------------------------------ kept and taken up again
+    def state(self) -> object:
+        """All that a floor of the same house and world must be told to go on from here, its news having been asked for:
+        one frozen dataclass of plain values, which JSON can carry and its type hints bring back. Made of frozen parts,
+        so that it costs little and another thread may write it down.
+        """
+        ...
+
     # ------------------------------------------------------------ accounts
     def accounts(self) -> Sequence[str]:
         """All accounts, in the order of their opening."""

@@ -8,8 +8,9 @@ older book: before that only the number of changes is known.
 from __future__ import annotations
 
 from array import array
+from base64 import b64decode, b64encode
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import TypeAlias, TypeVar
 
@@ -22,6 +23,7 @@ from reactor.types import BLOCK_NS, SECOND_NS, Column, Columns, Prints
 KEPT_NS = 150 * SECOND_NS
 _PRUNE_AT = 4_096  # rows
 _FREEZE_AT = 1_024
+_EVER_NS = 1 << 62
 
 C = TypeVar("C", bound=Columns)
 Level: TypeAlias = tuple[int, int]  # side and price
@@ -72,7 +74,7 @@ class Records:
     changes: Changes
     base: Mapping[Level, Laid]
     counted: int
-    counts: Sequence[tuple[int, int]]
+    counts: tuple[tuple[int, int], ...]
 
     def and_then(self, executions: Executions, changes: Changes) -> Records:
         """With what came after."""
@@ -124,6 +126,18 @@ class Records:
         return n, aggs, orders
 
 
+@dataclass(frozen=True, slots=True)
+class HistoryState:
+    """What is kept of a history: all executions, as text (base64 of rows of int64, little-endian), the levels that are
+    not as the tape has them, as (side, price, own lots, missing lots), and the numbers of changes.
+    """
+
+    executions: str
+    levels: tuple[tuple[int, int, int, int], ...]
+    total: int
+    counts: tuple[tuple[int, int], ...]
+
+
 @dataclass(slots=True)
 class History:
     """The records of one market, as the floor writes them."""
@@ -162,6 +176,25 @@ class History:
         self.base = Records(Executions.none(), rows.cut(0, stop), self.base, 0, ()).levels(before_ns)
         self.counted += stop
         del self._changes[: 5 * stop]
+
+    def state(self) -> HistoryState:
+        """What there is to go on from."""
+        records = self.records()
+        table = np.stack([getattr(records.executions, f.name) for f in fields(Executions)], axis=1)
+        return HistoryState(
+            b64encode(table.astype("<i8").tobytes()).decode(),
+            tuple((*level, *laid) for level, laid in records.levels(_EVER_NS).items()),
+            self._total,
+            records.counts,
+        )
+
+    def restore(self, state: HistoryState) -> None:
+        """Go on from such a state; what happened to the book before is known no more."""
+        flat = np.frombuffer(b64decode(state.executions), dtype="<i8").astype(np.int64)
+        self._frozen = _columns(Executions, array("q", flat.tolist()))
+        self.base = {(side, price): (own, hole) for side, price, own, hole in state.levels}
+        self.counted = self._total = state.total
+        self.counts = list(state.counts)
 
     def records(self) -> Records:
         """All so far."""

@@ -62,6 +62,41 @@ class Risk:
         return self.equity_e8 < self.maintenance_e8
 
 
+# ---------------------------------------------------------------- a ledger as plain values
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What is held for an open order of which `lots` are left: of the asset it pays with on spot, of margin else."""
+
+    order_id: int
+    account: str
+    market: str
+    side: Side
+    price_ticks: int
+    lots: int
+    locked_e8: int
+
+
+@dataclass(frozen=True, slots=True)
+class AccountState:
+    """An account: its balances, and its positions (flat ones too) in the order of their first use."""
+
+    name: str
+    balances: tuple[Balance, ...]
+    positions: tuple[Position, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerState:
+    """All of a ledger but for what `moved` has not been asked for. `pools` are (pool, asset, amount); `exposed` names
+    the accounts with positions, in the order in which they are settled.
+    """
+
+    accounts: tuple[AccountState, ...]
+    held: tuple[Held, ...]
+    pools: tuple[tuple[Pool, str, int], ...]
+    exposed: tuple[str, ...]
+
+
 # ---------------------------------------------------------------- what is kept
 class _Market:
     """One market's terms, with its units of money worked out."""
@@ -144,6 +179,11 @@ class _Holding:
             self.realized_e8,
         )
 
+    def take(self, position: Position) -> None:
+        self.lots, self.entry_units = position.lots, position.entry_units
+        self.leverage, self.updated_ns = position.leverage, position.updated_ns
+        self.funding_e8, self.realized_e8 = position.funding_e8, position.realized_e8
+
     def unrealized_e8(self, mark_e8: int) -> int:
         return self.market.value_e8(self.lots, mark_e8) - self.entry_units * self.market.unit_e8
 
@@ -208,6 +248,46 @@ class Ledger:
         self._exposed: dict[str, _Account] = {}  # those with positions
         self._holds: dict[int, _Hold] = {}
         self._pools: dict[tuple[Pool, str], int] = {}
+
+    # ------------------------------------------------------------ kept and taken up again
+    def state(self) -> LedgerState:
+        """All that a ledger of the same house must be told to go on from here."""
+        return LedgerState(
+            tuple(
+                AccountState(
+                    account.name,
+                    tuple(purse.told() for purse in account.purses.values()),
+                    tuple(holding.told() for holding in account.holdings.values()),
+                )
+                for account in self._accounts.values()
+            ),
+            tuple(
+                Held(i, h.account.name, h.market.id, h.side, h.price_ticks, h.lots, h.locked_e8)
+                for i, h in self._holds.items()
+            ),
+            tuple((pool, asset, amount_e8) for (pool, asset), amount_e8 in self._pools.items()),
+            tuple(self._exposed),
+        )
+
+    def restore(self, state: LedgerState) -> None:
+        """Go on from such a state; only on a ledger in which nothing has happened."""
+        assert not self._accounts, "there are accounts already"
+        for kept in state.accounts:
+            account = self._accounts[kept.name] = _Account(kept.name)
+            for balance in kept.balances:
+                purse = account.purse(balance.wallet, balance.asset)
+                purse.total_e8, purse.locked_e8 = balance.total_e8, balance.locked_e8
+            for position in kept.positions:
+                account.holding(self._markets[position.market]).take(position)
+        for held in state.held:
+            account, market = self._accounts[held.account], self._markets[held.market]
+            self._holds[held.order_id] = _Hold(
+                account, market, held.side, held.price_ticks, held.lots, held.locked_e8
+            )
+            if not market.spot:
+                _rest(account.holding(market), held.side, held.price_ticks * held.lots)
+        self._pools = {(pool, asset): amount_e8 for pool, asset, amount_e8 in state.pools}
+        self._exposed = {name: self._accounts[name] for name in state.exposed}
 
     # ------------------------------------------------------------ accounts and money
     def open(self, account: str, *, funded: bool) -> None:

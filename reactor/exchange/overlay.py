@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -152,6 +152,34 @@ class Outbox:
     changes: list[Change] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An open order and its place in the queue (`Resting`)."""
+
+    order_id: int
+    account: str
+    side: Side
+    price_ticks: int
+    open_lots: int
+    reduce_only: bool
+    ahead_lots: int
+
+
+@dataclass(frozen=True, slots=True)
+class OverlayState:
+    """All of an overlay whose outbox is empty. `places` come in their order at each price; `queues` are (side, price,
+    lots of the tape, lots printed, in which tick), `holes` (side, price, lots taken, when, lots missing).
+    """
+
+    at_ns: int
+    places: tuple[Place, ...]
+    queues: tuple[tuple[int, int, int, int, int], ...]
+    holes: tuple[tuple[int, int, int, int, int], ...]
+    positions: tuple[tuple[str, int], ...]
+    shifts: tuple[int, int, int]
+    last_agg: tuple[int, int, int]
+
+
 # ---------------------------------------------------------------- the overlay
 class Overlay:
     """One market's overlay, standing at the boundary `at_ns`: all before it has happened.
@@ -194,6 +222,39 @@ class Overlay:
         orders = [copy(order) for order in queue.orders]
         self._resting.update((order.order_id, order) for order in orders)
         return _Queue(orders, queue.tape_lots, queue.printed_lots, queue.printed_tick)
+
+    def state(self) -> OverlayState:
+        """All that an overlay of the same tape must be told to go on from here."""
+        places, queues, holes = [], [], []
+        for side in BookSide:
+            for price, queue in self._queues[side].items():
+                queues.append((int(side), price, queue.tape_lots, queue.printed_lots, queue.printed_tick))
+                places += [Place(*(getattr(order, f.name) for f in fields(Place))) for order in queue.orders]
+            holes += [(int(side), p, h.taken_lots, h.at_ns, h.lots) for p, h in self._holes[side].items()]
+        return OverlayState(
+            self.at_ns,
+            tuple(places),
+            tuple(queues),
+            tuple(holes),
+            tuple(self.positions.items()),
+            (self._trades, self._aggs, self._orders),
+            self._last_agg,
+        )
+
+    def restore(self, state: OverlayState) -> None:
+        """Go on from such a state."""
+        self.at_ns = state.at_ns
+        for side, price, *rest in state.queues:
+            self._queues[side][price] = _Queue([], *rest)
+        for place in state.places:
+            order = Resting(*(getattr(place, f.name) for f in fields(place)))
+            self._queues[_side_of(order)][order.price_ticks].orders.append(order)
+            self._resting[order.order_id] = order
+        for side, price, taken_lots, at_ns, lots in state.holes:
+            self._holes[side][price] = Hole(taken_lots, at_ns, lots)
+        self.positions = dict(state.positions)
+        self._trades, self._aggs, self._orders = state.shifts
+        self._last_agg = state.last_agg
 
     def empty_outbox(self) -> Outbox:
         """What happened since last asked."""

@@ -15,8 +15,8 @@ from heapq import heappop, heappush
 from itertools import count
 from threading import RLock
 
-from reactor.exchange.history import History, Records
-from reactor.exchange.ledger import Ledger
+from reactor.exchange.history import History, HistoryState, Records
+from reactor.exchange.ledger import Ledger, LedgerState
 from reactor.exchange.orders import (
     AmendOrder,
     Balance,
@@ -54,7 +54,7 @@ from reactor.exchange.orders import (
     Why,
 )
 from reactor.exchange.overlaid import OverlaidMarket
-from reactor.exchange.overlay import Ended, Execution, Overlay, Plan, Resting
+from reactor.exchange.overlay import Ended, Execution, Overlay, OverlayState, Plan, Resting
 from reactor.exchange.tape import TapeIndex
 from reactor.exchange.terms import House
 from reactor.single_asset import HyperSynthReactor
@@ -86,6 +86,15 @@ class _Pit:
         with self._lock:
             self._write()
             return self.revision, self._history.records(), self.overlay.clone()
+
+    def state(self, market: str) -> PitState:
+        self._write()
+        return PitState(market, self.revision, self.overlay.state(), self._history.state())
+
+    def restore(self, state: PitState) -> None:
+        self.revision = state.revision
+        self.overlay.restore(state.overlay)
+        self._history.restore(state.history)
 
     def next_ns(self, now_ns: int) -> int | None:
         """When an order of its own accord next meets the tape, or up to when that has been looked for."""
@@ -156,11 +165,71 @@ class _Client:
                 if self.named.get(name) == oldest.id:
                     del self.named[name]
 
+    def state(self, account: str) -> ClientState:
+        return ClientState(
+            account,
+            tuple(self.orders.values()),
+            tuple(self.ended),
+            tuple(self.fills),
+            tuple(self.fundings),
+            tuple((name, fact.value, fact.expires_ns) for name, fact in self.facts.items()),
+            self.scheduled_ns,
+        )
+
+    def restore(self, state: ClientState) -> None:
+        self.orders = {order.id: order for order in state.orders}
+        self.open = dict.fromkeys(order.id for order in state.orders if order.status.open)
+        self.named = {(order.asked.market, order.asked.client_id): order.id for order in state.orders}
+        self.ended.extend(state.ended)
+        self.fills.extend(state.fills)
+        self.fundings.extend(state.fundings)
+        self.facts = {name: _Fact(value, expires_ns) for name, value, expires_ns in state.facts}
+        self.scheduled_ns = state.scheduled_ns
+
 
 @dataclass(frozen=True, slots=True)
 class _Fact:
     value: str
     expires_ns: int | None
+
+
+# ---------------------------------------------------------------- a floor as plain values
+@dataclass(frozen=True, slots=True)
+class PitState:
+    """One market."""
+
+    market: str
+    revision: int
+    overlay: OverlayState
+    history: HistoryState
+
+
+@dataclass(frozen=True, slots=True)
+class ClientState:
+    """What an account has done: `ended` are the ids of its orders that ended, in that order; `facts` are (name, value,
+    when it is forgotten).
+    """
+
+    account: str
+    orders: tuple[Order, ...]
+    ended: tuple[int, ...]
+    fills: tuple[Fill, ...]
+    fundings: tuple[FundingPayment, ...]
+    facts: tuple[tuple[str, str, int | None], ...]
+    scheduled_ns: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class FloorState:
+    """All of a floor whose news have been asked for. `at_risk` are (account, asset, whether it is being liquidated)."""
+
+    now_ns: int
+    next_order_id: int
+    told: int
+    ledger: LedgerState
+    clients: tuple[ClientState, ...]
+    pits: tuple[PitState, ...]
+    at_risk: tuple[tuple[str, str, bool], ...]
 
 
 # ---------------------------------------------------------------- the floor
@@ -292,6 +361,40 @@ class TradingFloor:
 
     def _tell_money(self, account: str, cause: str = "order") -> None:
         self._tell(account, self._ledger.moved(account, cause))
+
+    # ------------------------------------------------------------ kept and taken up again
+    def state(self) -> FloorState:
+        with self._lock:
+            return FloorState(
+                self._now_ns,
+                self._next_order_id,
+                self._number,
+                self._ledger.state(),
+                tuple(client.state(account) for account, client in self._clients.items()),
+                tuple(pit.state(market) for market, pit in self._pits.items() if pit.overlay.at_ns),
+                tuple((*key, due) for key, due in self._at_risk.items()),
+            )
+
+    def restore(self, state: FloorState) -> None:
+        assert not any(pit.overlay.at_ns for pit in self._pits.values()), "something was traded already"
+        self._now_ns, self._next_order_id, self._number = state.now_ns, state.next_order_id, state.told
+        self._ledger = Ledger(self._house, map(self._world.instrument, self._house.terms), self.mark_e8)
+        self._ledger.restore(state.ledger)
+        self._clients.clear()
+        self._timers.clear()
+        self._at_risk = {(account, asset): due for account, asset, due in state.at_risk}
+        for kept in state.clients:
+            client = self._clients[kept.account] = _Client()
+            client.restore(kept)
+            self._owners.update(dict.fromkeys(client.open, client))
+            if client.scheduled_ns is not None:
+                heappush(self._timers, (client.scheduled_ns, next(self._timer_numbers), kept.account, None))
+            for name, fact in client.facts.items():
+                if fact.expires_ns is not None:
+                    heappush(self._timers, (fact.expires_ns, next(self._timer_numbers), kept.account, name))
+        for pit in state.pits:
+            self._pit(pit.market).restore(pit)
+            self._await_settlement(pit.market)
 
     # ------------------------------------------------------------ commands
     def apply(self, command: Command, now_ns: int) -> Outcome:

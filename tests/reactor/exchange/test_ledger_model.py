@@ -255,6 +255,14 @@ class Books(RuleBasedStateMachine):
                 for (wallet, asset), amount in OPENING.items():
                     self.model.pay(name, wallet, asset, amount * UNIT)
 
+    @rule()
+    def restart(self) -> None:
+        """A ledger that goes on from the state of another."""
+        state = self.ledger.state()
+        self.ledger = self.made()
+        self.ledger.restore(state)
+        assert self.ledger.state() == state
+
     # ------------------------------------------------------------ money
     @rule(name=names, purse=wallets, amount=amounts)
     def deposit(self, name: str, purse: tuple[str, str], amount: int) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 import pytest
+from pydantic import TypeAdapter
 
 from reactor.bars import Interval
 from reactor.book import Ladder
@@ -23,8 +24,9 @@ from reactor.exchange.orders import (
     TimeInForce,
     Told,
 )
+from reactor.exchange.trading import FloorState, TradingFloor
 from reactor.types import BLOCK_NS, SECOND_NS, TICK_NS, Block, BookSide, BookSnapshot, Columns, Prints, Side
-from tests.reactor.exchange.test_trading import BUY, MARKET, SELL, START_NS, Trader, tape
+from tests.reactor.exchange.test_trading import BUY, MARKET, SELL, START_NS, Trader, tape, world
 
 END_NS = START_NS - START_NS % (10 * SECOND_NS) + 40 * SECOND_NS
 
@@ -287,3 +289,31 @@ def test_how_time_passes_changes_nothing(seed: int) -> None:
     plain: Sequence[Told] = run(Mob(seed))[1]
     assert run(Mob(seed), step_ns=TICK_NS)[1] == plain
     assert run(Mob(seed), step_ns=1_730_000_000)[1] == plain
+
+
+def test_a_floor_taken_up_again_goes_on_as_before() -> None:
+    """From its state, carried by JSON: the same news, and the same public market."""
+    mob = list(Mob(4))
+    trader = Trader()
+    for at_ns, command in mob[: len(mob) // 2]:
+        trader.step(at_ns - trader.now_ns)
+        trader.floor.apply(command(trader), at_ns)
+    trader.floor.news()
+    adapter = TypeAdapter(FloorState)
+    kept = adapter.validate_json(adapter.dump_json(trader.floor.state()))
+    again = Trader()
+    again.floor, again.now_ns = TradingFloor(trader.house, world(), START_NS), trader.now_ns
+    again.floor.restore(kept)
+    assert again.floor.state() == trader.floor.state()
+    told: list[list[Told]] = [[], []]
+    for at_ns, command in mob[len(mob) // 2 :]:
+        for news, one in zip(told, (trader, again), strict=True):
+            news.extend(one.step(at_ns - one.now_ns))
+            one.floor.apply(command(one), at_ns)
+    assert told[0] == told[1]
+    assert told[0]
+    from_ns = kept.now_ns - kept.now_ns % SECOND_NS + SECOND_NS
+    for name in ("quotes", "prints", "levels"):
+        first, second = (getattr(public(one, from_ns, END_NS), name) for one in (trader, again))
+        assert same(first, second), name
+    assert same(public(trader, FROM_NS, END_NS).prints, public(again, FROM_NS, END_NS).prints)

@@ -60,11 +60,12 @@ class Trader:
     """A floor of one market and the accounts "a" and "b", both rich; prices are ticks, sizes lots."""
 
     floor: TradingFloor = field(init=False)
+    house: House = field(init=False)
     now_ns: int = START_NS
 
     def __post_init__(self) -> None:
-        house = House({MARKET.market: Terms(1_000, 1_000, fee_in_received=True)}, 1, lambda i: f"x{i}")
-        self.floor = TradingFloor(house, world(), self.now_ns)
+        self.house = House({MARKET.market: Terms(1_000, 1_000, fee_in_received=True)}, 1, lambda i: f"x{i}")
+        self.floor = TradingFloor(self.house, world(), self.now_ns)
         for account in "ab":
             for asset, amount in (("USDT", 10**9), ("BTC", 10**5)):
                 self.floor.apply(Deposit(account, SPOT, asset, amount * E8), self.now_ns)
