@@ -571,7 +571,7 @@ def income(call: Call) -> bytes:
                     "asset": asset,
                     "info": info,
                     "time": call.stamp(at_ns),
-                    "tranId": number_of(call.account, of, at_ns, name, trade),
+                    "tranId": str(number_of(call.account, of, at_ns, name, trade)),
                     "tradeId": trade,
                 },
             )
@@ -1071,11 +1071,15 @@ def _brackets(tiers: Iterable[MarginTier]) -> list[Json]:
                 "notionalCap": tier.notional_cap_e8 // 10**8,
                 "notionalFloor": floor_e8 // 10**8,
                 "maintMarginRatio": tier.rate_e6 / 10**6,
-                "cum": tier.deduction_e8 / 10**8,
+                "cum": _whole(tier.deduction_e8),
             }
         )
         floor_e8 = tier.notional_cap_e8
     return rows
+
+
+def _whole(amount_e8: int) -> int | float:
+    return amount_e8 / 10**8 if amount_e8 % 10**8 else amount_e8 // 10**8
 
 
 def account_config(_: Call) -> bytes:
