@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
@@ -128,3 +128,14 @@ def shapes() -> tuple[Any, Any]:
         warnings.simplefilter("ignore", ResourceWarning)  # it leaves closing its files to the interpreter
         spec.loader.exec_module(checker)
         return checker, checker.load_all(str(GOLDEN))
+
+
+def differences(key: str, messages: Iterable[bytes]) -> set[str]:
+    """How messages differ from the samples of a channel, of those since 2024 where there are any."""
+    checker, samples = shapes()
+    before, checker.SINCE[0] = checker.SINCE[0], "2024"
+    try:
+        shape = checker.infer_group(samples[key])
+    finally:
+        checker.SINCE[0] = before
+    return {line for text in messages for line in checker.check_message(shape, checker.loads(text.decode()))}

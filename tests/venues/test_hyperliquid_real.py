@@ -19,7 +19,7 @@ import pytest
 from reactor.types import BLOCK_NS, MS_NS
 from tests import worlds
 from tests.venues.perp import JSON
-from tests.venues.spot import shapes, texts
+from tests.venues.spot import differences, shapes, texts
 from venues.base import PAGE_NS, Exchange, HttpRequest, Reply, Subscribe
 from venues.hyperliquid import HYPERLIQUID
 from venues.hyperliquid.rest import INFO
@@ -136,14 +136,8 @@ PRIVATE = re.compile(
 @pytest.mark.parametrize("key", sorted(PRODUCED))
 def test_messages_have_the_shape_of_real_ones(key: str) -> None:
     """No difference but those that a newer source tells of; and these there are."""
-    checker, samples = shapes()
-    before, checker.SINCE[0] = checker.SINCE[0], "2024"
-    try:
-        shape = checker.infer_group(samples[f"hyperliquid/{key}"])
-    finally:
-        checker.SINCE[0] = before
     messages = list(PRODUCED[key]())
-    found = {line for text in messages for line in checker.check_message(shape, checker.loads(text.decode()))}
+    found = differences(f"hyperliquid/{key}", messages)
     tolerated, _ = DIFFERENT.get(key, ("(?!)", ""))
     assert messages
     assert [line for line in sorted(found) if not re.search(tolerated, line)] == []

@@ -215,7 +215,9 @@ def _running_auction(view: View) -> dict[str, Any]:
 
 
 def _token_details(view: View, fields: Fields) -> bytes:
-    """Keys as in docs.chainstack.com (2026-10); prices are those of the token's pair with the first one."""
+    """Keys as in docs.chainstack.com (2026-10); prices are those of the token's pair with the first one, and no more of
+    it can be there than there is.
+    """
     for token in view.card.tokens:
         if token["tokenId"] == fields["tokenId"].lower():
             return _json(_details(view, token))
