@@ -70,7 +70,7 @@ def test_all_that_a_venue_says_is_listed(venue: VenueProtocol) -> None:
     chapter = page.partition(f"\n## {venue.id}\n")[2].partition("\n## ")[0]
     named = set(re.findall(r"`(?:<pair>_perpetual@|<asset>usd@)?([^`]+)`", chapter))
     assert SPOKEN[venue.id] <= named
-    paths = {name for name in named if re.match("/(f|s)?api/|/futures/", name)}
+    paths = {name for name in named if re.match("/[dfs]?api/|/futures/", name)}
     assert paths == {name for name in SPOKEN[venue.id] if name.startswith("/")}
 
 

@@ -692,6 +692,11 @@ def test_what_a_client_with_a_key_asks_first_is_there(path: str) -> None:
     assert body(path, "timestamp=1700000000000&recvWindow=10000&signature=ab") == "[]"
 
 
+def test_coin_margined_futures_list_nothing() -> None:
+    """ccxt 4.5.90 loads their rules beside those of spot and USD-M unless it is told not to."""
+    assert json.loads(body("/dapi/v1/exchangeInfo"))["symbols"] == []
+
+
 # ---------------------------------------------------------------- errors
 # Texts: https://github.com/binance/binance-spot-api-docs errors.md, 2026-07-21, and what the live venue said: doubles
 # https://github.com/sieblyio/binance/issues/507 (2025-01), more parameters than an endpoint has

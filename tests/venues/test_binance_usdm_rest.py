@@ -315,7 +315,6 @@ def test_open_interest_is_counted_by_the_minute() -> None:
     )
 
 
-# ---------------------------------------------------------------- tickers
 # ---------------------------------------------------------------- what else there is
 def test_past_trades_are_for_those_with_a_key() -> None:
     """Any well-formed one; the message is documented (errors.md, 2026-07-21). Rows are those of `trades`."""
@@ -357,6 +356,7 @@ def test_an_index_has_no_constituents() -> None:
     assert body("v1/indexInfo") == body("v1/indexInfo", "symbol=BTCUSDT") == "[]"
 
 
+# ---------------------------------------------------------------- tickers
 def test_the_day_ticker_has_no_quotes() -> None:
     """Statistics since the minute 24 h ago and the newest print."""
     told = body("v1/ticker/24hr", "symbol=BTCUSDT")

@@ -236,14 +236,15 @@ class Checked:
 class Outcome:
     """What came of a request: its answer, and how much of the weight there is its client has used in this minute.
 
-    `retry_ns` is how long the client has to wait where it asked too much, 0 elsewhere; `account` is whose orders were
-    counted, if they were.
+    `retry_ns` is how long the client has to wait where it asked too much, 0 elsewhere, `until_ns` when a ban ends in
+    virtual time; `account` is whose orders were counted, if they were.
     """
 
     status: int
     body: bytes
     used: int
     retry_ns: int = 0
+    until_ns: int | None = None
     account: str | None = None
 
 
@@ -298,11 +299,10 @@ def _too_much(api: Api, name: str, charge: Charge, limit: Limit, used: int) -> O
 
 def banned(api: Api, charge: Charge) -> Outcome:
     """The answer to a client that is shut out."""
-    assert charge.banned_until_ns is not None
+    until_ns = charge.banned_until_ns
+    assert until_ns is not None
     row = api.errors["BANNED"]
-    return Outcome(
-        row.status, row.body({"until": charge.banned_until_ns // MS_NS}), charge.used, charge.retry_ns
-    )
+    return Outcome(row.status, row.body({"until": until_ns // MS_NS}), charge.used, charge.retry_ns, until_ns)
 
 
 def handle(api: Api, request: HttpRequest, exchange: Exchange, now_ns: int) -> HttpResponse:
@@ -623,6 +623,12 @@ def _typed(texts: Mapping[str, str], call: Call) -> str:
     return text
 
 
+def coin_margined_info(call: Call) -> bytes:
+    """The rules of coin-margined futures, which list nothing here: clients load them beside the others."""
+    told = {"serverTime": call.now_ns // call.unit_ns, "rateLimits": [], "exchangeFilters": [], "symbols": []}
+    return orjson.dumps({"timezone": "UTC", **told})
+
+
 def nothing_listed(_: Call) -> bytes:
     """An empty list, for what exists on the venue and has no content here."""
     return b"[]"
@@ -866,6 +872,7 @@ SPOT_ROUTES: Routes = {
     "/sapi/v1/margin/allPairs": {"GET": Route(nothing_listed, weighs(0), None)},
     "/sapi/v1/margin/isolated/allPairs": {"GET": Route(nothing_listed, weighs(0), None)},
     "/sapi/v1/capital/config/getall": {"GET": Route(nothing_listed, weighs(0), None)},
+    "/dapi/v1/exchangeInfo": {"GET": Route(coin_margined_info, weighs(0), None)},
     "/sapi/v1/asset/tradeFee": {"GET": Route(nothing_listed, weighs(0), None)},
 }
 

@@ -460,5 +460,5 @@ USDM_ROUTES: Routes = {
     },
     "/fapi/v1/ticker/bookTicker": _get(partial(tickers, book_ticker), _one_or_all(2, 5), symbol=ONE_SYMBOL),
     # some clients ask these of spot before anything else, and have one URL for both
-    **{path: SPOT_ROUTES[path] for path in ("/api/v3/ping", "/api/v3/time")},
+    **{path: SPOT_ROUTES[path] for path in ("/api/v3/ping", "/api/v3/time", "/dapi/v1/exchangeInfo")},
 }

@@ -457,7 +457,8 @@ def _envelope(request_id: int | str | None, outcome: Outcome, limits: object, no
     """An answer: whose it is, what came of it, and what it says of limits unless this is None."""
     body = outcome.body
     if outcome.retry_ns:
-        times = {"serverTime": now_ns // MS_NS, "retryAfter": (now_ns + outcome.retry_ns) // MS_NS}
+        until_ns = outcome.until_ns or now_ns + outcome.retry_ns
+        times = {"serverTime": now_ns // MS_NS, "retryAfter": until_ns // MS_NS}
         body = b'%s,"data":%s}' % (body[:-1], orjson.dumps(times))
     kind = b"result" if outcome.status == 200 else b"error"
     text = b'{"id":%s,"status":%d,"%s":%s' % (orjson.dumps(request_id), outcome.status, kind, body)
