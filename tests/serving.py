@@ -44,7 +44,7 @@ def ask(url: str, body: object = None) -> Any:
     """A JSON answer: to a GET, or with a body to a POST of it. HTTPError otherwise."""
     headers = {"content-type": "application/json"}
     data = None if body is None else json.dumps(body).encode()
-    with urllib.request.urlopen(urllib.request.Request(url, data, headers), timeout=120) as answer:
+    with urllib.request.urlopen(urllib.request.Request(url, data, headers), timeout=400) as answer:
         return json.load(answer)
 
 
