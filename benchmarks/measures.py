@@ -25,6 +25,9 @@ from emulator.sdk import Emulator
 from reactor.types import MS_NS, SECOND_NS
 from reactor.unified_market import MarketOrchestrationCore
 from venues.base import Exchange, HttpRequest, VenueProtocol
+from venues.binance.usdm_wire import PERPETUAL, USDM_STREAMS
+from venues.binance.wire import SPOT_STREAMS, Stream
+from venues.hyperliquid.rules import INTERVALS as CANDLES
 from venues.registry import VENUES
 
 ORIGIN_NS = 1_767_225_600 * SECOND_NS  # 2026-01-01 00:00 UTC
@@ -264,24 +267,44 @@ KINDS = {
 }
 
 
+def _names(streams: Mapping[str, Stream]) -> tuple[str, ...]:
+    """Every name there is for a symbol's streams: each channel at each cadence, however it is spelt."""
+    names = []
+    for channel, stream in streams.items():
+        if not channel.startswith("!"):
+            kind, zone, offset = channel.partition("@")
+            names += [f"{kind}{option and '@'}{option}{zone}{offset}" for option in stream.cadences_ns]
+    return tuple(names)
+
+
+NAMES = {
+    "binance": _names(SPOT_STREAMS),
+    "binance-usdm": _names(USDM_STREAMS),
+    "hyperliquid": (
+        *("l2Book", "l2Book fast", "bbo", "trades", "activeAssetCtx"),
+        *(f"candle {interval}" for interval in CANDLES),
+    ),
+}
+
+
 def warp() -> Iterator[Row]:
     """Steps of a clock whose clients take raw bytes, one connection a venue, by the server's CPU time.
 
     How long a day takes of what is told without living through it, and how many virtual seconds a second has of all
-    there is to tell.
+    there is to tell: of every kind of stream once, and of every name and cadence at once.
     """
     for subject, assets, told in (
         ("marks and funding", ["BTC"], MARKS),
         ("the same and klines of a minute", ["BTC"], KLINES),
     ):
         yield Row("time", f"24 h of {subject}", _step_s(DAY_S, assets, told), "s")
-    busiest = {"binance": KINDS["binance"]}
-    for subject, assets, told in (
-        ("a symbol", ["BTC"], busiest),
-        ("3 venues, 3 symbols", ["BTC", "ETH", "SOL"], KINDS),
-    ):
-        factor = MINUTES_S / _step_s(MINUTES_S, assets, told)
-        yield Row("time", f"{subject}, all streams", factor, "x real time")
+    for kind, table in (("kind of stream", KINDS), ("name and cadence", NAMES)):
+        for subject, assets, told in (
+            *((f"{venue_id} BTC", ["BTC"], {venue_id: table[venue_id]}) for venue_id in table),
+            ("3 venues, 3 symbols", ["BTC", "ETH", "SOL"], table),
+        ):
+            factor = MINUTES_S / _step_s(MINUTES_S, assets, told)
+            yield Row("time", f"{subject}, every {kind}", factor, "x real time")
 
 
 def stepping(pipe: Connection) -> None:
@@ -300,7 +323,7 @@ def _step_s(seconds: int, assets: Sequence[str], told: Mapping[str, Sequence[str
         for venue_id, streams in told.items():
             url = urlsplit(urls[venue_id])
             each = stack.enter_context(socket.create_connection((url.hostname, url.port)))
-            names = [f"{asset.lower()}usdt@{name}" for asset in assets for name in streams]
+            names = [_stream(asset, name) for asset in assets for name in streams]
             path, asked = "/stream?streams=" + "/".join(names), []
             if venue_id == "hyperliquid":
                 path, asked = "/ws", [_subscription(asset, name) for asset in assets for name in streams]
@@ -327,11 +350,19 @@ def _await(each: socket.socket, word: bytes, times: int) -> None:
         data += each.recv(1 << 16)
 
 
+def _stream(asset: str, name: str) -> str:
+    """A stream's name; a continuous kline is of a pair's contract."""
+    pair = (
+        f"{asset.lower()}usdt{PERPETUAL.lower()}" if name.startswith("continuous") else f"{asset.lower()}usdt"
+    )
+    return f"{pair}@{name}"
+
+
 def _subscription(coin: str, name: str) -> bytes:
     """A request for a stream, as a client's frame."""
-    kind, _, fast = name.partition(" ")
-    asked = {"type": kind, "coin": coin} | ({"fast": True} if fast else {})
-    asked |= {"interval": "1m"} if kind == "candle" else {}
+    kind, _, rest = name.partition(" ")
+    asked = {"type": kind, "coin": coin} | ({"fast": True} if rest == "fast" else {})
+    asked |= {"interval": rest or "1m"} if kind == "candle" else {}
     text = orjson.dumps({"method": "subscribe", "subscription": asked})
     assert len(text) < 126
     return bytes((0x81, 0x80 | len(text), 0, 0, 0, 0)) + text

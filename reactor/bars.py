@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Protocol
 
 import numpy as np
@@ -17,6 +18,8 @@ import numpy as np
 from reactor.types import BLOCK_NS, DAY_NS, SECOND_NS, Block, Column, Columns, Minutes, Prints, Side
 
 QUARTER_NS = 15 * BLOCK_NS
+_WHOLES_KEPT = 128  # more than there are intervals and windows
+_MINUTES_KEPT = 2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,6 +91,8 @@ class Tape(Protocol):
 
     @property
     def listed_ns(self) -> int: ...
+    @property
+    def revision(self) -> int: ...
     def minutes(self, start_ns: int, end_ns: int) -> Minutes: ...
     def window(self, start_ns: int, end_ns: int) -> Block: ...
 
@@ -98,6 +103,9 @@ class BarSeries:
     def __init__(self, tape: Tape) -> None:
         self._tape = tape
         self._quarters: dict[int, Bars] = {}  # by day; a market's whole history is a few megabytes
+        # What intervals and windows have in common while a minute runs; lru_cache may be called from several threads.
+        self._whole = lru_cache(_WHOLES_KEPT)(self._make_whole)
+        self._through = lru_cache(_MINUTES_KEPT)(self._make_through)
 
     def forked(self, tape: Tape) -> BarSeries:
         """The bars of a tape that has been this one so far."""
@@ -134,10 +142,9 @@ class BarSeries:
         start_ns = interval.start(int(at_ns[-1]) - 1)
         first_ns = max(start_ns, self._tape.listed_ns)
         if interval.length_ns and interval.length_ns < BLOCK_NS:
-            parts = [self._from_prints(interval, [interval.start(t - 1)], t) for t in at_ns.tolist()]
-            return Bars.join(parts)
+            return self._running_within(interval, minute_ns, at_ns)
         current = self._partial(minute_ns, at_ns)
-        whole = self._pieces(first_ns, minute_ns) if first_ns < minute_ns else Bars.none()
+        whole = self._whole(first_ns, minute_ns, self._tape.revision)
         return _extend(whole, current, start_ns, interval.next(start_ns))
 
     def rolling(self, minutes: int, at_ns: Column) -> Bars:
@@ -146,11 +153,34 @@ class BarSeries:
         """
         minute_ns = _open_minute(at_ns)
         start_ns = max(minute_ns - minutes * BLOCK_NS, self._tape.listed_ns)
-        return _extend(
-            self._pieces(start_ns, minute_ns), self._partial(minute_ns, at_ns), start_ns, minute_ns + BLOCK_NS
-        )
+        whole = self._whole(start_ns, minute_ns, self._tape.revision)
+        return _extend(whole, self._partial(minute_ns, at_ns), start_ns, minute_ns + BLOCK_NS)
 
     # ------------------------------------------------------------ pieces
+    def _make_whole(self, start_ns: int, end_ns: int, _revision: int) -> Bars:
+        """The bar of [start_ns, end_ns), which is whole minutes; none where that is empty."""
+        if start_ns >= end_ns:
+            return Bars.none()
+        return _merge(self._pieces(start_ns, end_ns), [start_ns, end_ns])
+
+    def _make_through(self, minute_ns: int, _revision: int) -> tuple[Column, Bars]:
+        """The instants of a minute's prints, and the bar of the first 0, 1, 2, ... of them."""
+        prints = self._tape.window(minute_ns, minute_ns + BLOCK_NS).prints
+        return prints.ts_ns, _through(prints, self._close_before(minute_ns), minute_ns, BLOCK_NS)
+
+    def _running_within(self, interval: Interval, minute_ns: int, at_ns: Column) -> Bars:
+        """`running` for bars shorter than a minute."""
+        prints = self._tape.window(minute_ns, int(at_ns[-1])).prints
+        prices = np.append(self._close_before(minute_ns), prints.price_ticks)
+        starts = np.array([interval.start(t - 1) for t in at_ns.tolist()])
+        parts = []
+        for start_ns in np.unique(starts).tolist():
+            a, b = np.searchsorted(prints.ts_ns, [start_ns, start_ns + interval.length_ns]).tolist()
+            inside = prints.cut(a, b)
+            through = _through(inside, int(prices[a]), start_ns, interval.length_ns)
+            parts.append(through.take(np.searchsorted(inside.ts_ns, at_ns[starts == start_ns])))
+        return Bars.join(parts)
+
     def _pieces(self, start_ns: int, end_ns: int) -> Bars:
         """Consecutive short bars that tile [start_ns, end_ns): whole days by quarters, the rest by minutes,
         the last by prints.
@@ -202,8 +232,8 @@ class BarSeries:
         """For each instant in the minute (start, end]: the minute's bar so far."""
         if int(at_ns[0]) == minute_ns + BLOCK_NS:
             return _of_minutes(self._tape.minutes(minute_ns, minute_ns + BLOCK_NS))
-        prints = self._tape.window(minute_ns, int(at_ns[-1])).prints
-        return _so_far(prints, self._close_before(minute_ns), minute_ns, at_ns)
+        times, through = self._through(minute_ns, self._tape.revision)
+        return through.take(np.searchsorted(times, at_ns))
 
     def _from_prints(self, interval: Interval, starts: list[int], end_ns: int) -> Bars:
         """Bars shorter than a minute."""
@@ -243,23 +273,23 @@ def _of_prints(prints: Prints, close_before: int) -> Bars:
     return Bars(time, time, price, price, price, price, one, lots, price * lots, buys, price * buys, ids, ids)
 
 
-def _so_far(prints: Prints, close_before: int, start_ns: int, at_ns: Column) -> Bars:
-    """The bar of the prints before each instant."""
+def _through(prints: Prints, close_before: int, start_ns: int, length_ns: int) -> Bars:
+    """The bar of the first 0, 1, 2, ... of a span's prints."""
     rows = _of_prints(prints, close_before)
-    seen = np.searchsorted(prints.ts_ns, at_ns)
-    empty = seen == 0
-    first, high, low = rows.open_ticks[min(1, len(prints))], rows.high_ticks.copy(), rows.low_ticks.copy()
+    n = len(rows)
+    empty = np.arange(n) == 0
+    first, high, low = rows.open_ticks[min(1, n - 1)], rows.high_ticks.copy(), rows.low_ticks.copy()
     high[1:], low[1:] = np.maximum.accumulate(high[1:]), np.minimum.accumulate(low[1:])
     return Bars(
-        open_ns=np.full(len(at_ns), start_ns),
-        close_ns=np.full(len(at_ns), start_ns + BLOCK_NS),
+        open_ns=np.full(n, start_ns),
+        close_ns=np.full(n, start_ns + length_ns),
         open_ticks=np.where(empty, close_before, first),
-        high_ticks=high[seen],
-        low_ticks=low[seen],
-        close_ticks=rows.close_ticks[seen],
-        first_trade_id=np.where(empty, -1, rows.first_trade_id[min(1, len(prints))]),
-        last_trade_id=rows.last_trade_id[seen],
-        **{name: np.cumsum(getattr(rows, name))[seen] for name in _SUMS},
+        high_ticks=high,
+        low_ticks=low,
+        close_ticks=rows.close_ticks,
+        first_trade_id=np.where(empty, -1, rows.first_trade_id[min(1, n - 1)]),
+        last_trade_id=rows.last_trade_id,
+        **{name: np.cumsum(getattr(rows, name)) for name in _SUMS},
     )
 
 
@@ -298,10 +328,9 @@ def _merge(rows: Bars, edges: Sequence[int]) -> Bars:
 
 
 def _extend(whole: Bars, current: Bars, open_ns: int, close_ns: int) -> Bars:
-    """Each row of `current` preceded by all of `whole`, as one bar."""
-    n = len(current)
+    """Each row of `current` preceded by `whole`, of one row or none, as one bar."""
+    n, bar = len(current), whole
     times = np.full(n, open_ns), np.full(n, close_ns)
-    bar = _merge(whole, [open_ns, close_ns]) if len(whole) else whole
     if not len(bar) or not bar.n_prints[0]:
         return Bars(*times, *(getattr(current, f.name) for f in fields(Bars)[2:]))
     traded = current.n_prints > 0

@@ -24,11 +24,15 @@ C = TypeVar("C", bound=Columns)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Spans(Generic[C]):
-    """`make(market, start_ns, end_ns)` are the rows of [start_ns, end_ns), and `times` their ascending instants."""
+    """`make(market, start_ns, end_ns)` are the rows of [start_ns, end_ns), and `times` their ascending instants.
+
+    `traded` are those that change when clients trade.
+    """
 
     make: Callable[[HyperSynthReactor, int, int], C]
     times: Callable[[C], Column]
-    _kept: WeakKeyDictionary[HyperSynthReactor, dict[int, C]] = field(
+    traded: bool = False
+    _kept: WeakKeyDictionary[HyperSynthReactor, dict[tuple[int, int], C]] = field(
         default_factory=WeakKeyDictionary, init=False, repr=False
     )
 
@@ -43,10 +47,11 @@ class Spans(Generic[C]):
 
     def _span(self, market: HyperSynthReactor, n: int) -> C:
         kept = self._kept.setdefault(market, {})
-        span = kept.get(n)
+        key = n, market.revision if self.traded else 0
+        span = kept.get(key)
         if span is None:
             span = self.make(market, n * SPAN_NS, (n + 1) * SPAN_NS)
             while len(kept) >= SPANS_KEPT:
                 kept.pop(next(iter(kept)), None)
-            kept[n] = span
+            kept[key] = span
         return span

@@ -11,10 +11,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, pairwise, repeat
 from typing import TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from reactor.types import Column
 from venues.base import Page
@@ -95,7 +96,44 @@ class Ragged:
     columns: Mapping[str, Values]
 
 
-Values: TypeAlias = Column | Sequence[str] | Ragged
+class Table:
+    """Rows that many lists name. The text of a row is made when it is first asked for, once for each way to write it.
+
+    Two threads may ask at once: at worst a text is made twice.
+    """
+
+    def __init__(self, columns: Mapping[str, Column]) -> None:
+        self.columns = columns
+        self._texts: dict[tuple[Part, ...], list[str]] = {}
+        self._made: dict[tuple[Part, ...], NDArray[np.bool_]] = {}
+
+    def texts(self, parts: tuple[Part, ...], rows: Column) -> list[str]:
+        """The texts of these rows."""
+        if parts not in self._texts:
+            size = len(next(iter(self.columns.values())))
+            self._texts[parts], self._made[parts] = [""] * size, np.zeros(size, np.bool_)
+        known, made = self._texts[parts], self._made[parts]
+        missing = np.zeros_like(made)
+        missing[rows] = True
+        new = np.flatnonzero(missing & ~made)
+        if len(new):
+            said = _texts(parts, {name: column[new] for name, column in self.columns.items()})
+            for row, text in zip(new.tolist(), said, strict=True):
+                known[row] = text
+            made[new] = True
+        return [known[row] for row in rows.tolist()]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Picked:
+    """Lists of rows of a table: message i has those numbered rows[ends[i - 1]:ends[i]], from 0 for the first."""
+
+    ends: Column
+    rows: Column
+    table: Table
+
+
+Values: TypeAlias = Column | Sequence[str] | Ragged | Picked
 
 
 def cut(columns: Mapping[str, Values], start: int, stop: int) -> dict[str, Values]:
@@ -104,9 +142,11 @@ def cut(columns: Mapping[str, Values], start: int, stop: int) -> dict[str, Value
 
 
 def _cut(values: Values, start: int, stop: int) -> Values:
-    if not isinstance(values, Ragged):
+    if not isinstance(values, Ragged | Picked):
         return values[start:stop]
     first, last = np.append(0, values.ends)[[start, stop]].tolist()
+    if isinstance(values, Picked):
+        return Picked(values.ends[start:stop] - first, values.rows[first:last], values.table)
     return Ragged(values.ends[start:stop] - first, cut(values.columns, first, last))
 
 
@@ -145,12 +185,15 @@ def _texts(parts: Sequence[Part], columns: Mapping[str, Values]) -> list[str]:
 def _cells(part: Int | Decimal | Choice | Text | Each, values: Values) -> tuple[str, list[Iterable[object]]]:
     """The template's piece for a part, and the columns that fill it."""
     if isinstance(part, Each):
-        assert isinstance(values, Ragged)
-        rows = _texts(part.parts, values.columns)
+        assert isinstance(values, Ragged | Picked)
+        if isinstance(values, Picked):
+            rows = values.table.texts(part.parts, values.rows)
+        else:
+            rows = _texts(part.parts, values.columns)
         ends = values.ends.tolist()
         return "%s", [[",".join(rows[a:b]) for a, b in pairwise([0, *ends])]]
     if isinstance(part, Text):
-        assert not isinstance(values, Ragged)
+        assert not isinstance(values, Ragged | Picked)
         return "%s", [values]
     assert isinstance(values, np.ndarray)
     if isinstance(part, Int):
@@ -198,20 +241,34 @@ def _header(size: int, kind: int = TEXT_FRAME) -> bytes:
     return bytes((kind, 127)) + size.to_bytes(8, "big")
 
 
-def pack(start_ns: int, due_ns: Sequence[int] | Column, payloads: Sequence[bytes]) -> Page:
-    """The page of PAGE_NS from start_ns.
+class _Headers(dict[int, bytes]):
+    """The header of each size; few sizes are ever asked for."""
+
+    def __missing__(self, size: int) -> bytes:
+        header = self[size] = _header(size)
+        return header
+
+
+_HEADERS = _Headers()
+
+
+def pack(
+    start_ns: int,
+    due_ns: Sequence[int] | Column,
+    payloads: Sequence[bytes],
+    head: bytes = b"",
+    tail: bytes = b"",
+) -> Page:
+    """The page of PAGE_NS from start_ns; each frame holds a payload between `head` and `tail`.
 
     Payload i is due at the boundary due_ns[i], in (start_ns, start_ns + PAGE_NS] and ascending.
     """
-    pieces: list[bytes] = []
-    offsets = [0]
-    size = 0
-    for payload in payloads:
-        header = _header(len(payload))
-        pieces += header, payload
-        size += len(header) + len(payload)
-        offsets.append(size)
+    sizes = np.fromiter(map(len, payloads), np.int64, len(payloads)) + (len(head) + len(tail))
+    headers = [_HEADERS[size] for size in sizes.tolist()]
+    around = (repeat(head), payloads, repeat(tail)) if head or tail else (payloads,)
+    pieces = chain.from_iterable(zip(headers, *around, strict=False))
+    offsets = np.cumsum(sizes + np.fromiter(map(len, headers), np.int64, len(headers)))
     due = np.asarray(due_ns, dtype=np.int64)
     last = np.flatnonzero(np.diff(due, append=due[-1:] + 1))  # payload of each boundary
-    ends = np.array(offsets)[last + 1]
+    ends = offsets[last]
     return Page(start_ns, b"".join(pieces), due[last].tolist(), ends.tolist(), len(payloads))

@@ -33,7 +33,7 @@ class PrintedTape:
         side = np.where(rng.random(n) < 0.5, Side.BUY, Side.SELL)
         ids = 500 + np.arange(n)
         self.prints = Prints(ts, price, rng.integers(1, 100, n), side, ids, ids, ids)
-        self.windows = self.rows = 0
+        self.windows = self.rows = self.revision = 0
 
     def window(self, start_ns: int, end_ns: int) -> Block:
         self.windows += 1

@@ -38,8 +38,10 @@ from venues.binance.wire import (
     boundary,
     day_tickers,
     depth_changes,
+    envelope,
     happened,
     klines,
+    page_block,
     quote_columns,
     stream_topic,
     trades,
@@ -113,14 +115,14 @@ USDM_ASSET_INDEX = (
 def dated_quotes(market: HyperSynthReactor, start_ns: int, cadence_ns: int) -> Rows:
     """Every change of the best bid or offer, with its own time."""
     due, columns = best_quotes(market, start_ns, cadence_ns)
-    times = market.window(start_ns, start_ns + PAGE_NS).quotes.ts_ns
+    times = page_block(market, start_ns).quotes.ts_ns
     return due, {"E": due, "T": times, **columns}
 
 
 def sampled_quotes(market: HyperSynthReactor, start_ns: int, cadence_ns: int) -> Rows:
     """The best bid and offer at every boundary before which they changed."""
     due = boundaries(start_ns, cadence_ns)
-    quotes = market.window(start_ns, start_ns + PAGE_NS).quotes
+    quotes = page_block(market, start_ns).quotes
     due = due[happened(quotes.ts_ns, start_ns, due)]
     last = quotes.take(np.searchsorted(quotes.ts_ns, due) - 1)
     return due, {"E": due, "T": last.ts_ns, "u": last.update_id, **quote_columns(last)}
@@ -137,14 +139,14 @@ def chained_depth(market: HyperSynthReactor, start_ns: int, cadence_ns: int) -> 
 
 def chained_levels(n: int, market: HyperSynthReactor, start_ns: int, cadence_ns: int) -> Rows:
     """The best n levels of both sides, told like changes of the book."""
-    due, columns = best_levels(n, market, start_ns, cadence_ns)
+    due, columns = best_levels(n, 50 * MS_NS, market, start_ns, cadence_ns)
     rows = {"E": due, "u": columns["lastUpdateId"], "b": columns["bids"], "a": columns["asks"]}
     return due, {**rows, **_chain(market, start_ns, due, cadence_ns)}
 
 
 def _chain(market: HyperSynthReactor, start_ns: int, due: Column, cadence_ns: int) -> dict[str, Column]:
     """What ties the event due at each of these boundaries to the one before: T, U and pu."""
-    levels = market.window(start_ns, start_ns + PAGE_NS).levels
+    levels = page_block(market, start_ns).levels
     last = np.searchsorted(boundary(levels.tick * TICK_NS, cadence_ns), due, side="right") - 1
     before = np.append(market.update_id(start_ns), levels.update_id[last])[: len(due)]
     return {"T": levels.tick[last] * TICK_NS, "U": before + 1, "pu": before}
@@ -283,13 +285,15 @@ class MergedChannel:
         self, topic: Topic, stream: Stream, markets: Iterable[HyperSynthReactor], decimals: int
     ) -> None:
         self._channels = [StreamChannel(topic, stream, market, decimals) for market in markets]
+        self._envelope = envelope(topic)
 
     def page(self, start_ns: int) -> Page:
         told = [
             row for channel in self._channels for row in zip(*_lists(channel.messages(start_ns)), strict=True)
         ]
         told.sort(key=lambda row: row[0])  # stable: at an instant, in the order of listing
-        return pack(start_ns, [due for due, _ in told], [text for _, text in told])
+        head, tail = self._envelope
+        return pack(start_ns, [due for due, _ in told], [text for _, text in told], head, tail)
 
     def snapshot(self, now_ns: int) -> Sequence[bytes]:  # noqa: ARG002
         return ()

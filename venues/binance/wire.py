@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache, partial
-from itertools import pairwise
 from math import gcd
 from typing import Protocol, TypeAlias
 
@@ -18,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reactor.bars import Bars, Interval
-from reactor.book import Ladder
 from reactor.clock import Latency
+from reactor.fixed import stable_order
 from reactor.single_asset import HyperSynthReactor
 from reactor.types import (
     BLOCK_NS,
@@ -27,6 +26,7 @@ from reactor.types import (
     MS_NS,
     SECOND_NS,
     TICK_NS,
+    Block,
     BookSide,
     Column,
     Instrument,
@@ -35,7 +35,23 @@ from reactor.types import (
     Side,
 )
 from venues.base import PAGE_NS, Page, Topic, VenueError
-from venues.wire import Choice, Decimal, Each, Int, Part, Ragged, Scale, Values, cut, declare, encode, pack
+from venues.sheets import shared
+from venues.wire import (
+    Choice,
+    Decimal,
+    Each,
+    Int,
+    Part,
+    Picked,
+    Ragged,
+    Scale,
+    Table,
+    Values,
+    cut,
+    declare,
+    encode,
+    pack,
+)
 
 US_NS = 1_000
 HOUR_NS = 3_600 * SECOND_NS
@@ -160,7 +176,7 @@ def aggregate_trades(market: HyperSynthReactor, start_ns: int, cadence_ns: int) 
 
 def best_quotes(market: HyperSynthReactor, start_ns: int, cadence_ns: int) -> Rows:
     """Every change of the best bid or offer, at the end of its tick."""
-    quotes = market.window(start_ns, start_ns + PAGE_NS).quotes
+    quotes = page_block(market, start_ns).quotes
     return boundary(quotes.ts_ns, cadence_ns), {
         "u": quotes.update_id,
         "b": quotes.bid_ticks,
@@ -175,48 +191,118 @@ def depth_changes(market: HyperSynthReactor, start_ns: int, cadence_ns: int) -> 
 
     U continues the window before, so ids are contiguous whatever was skipped. Bids descend from the best, asks ascend.
     """
-    levels = market.window(start_ns, start_ns + PAGE_NS).levels
+    page = _book_page(market, start_ns)
+    levels = page.levels
     window_of = boundary(levels.tick * TICK_NS, cadence_ns)
     due, ends = _windows(window_of)
     last_id = levels.update_id[ends - 1]
     first_id = np.append(market.update_id(start_ns), last_id)[: len(due)] + 1
 
+    if not len(levels):
+        return due, {
+            "E": due,
+            "U": first_id,
+            "u": last_id,
+            "b": page.lists(due, due),
+            "a": page.lists(due, due),
+        }
     away = np.where(levels.side == BookSide.BID, -levels.price_ticks, levels.price_ticks)
-    order = np.lexsort((levels.tick, away, levels.side, window_of))
-    key = np.stack((window_of, levels.side, away))[:, order]
-    final = order[np.any(np.diff(key, append=-1) != 0, axis=0)]
+    away -= away.min()
+    window = (window_of - window_of[0]) // cadence_ns
+    key = (window * 2 + levels.side) << int(away.max()).bit_length() | away
+    order = stable_order(key)
+    final = order[np.diff(key[order], append=-1) != 0]
+    sides = levels.side[final]
+    bids, asks = final[sides == BookSide.BID], final[sides == BookSide.ASK]
     return due, {
         "E": due,
         "U": first_id,
         "u": last_id,
-        **{
-            name: Ragged(
-                np.searchsorted(window_of[rows], due, side="right"),
-                {"price": levels.price_ticks[rows], "qty": levels.qty_lots[rows]},
-            )
-            for name, rows in (
-                ("b", final[levels.side[final] == BookSide.BID]),
-                ("a", final[levels.side[final] == BookSide.ASK]),
-            )
-        },
+        "b": page.lists(np.searchsorted(window_of[bids], due, side="right"), page.first_change + bids),
+        "a": page.lists(np.searchsorted(window_of[asks], due, side="right"), page.first_change + asks),
     }
 
 
-def best_levels(n: int, market: HyperSynthReactor, start_ns: int, cadence_ns: int) -> Rows:
-    """The best n levels of both sides at each boundary before which the book changed."""
-    levels = market.window(start_ns, start_ns + PAGE_NS).levels
-    due, ends = _windows(boundary(levels.tick * TICK_NS, cadence_ns))
-    ladder = Ladder(market.book(start_ns))
-    sides: tuple[list[list[tuple[int, int]]], ...] = ([], [])
-    for start, stop in pairwise([0, *ends.tolist()]):
-        ladder.apply(levels.cut(start, stop))
-        for side in BookSide:
-            sides[side].append(ladder.top(side, n))
-    return due, {
-        "lastUpdateId": levels.update_id[ends - 1],
-        "bids": ragged(sides[BookSide.BID]),
-        "asks": ragged(sides[BookSide.ASK]),
-    }
+def best_levels(n: int, grid_ns: int, market: HyperSynthReactor, start_ns: int, cadence_ns: int) -> Rows:
+    """The best n levels of both sides at each boundary before which the book changed; cadences are whole grid_ns."""
+    page = _book_page(market, start_ns)
+    due, ends = _windows(boundary(page.levels.tick * TICK_NS, cadence_ns))
+    at = (due - start_ns) // grid_ns - 1
+    best = shared(
+        market, start_ns, ("best", grid_ns), lambda: tuple(page.best(side, grid_ns) for side in BookSide)
+    )
+    named = []
+    for side in BookSide:
+        rows = best[side][at, :n]
+        there = rows >= 0
+        named.append(page.lists(np.cumsum(there.sum(axis=1)), rows[there]))
+    bids, asks = named
+    return due, {"lastUpdateId": page.levels.update_id[ends - 1], "bids": bids, "asks": asks}
+
+
+MOST_LEVELS = 20  # that a stream of the best ones has
+
+
+class BookPage:
+    """A page's book: the levels it begins with, bids then asks, then every change, as the rows of one table."""
+
+    def __init__(self, market: HyperSynthReactor, start_ns: int) -> None:
+        self.start_ns = start_ns
+        self.levels = page_block(market, start_ns).levels
+        book = market.book(start_ns)
+        self._sides = (-book.bid_ticks, book.ask_ticks)  # by how far away they are, the best first
+        self.first_change = len(book.bid_ticks) + len(book.ask_ticks)
+        parts = zip(
+            (book.bid_ticks, book.bid_lots),
+            (book.ask_ticks, book.ask_lots),
+            (self.levels.price_ticks, self.levels.qty_lots),
+            strict=True,
+        )
+        price, lots = (np.concatenate(columns) for columns in parts)
+        self._lots = lots
+        self._table = Table({"price": price, "qty": lots})
+
+    def lists(self, ends: Column, rows: Column) -> Picked:
+        """Lists of these rows."""
+        return Picked(ends, rows, self._table)
+
+    def best(self, side: BookSide, grid_ns: int) -> Column:
+        """At each boundary of the grid, the rows of the side's best MOST_LEVELS levels; -1 where there are fewer.
+
+        Prices are columns, ordered from the best there is, and as many of them as it takes. A later row of a price
+        has a greater number, so the row that holds is the greatest until then.
+        """
+        start = self._sides[side]
+        first = 0 if side == BookSide.BID else len(self._sides[BookSide.BID])
+        changes = np.flatnonzero(self.levels.side == side)
+        away = self.levels.price_ticks[changes]
+        away = -away if side == BookSide.BID else away
+        window = (self.levels.tick[changes] * TICK_NS - self.start_ns) // grid_ns
+        wanted = 4 * MOST_LEVELS
+        while True:
+            whole = wanted >= len(start)
+            near = start if whole else start[:wanted]
+            inside = np.flatnonzero(away <= near[-1]) if not whole else np.arange(len(away))
+            prices = np.unique(np.concatenate([near, away[inside]]))
+            holds = np.full((PAGE_NS // grid_ns + 1, len(prices)), -1)
+            holds[0, np.searchsorted(prices, near)] = first + np.arange(len(near))
+            holds[window[inside] + 1, np.searchsorted(prices, away[inside])] = (
+                self.first_change + changes[inside]
+            )
+            holds = np.maximum.accumulate(holds)[1:]
+            there = (holds >= 0) & (self._lots[holds] > 0)
+            place = np.cumsum(there, axis=1)
+            if whole or place[:, -1].min() >= MOST_LEVELS:
+                break
+            wanted *= 2
+        best = np.full((len(holds), MOST_LEVELS), -1)
+        at, column = np.nonzero(there & (place <= MOST_LEVELS))
+        best[at, place[at, column] - 1] = holds[at, column]
+        return best
+
+
+def _book_page(market: HyperSynthReactor, start_ns: int) -> BookPage:
+    return shared(market, start_ns, "book", lambda: BookPage(market, start_ns))
 
 
 def klines(interval: Interval, market: HyperSynthReactor, start_ns: int, cadence_ns: int) -> Rows:
@@ -224,11 +310,15 @@ def klines(interval: Interval, market: HyperSynthReactor, start_ns: int, cadence
 
     "It pushes data every 2s if there is anything new": https://github.com/ccxt/node-binance-api/issues/509, 2020-10.
     """
-    due = boundaries(start_ns, cadence_ns)
-    bars = market.bars.running(interval, due)
-    ends = bars.close_ns == due
-    told = np.flatnonzero(ends | happened(_prints(market, start_ns).ts_ns, start_ns, due))
-    return due[told], {"E": due[told], "x": ends[told].astype(np.int64), **kline_columns(bars.take(told))}
+
+    def rows() -> Rows:
+        due = boundaries(start_ns, cadence_ns)
+        bars = market.bars.running(interval, due)
+        ends = bars.close_ns == due
+        told = np.flatnonzero(ends | happened(_prints(market, start_ns).ts_ns, start_ns, due))
+        return due[told], {"E": due[told], "x": ends[told].astype(np.int64), **kline_columns(bars.take(told))}
+
+    return shared(market, start_ns, ("klines", interval, cadence_ns), rows)
 
 
 def window_tickers(minutes: int, market: HyperSynthReactor, start_ns: int, cadence_ns: int) -> Rows:
@@ -245,7 +335,7 @@ def window_tickers(minutes: int, market: HyperSynthReactor, start_ns: int, caden
 def day_tickers(market: HyperSynthReactor, start_ns: int, cadence_ns: int) -> Rows:
     """24 h statistics with the newest print and the best quotes, at every boundary before which these moved."""
     due = boundaries(start_ns, cadence_ns)
-    block = market.window(start_ns, start_ns + PAGE_NS)
+    block = page_block(market, start_ns)
     prints, quotes = block.prints, block.quotes
     told = np.flatnonzero(happened(prints.ts_ns, start_ns, due) | happened(quotes.ts_ns, start_ns, due))
     bars = statistics(market, DAY_MINUTES, due)
@@ -404,8 +494,13 @@ def last_lots(market: HyperSynthReactor, at_ns: int) -> int:
 
 
 # ---------------------------------------------------------------- boundaries
+def page_block(market: HyperSynthReactor, start_ns: int) -> Block:
+    """What happens in a page."""
+    return shared(market, start_ns, "block", lambda: market.window(start_ns, start_ns + PAGE_NS))
+
+
 def _prints(market: HyperSynthReactor, start_ns: int) -> Prints:
-    return market.window(start_ns, start_ns + PAGE_NS).prints
+    return page_block(market, start_ns).prints
 
 
 def boundaries(start_ns: int, cadence_ns: int) -> Column:
@@ -470,7 +565,10 @@ SPOT_STREAMS: Mapping[str, Stream] = {
     "aggTrade": Stream(SPOT_AGG_TRADE, aggregate_trades, REAL_TIME),
     "bookTicker": Stream(SPOT_BOOK_TICKER, best_quotes, REAL_TIME),
     "depth": Stream(SPOT_DEPTH_UPDATE, depth_changes, SPOT_DEPTH_CADENCES),
-    **{f"depth{n}": Stream(SPOT_BOOK, partial(best_levels, n), SPOT_DEPTH_CADENCES) for n in (5, 10, 20)},
+    **{
+        f"depth{n}": Stream(SPOT_BOOK, partial(best_levels, n, 100 * MS_NS), SPOT_DEPTH_CADENCES)
+        for n in (5, 10, 20)
+    },
     **{
         key: row
         for name, interval in INTERVALS.items()
@@ -567,25 +665,32 @@ class StreamChannel:
         latency: Latency | None = None,
     ) -> None:
         unit_ns = US_NS if MICROSECONDS in topic.dress else MS_NS
-        head, tail = envelope(topic)
-        self._parts = (head, *parts_of(stream.text, market.instrument, decimals, unit_ns), tail)
-        rows = partial(stream.rows, market, cadence_ns=stream.cadences_ns["".join(topic.options)])
+        cadence_ns = stream.cadences_ns["".join(topic.options)]
+        self._parts = parts_of(stream.text, market.instrument, decimals, unit_ns)
+        rows = partial(stream.rows, market, cadence_ns=cadence_ns)
         of_page = lambda start_ns, _revision: rows(start_ns=start_ns)
         self._rows = lru_cache(2)(of_page) if latency else of_page
-        self._market = market
-        self._latency = latency
+        self._market, self._latency = market, latency
+        self._said = (stream.text, stream.rows, cadence_ns, unit_ns)  # whatever it is called
+        self._envelope = envelope(topic)
 
     def messages(self, start_ns: int) -> tuple[Column, list[bytes]]:
-        """When each message of a page is due, and its text."""
-        revision = self._market.revision
-        parts = [self._rows(start_ns, revision)]
-        if self._latency:
-            parts = late(self._rows(start_ns - PAGE_NS, revision), parts[0], self._latency, start_ns)
-        texts = [text for _, columns in parts for text in encode(self._parts, columns)]
-        return np.concatenate([due_ns for due_ns, _ in parts]), texts
+        """When each message of a page is due, and its text without the envelope."""
+
+        def make() -> tuple[Column, list[bytes]]:
+            revision = self._market.revision
+            parts = [self._rows(start_ns, revision)]
+            if self._latency:
+                parts = late(self._rows(start_ns - PAGE_NS, revision), parts[0], self._latency, start_ns)
+            texts = [text for _, columns in parts for text in encode(self._parts, columns)]
+            return np.concatenate([due_ns for due_ns, _ in parts]), texts
+
+        return make() if self._latency else shared(self._market, start_ns, self._said, make)
 
     def page(self, start_ns: int) -> Page:
-        return pack(start_ns, *self.messages(start_ns))
+        due_ns, texts = self.messages(start_ns)
+        head, tail = self._envelope
+        return pack(start_ns, due_ns, texts, head, tail)
 
     def snapshot(self, now_ns: int) -> Sequence[bytes]:  # noqa: ARG002
         return ()
@@ -597,10 +702,9 @@ class ArrayChannel:
     def __init__(
         self, topic: Topic, stream: Stream, markets: Iterable[HyperSynthReactor], decimals: int
     ) -> None:
-        bare = replace(topic, dress=tuple(word for word in topic.dress if word != COMBINED))
-        self._channels = [StreamChannel(bare, stream, market, decimals) for market in markets]
+        self._channels = [StreamChannel(topic, stream, market, decimals) for market in markets]
         head, tail = envelope(topic)
-        self._form = b"%s[%%s]%s" % (head.encode(), tail.encode())
+        self._form = b"%s[%%s]%s" % (head, tail)
 
     def page(self, start_ns: int) -> Page:
         said: dict[int, list[bytes]] = {}
@@ -615,9 +719,9 @@ class ArrayChannel:
         return ()
 
 
-def envelope(topic: Topic) -> tuple[str, str]:
+def envelope(topic: Topic) -> tuple[bytes, bytes]:
     """What stands around the messages of a topic."""
     if COMBINED not in topic.dress:
-        return "", ""
+        return b"", b""
     name = "@".join(filter(None, (topic.symbol.lower(), topic.channel, *topic.options)))
-    return f'{{"stream":"{name}","data":', "}"
+    return f'{{"stream":"{name}","data":'.encode(), b"}"

@@ -138,4 +138,4 @@ def _days(market: HyperSynthReactor, start_ns: int, end_ns: int) -> Days:
     return Days(ends, previous, lots[stop] - lots[first], units[stop] - units[first])
 
 
-_DAYS: Spans[Days] = Spans(_days, lambda rows: rows.ts_ns)
+_DAYS: Spans[Days] = Spans(_days, lambda rows: rows.ts_ns, traded=True)
