@@ -34,7 +34,8 @@ from tests.venues.perp import (
 )
 from venues.base import Exchange, HttpRequest, Topic
 from venues.hyperliquid import HYPERLIQUID
-from venues.hyperliquid.rest import ACTIONS, INFO
+from venues.hyperliquid.actions import ACTIONS
+from venues.hyperliquid.rest import INFO
 from venues.hyperliquid.rules import INTERVALS
 
 USER = "0xFCAd0B19bB29D4674531d6f115237E16AfCE377c"
@@ -74,7 +75,6 @@ SPOT_META = f'{{"universe":[],"tokens":{TOKENS}}}'
             {"type": "exchangeStatus"},
             '{"specialStatuses":null,"time":1790352000000}',
         ),  # live probe of 2026-08-19
-        ({"type": "userAbstraction", "user": USER}, '"default"'),
         ({"type": "l2Book", "coin": "nothing"}, "null"),
         ({"type": "exchangeStatus", "more": [1]}, '{"specialStatuses":null,"time":1790352000000}'),
     ],
@@ -546,37 +546,6 @@ def test_the_oracle_moves_every_three_seconds() -> None:
 # ---------------------------------------------------------------- /exchange
 def signed(action: dict[str, Any], **more: Any) -> dict[str, Any]:
     return {"action": action, "nonce": 1790352000000, "signature": SIGNATURE, **more}
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        signed(
-            {
-                "hyperliquidChain": "Mainnet",
-                "signatureChainId": "0x66eee",
-                "maxFeeRate": "0.01%",
-                "builder": "0x6530512A6c89C7cfCEbC3BA7fcD9aDa5f30827a6",
-                "nonce": 1790352000000,
-                "type": "approveBuilderFee",
-            },
-            vaultAddress=None,
-        ),
-        signed({"type": "setReferrer", "code": "CCXT1"}),
-    ],
-    ids=lambda body: body["action"]["type"],
-)
-def test_what_ccxt_asks_first_is_granted(body: dict[str, Any]) -> None:
-    """As ccxt 4.5.90 sends it when it has a key; HyperLiquid.Net SetLeverage.txt for the answer."""
-    answer = post("/exchange", body)
-    assert (answer.status, answer.body) == (200, b'{"status":"ok","response":{"type":"default"}}')
-
-
-@pytest.mark.parametrize("kind", [kind for kind, granted in ACTIONS.items() if not granted])
-def test_nothing_is_traded_in_silence(kind: str) -> None:
-    """Whatever needs an account is refused in the venue's words (a capture of 2026-09-25), HTTP 200."""
-    answer = post("/exchange", signed({"type": kind}, vaultAddress=None, expiresAfter=None))
-    assert (answer.status, answer.body) == (200, b'{"status":"err","response":"Unable to recover signer."}')
 
 
 @pytest.mark.parametrize(

@@ -460,15 +460,6 @@ def test_an_order_is_refused_in_the_venues_words() -> None:
     )
 
 
-def test_an_action_without_effect_is_granted() -> None:
-    """What ccxt does on its first private call must not fail."""
-    referrer = {"action": {"type": "setReferrer", "code": "CCXT1"}, "nonce": 1, "signature": SIGNATURE}
-    assert Client().say(posted("action", referrer)) == (
-        '{"channel":"post","data":{"id":12,"response":{"type":"action","payload":'
-        '{"status":"ok","response":{"type":"default"}}}}}'
-    )
-
-
 # ---------------------------------------------------------------- anything at all
 values = st.recursive(
     st.none() | st.booleans() | st.integers(-1, 2**65) | st.floats() | st.text(max_size=6),

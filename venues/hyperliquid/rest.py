@@ -15,6 +15,9 @@ import orjson
 from reactor.single_asset import HyperSynthReactor
 from reactor.types import MS_NS, SECOND_NS
 from venues.base import Exchange, HttpRequest, HttpResponse, VenueError
+from venues.hyperliquid.actions import act
+from venues.hyperliquid.info_user import INFO_USER
+from venues.hyperliquid.info_user import answer as answer_of
 from venues.hyperliquid.rules import (
     A_DEX,
     BATCH_PER_WEIGHT,
@@ -45,8 +48,6 @@ from venues.hyperliquid.rules import (
     dexs_of,
     funding_of,
     is_object,
-    is_text,
-    is_unsigned,
     offered,
     parse,
     perps_of,
@@ -68,6 +69,7 @@ from venues.hyperliquid.wire import (
     predicted_funding,
     recent_trades,
 )
+from venues.hyperliquid.wire_user import Book
 from venues.limits import Moment
 
 BOOK_LEVELS = 20
@@ -111,6 +113,11 @@ class View:
     def spots(self) -> list[Spot]:
         """The spot pairs this run offers."""
         return offered(self.card.spots, self.exchange)
+
+    @property
+    def accounts(self) -> Book:
+        """The same as accounts see it."""
+        return Book(self.card, self.exchange)
 
     def market(self, row: Perp | Spot) -> HyperSynthReactor:
         return self.exchange.world.market(row.instrument.market)
@@ -400,78 +407,35 @@ INFO: Final[Mapping[str, Info]] = {
     "exchangeStatus": Info(
         {}, lambda view, _: _json({"specialStatuses": None, "time": view.now_ns // MS_NS})
     ),
-    "userAbstraction": Info(USER, lambda _view, _: b'"default"'),
 }
 
 
+QUESTIONS: Final = frozenset({*INFO, *INFO_USER})
+
+
 def _info(view: View, body: Any) -> bytes:
-    kind = tag(body, "type", INFO)
-    fields = read(INFO[kind].shape, body)
+    kind = tag(body, "type", QUESTIONS)
+    fields = read(INFO_USER[kind][0] if kind in INFO_USER else INFO[kind].shape, body)
     view.charge(INFO_WEIGHTS.get(kind, INFO_WEIGHT))
-    answer = INFO[kind].answer(view, fields)
+    answer = _of_account(view, kind, fields) if kind in INFO_USER else INFO[kind].answer(view, fields)
     if kind in ITEMS_PER_WEIGHT:  # it is known only now, and counts for the next one
         items = len(orjson.loads(answer))
         view.exchange.usage.charge(WEIGHT, view.client, items // ITEMS_PER_WEIGHT[kind], view.at)
     return answer
 
 
+def _of_account(view: View, kind: str, fields: Fields) -> bytes:
+    if view.exchange.trading is None:
+        raise VenueError("internal")  # there are only data
+    return _json(answer_of(view.accounts, kind, fields, view.now_ns, view.client))
+
+
 # ---------------------------------------------------------------- /exchange
-SIGNED: Final[Shape] = {
-    "action": Field(is_object),
-    "nonce": Field(is_unsigned),
-    "signature": Field(is_object),
-}
-SIGNATURE: Final[Shape] = {"r": Field(is_text), "s": Field(is_text), "v": Field(is_unsigned)}
-
-# The only list of action types. True: changes nothing a client could see, and is granted. False: needs an account;
-# there is none yet, so no signature is anybody's.
-# https://hyperliquid.gitbook.io/hyperliquid-docs/for-developers/api/exchange-endpoint (2026-11)
-ACTIONS: Final[Mapping[str, bool]] = {
-    "approveBuilderFee": True,
-    "setReferrer": True,
-    **dict.fromkeys(
-        (
-            "agentEnableDexAbstraction",
-            "agentSetAbstraction",
-            "approveAgent",
-            "batchModify",
-            "cancel",
-            "cancelByCloid",
-            "createSubAccount",
-            "modify",
-            "multiSig",
-            "noop",
-            "order",
-            "reserveRequestWeight",
-            "scheduleCancel",
-            "sendAsset",
-            "spotSend",
-            "subAccountTransfer",
-            "topUpIsolatedOnlyMargin",
-            "twapCancel",
-            "twapOrder",
-            "updateIsolatedMargin",
-            "updateLeverage",
-            "usdClassTransfer",
-            "usdSend",
-            "userSetAbstraction",
-            "vaultTransfer",
-            "withdraw3",
-        ),
-        False,
-    ),
-}
-
-
 def _exchange(view: View, body: Any) -> bytes:
-    signed = read(SIGNED, body)
-    read(SIGNATURE, signed["signature"])
-    kind, action = tag(signed["action"], "type", ACTIONS), signed["action"]
+    action = read({"action": Field(is_object)}, body)["action"]
     batch = max(len(action[name]) if isinstance(action.get(name), list) else 0 for name in BATCHES)
     view.charge(1 + batch // BATCH_PER_WEIGHT)
-    if ACTIONS[kind]:
-        return b'{"status":"ok","response":{"type":"default"}}'
-    return _json({"status": "err", "response": render(VenueError("unknown_signer")).text})
+    return act(view.accounts, body, view.now_ns, view.client)
 
 
 # ---------------------------------------------------------------- one request

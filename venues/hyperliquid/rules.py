@@ -224,6 +224,7 @@ ERRORS: Final[Mapping[str, Refusal]] = {
     "invalid_subscription": Refusal("Invalid subscription {subscription}"),
     "too_many_subscriptions": Refusal("Cannot subscribe to more than {limit} channels."),
     "too_many_messages": Refusal("Cannot send more than {limit} messages per minute."),
+    "too_many_users": Refusal("Cannot track more than {limit} total users."),
     "broken_json": Refusal("Failed to parse the request body as JSON", 400),
     "not_found": Refusal("", 404, ""),
     "wrong_method": Refusal("", 405, ""),

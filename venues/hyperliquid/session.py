@@ -12,8 +12,20 @@ from typing import Any, Final
 import orjson
 
 from reactor.exchange.orders import Told
-from venues.base import CUT, Action, Exchange, Reply, Subscribe, Topic, Unsubscribe, VenueError
+from venues.base import (
+    CUT,
+    Action,
+    Exchange,
+    Listen,
+    Reply,
+    Subscribe,
+    Topic,
+    Unlisten,
+    Unsubscribe,
+    VenueError,
+)
 from venues.hyperliquid import rest
+from venues.hyperliquid.info_user import CHANNELS, first_words, mention, news
 from venues.hyperliquid.rules import (
     BOOK,
     CANDLE,
@@ -39,9 +51,11 @@ from venues.hyperliquid.rules import (
     valid_grouping,
 )
 from venues.hyperliquid.wire import make_channel, topic
+from venues.hyperliquid.wire_user import Book
 from venues.limits import Moment
 
 GREETING = Reply(b"Websocket connection established.")  # no JSON
+USERS_MAX = 10  # .../rate-limits-and-user-limits (2026-11)
 PONG = Reply(b'{"channel":"pong"}')
 METHODS: Final = ("subscribe", "unsubscribe", "post", "ping")
 SUBSCRIPTION: Final[Shape] = {"subscription": Field(is_object)}
@@ -58,6 +72,9 @@ class HyperliquidSession:
         self._exchange = exchange
         self._client = client
         self._topics: set[Topic] = set()
+        self._accounts: dict[
+            Topic, Mapping[str, Any]
+        ] = {}  # whose channels tell of an account, and their fields
         self._sent = Moment(0, 0)
         flag = {"fast": Field(is_flag, False)} if True in card.profile.books else {}
         self._shapes: Mapping[str, Shape] = {
@@ -72,6 +89,7 @@ class HyperliquidSession:
             "spotAssetCtxs": {},
             "outcomeMetaUpdates": {},
             **({"fastAssetCtxs": {}} if flag else {}),  # both came with the slower feeds
+            **CHANNELS,
         }
 
     def open(self, now_ns: int, wall_ns: int) -> Sequence[Action]:
@@ -98,8 +116,15 @@ class HyperliquidSession:
         self._sent = Moment(now_ns, wall_ns)  # the gateway's pong
         return ()
 
-    def hear(self, told: Sequence[Told], now_ns: int) -> Sequence[Action]:  # noqa: ARG002  # no accounts yet
-        return ()
+    def hear(self, told: Sequence[Told], now_ns: int) -> Sequence[Action]:
+        words: list[tuple[str, Any]] = []
+        for of, fields in self._accounts.items():
+            mine = [each for each in told if each.account == of.symbol]
+            if mine:
+                words += news(self._book, of.channel, fields, mine, now_ns)
+        if words:
+            self._sent = Moment(now_ns, self._sent.wall_ns)
+        return [_push(channel, data) for channel, data in words]
 
     def farewell(self, now_ns: int) -> Sequence[Action]:  # noqa: ARG002
         return ()
@@ -115,7 +140,11 @@ class HyperliquidSession:
         return ()
 
     def closed(self) -> None:
-        self._exchange.usage.release(SUBSCRIPTIONS, self._client, len(self._topics))
+        self._exchange.usage.release(SUBSCRIPTIONS, self._client, len(self._topics) + len(self._accounts))
+
+    @property
+    def _book(self) -> Book:
+        return Book(self._card, self._exchange)
 
     def _last_due_ns(self, of: Topic, now_ns: int) -> int:
         return make_channel(of, self._exchange, self._card).last_due_ns(now_ns)
@@ -125,32 +154,44 @@ class HyperliquidSession:
         request = parse(data)
         match tag(request, "method", METHODS):
             case "subscribe":
-                return self._subscribe(request)
+                return self._subscribe(request, at.now_ns)
             case "unsubscribe":
                 return self._unsubscribe(request)
             case "post":
                 return self._post(request, at)
         return [PONG]
 
-    def _subscribe(self, request: Any) -> Sequence[Action]:
+    def _subscribe(self, request: Any, now_ns: int) -> Sequence[Action]:
         of, echo, offered = self._subscription(request)
         if not offered and self._card.profile.cuts_unknown:
             return [CUT]
-        if of in self._topics:
+        if of in self._topics or of in self._accounts:
             raise VenueError("already_subscribed", subscription=_text(echo))
+        if of.channel in CHANNELS and len({*(each.symbol for each in self._accounts), of.symbol}) > USERS_MAX:
+            raise VenueError("too_many_users", limit=USERS_MAX)
         if not self._exchange.usage.hold(SUBSCRIPTIONS, self._client):
             limit = self._exchange.usage.allowed(SUBSCRIPTIONS)
             raise VenueError("too_many_subscriptions", limit=limit)
+        if of.channel in CHANNELS:
+            mention(self._book, of.symbol, now_ns, self._client)
+            self._accounts[of] = fields = read(CHANNELS[of.channel], request["subscription"])
+            words = first_words(self._book, of.channel, fields, now_ns)
+            told = [_push(channel, data) for channel, data in words]
+            return [_acknowledgement("subscribe", echo), Listen(of.symbol), *told]
         self._topics.add(of)
         return [_acknowledgement("subscribe", echo), Subscribe(of)]
 
     def _unsubscribe(self, request: Any) -> Sequence[Action]:
         of, echo, _ = self._subscription(request)
-        if of not in self._topics:
+        if of not in self._topics and of not in self._accounts:
             raise VenueError("already_unsubscribed", subscription=_text(echo))
-        self._topics.remove(of)
         self._exchange.usage.release(SUBSCRIPTIONS, self._client)
-        return [_acknowledgement("unsubscribe", echo), Unsubscribe(of)]
+        if of in self._topics:
+            self._topics.remove(of)
+            return [_acknowledgement("unsubscribe", echo), Unsubscribe(of)]
+        del self._accounts[of]
+        others = any(each.symbol == of.symbol for each in self._accounts)
+        return [_acknowledgement("unsubscribe", echo), *([] if others else [Unlisten(of.symbol)])]
 
     def _subscription(self, request: Any) -> tuple[Topic, dict[str, Any], bool]:
         """The topic; the subscription as the venue repeats it: in its own order, defaults added, nothing lost; and
@@ -160,6 +201,8 @@ class HyperliquidSession:
         kind = tag(given, "type", self._shapes)
         shape = self._shapes[kind]
         fields = read(shape, given)
+        if "user" in fields:
+            fields["user"] = fields["user"].lower()
         echo = {"type": kind}
         echo |= {name: value for name, value in fields.items() if name in given or shape[name].repeated}
         echo |= {name: value for name, value in given.items() if name not in echo}
@@ -170,6 +213,9 @@ class HyperliquidSession:
         offered = listed and grouped and known
         if not offered and not self._card.profile.cuts_unknown:
             raise VenueError("invalid_subscription", subscription=_text(echo))
+        if kind in CHANNELS:
+            options = tuple(f"{name}={value}" for name, value in fields.items() if name != "user")
+            return Topic(kind, fields["user"], options), echo, offered
         return topic(kind, fields), echo, offered
 
     def _post(self, request: Any, at: Moment) -> Sequence[Action]:

@@ -182,13 +182,14 @@ def trade_ids(trade_id: Column, market: str) -> Column:
     return (tid ^ tid >> _TID_FOLD).astype(np.int64)
 
 
-def _digest(words: str, size: int) -> str:
+def digest(words: str, size: int) -> str:
+    """So many bytes in hex that stand for what there is no chain to make."""
     return "0x" + blake2b(words.encode(), digest_size=size).hexdigest()
 
 
 @lru_cache(_MAKERS + _TAKERS)
 def _account(kind: str, number: int) -> str:
-    return _digest(f"{kind}:{number}", 20)
+    return digest(f"{kind}:{number}", 20)
 
 
 def _accounts(kind: str, ids: Column, of: int) -> list[str]:
@@ -200,7 +201,7 @@ def _accounts(kind: str, ids: Column, of: int) -> list[str]:
 def trade_columns(prints: Prints, instrument: Instrument) -> dict[str, Values]:
     """The columns of TRADE. Prints of one market order share a transaction, so hash and taker."""
     transactions = prints.order_id.tolist()
-    hashes = {number: _digest(f"{instrument.market}:{number}", 32) for number in set(transactions)}
+    hashes = {number: digest(f"{instrument.market}:{number}", 32) for number in set(transactions)}
     takers = _accounts("taker", prints.order_id, _TAKERS)
     makers = _accounts("maker", prints.trade_id, _MAKERS)
     bought = prints.side == Side.BUY
