@@ -117,6 +117,11 @@ class Driver:
         """Where virtual time stands: what is due by then has been delivered."""
         return self._clock.now_ns
 
+    @property
+    def flowing(self) -> bool:
+        """Whether virtual time goes on by itself, waiting for nobody."""
+        return not self.paused and not self._stepping.locked() and not self._waits()
+
     def stamp(self) -> tuple[int, int]:
         """When an input that has just come happens, as (virtual, wall) ns; what is due by then is delivered first."""
         self._catch_up()

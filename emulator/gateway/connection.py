@@ -97,6 +97,11 @@ class Port:
     connections: set[Connection] = field(default_factory=set)
     opened: Iterator[int] = field(default_factory=lambda: count(1))
 
+    @property
+    def crowded(self) -> bool:
+        """Whether clients must wait, or nothing would be delivered to anybody."""
+        return self.hub.crowded and self.driver.flowing
+
 
 class Connection(asyncio.Protocol):
     """One socket from its upgrade to its end. uvicorn makes it, hands it the transport and replays the request."""
@@ -117,6 +122,7 @@ class Connection(asyncio.Protocol):
         self._tap: Tap | None = None
         self.id = ""
         self._full = False  # the outbox is at its bound
+        self._held = False  # what the client says waits for a delivery
         self._acting, self._answering = False, REPLY
         self._told: list[Told] = []  # heard while the session had the word
         self._closing = False
@@ -175,6 +181,15 @@ class Connection(asyncio.Protocol):
         """Handle what was received, for as long as the client takes the answers."""
         self._events += self._wire.events_received()
         now_ns, wall_ns = self._port.driver.stamp()
+        if self._events and self._port.crowded:
+            self._held = True
+            self._transport.pause_reading()
+            self._port.hub.after_delivery(self._listen)
+            self._flush()
+            return
+        if self._held and not self._full:
+            self._held = False
+            self._transport.resume_reading()
         if self._port.desk is not None and self._events:
             self._port.desk.reach(now_ns)
         while self._events and not self._full:
@@ -431,6 +446,8 @@ class Connection(asyncio.Protocol):
         elif self._session is not None and not self._port.driver.paused:
             self._act(now_ns, self._session.tick, now_ns, wall_ns)
             self._flush()
+        if self._held:
+            self._listen()  # should there have been no delivery
 
     def fail(self) -> None:
         self.close(INTERNAL_ERROR)

@@ -21,6 +21,7 @@ from venues.base import PAGE_NS, Channel, Page, Topic
 
 CHUNK_NS = SECOND_NS  # delivered at most at once, but for pages of little text: these whole
 LITTLE_BYTES = 1 << 18
+CROWD = 16  # times that pages are made anew, at most, before what clients want waits for a delivery
 STAGGERS = 16  # instants in the first half of a page, over which asking for the next ones is spread
 
 Key: TypeAlias = tuple[int, Topic]  # the rank of its venue, and the topic
@@ -147,6 +148,8 @@ class Hub:
         self._moved: dict[Subscriber, None] = {}  # whose subscriptions changed since the last delivery
         self._ready_ns = -1  # every channel has turned to the page that starts then
         self._missing: set[Feed] = set()  # whose page is waited for
+        self._refreshed = 0  # times since the last delivery
+        self._waiting: dict[Callable[[], None], None] = {}  # for the next delivery
         self._chunk_ns = CHUNK_NS
         self._ahead: list[tuple[int, int, Feed]] = []  # when to ask for whose next page, the latest first
         self._numbers = count()
@@ -245,10 +248,20 @@ class Hub:
         """What these topics of venue number `rank` tell of has changed from where delivery stands on: make their pages
         anew. What was delivered stays so.
         """
+        self._refreshed += 1
         for feed in self._feeds.values():
             if feed.key[0] == rank and stale(feed.key[1]):
                 feed.forget()
                 self._ready_ns = -1
+
+    @property
+    def crowded(self) -> bool:
+        """Whether clients change markets faster than pages are made, so that nothing would ever be delivered."""
+        return self._refreshed >= CROWD and self._ready_ns == -1 and self.active
+
+    def after_delivery(self, call: Callable[[], None]) -> None:
+        """Have it called soon after the next delivery, once. Idempotent."""
+        self._waiting[call] = None
 
     def chunk_end_ns(self, after_ns: int) -> int:
         """How far a delivery may go from there: not beyond the page, nor so far that sockets wait for it."""
@@ -274,6 +287,10 @@ class Hub:
     # ------------------------------------------------------------ delivery
     def deliver(self, after_ns: int, upto_ns: int) -> None:
         """Write every connection its frames due in (after_ns, upto_ns], all of one page for which `ready` was true."""
+        self._refreshed = 0
+        for call in self._waiting:
+            asyncio.get_running_loop().call_soon(call)
+        self._waiting.clear()
         for subscriber in self._moved:
             self._place(subscriber)
         self._moved.clear()

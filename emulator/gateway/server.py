@@ -42,6 +42,7 @@ from reactor.types import DAY_NS, SECOND_NS, TICK_NS
 from venues.base import Close, HttpRequest, HttpResponse, Occasion, VenueProtocol, client_of
 
 BODY_BYTES_MAX = 1 << 20
+CROWDED_S = 1.0  # a request waits at most so long for a delivery
 TOO_LARGE = HttpResponse(413, b"Content Too Large", "text/plain")
 
 CONTROL = "control"
@@ -84,6 +85,8 @@ def venue_app(port: Port) -> ASGI3Application:
     async def app(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         assert scope["type"] == "http"
         body = await _read_body(receive)
+        if port.crowded:
+            await settled(lambda: not port.crowded, CROWDED_S)
         await _respond(send, TOO_LARGE if body is None else _answer(port, scope, body))
 
     return app

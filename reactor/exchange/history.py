@@ -93,9 +93,16 @@ class Records:
         i = bisect_left(self.counts, (at_ns - at_ns % BLOCK_NS, -1))
         return self.counts[i][1] if i < len(self.counts) else self.counted
 
+    def minute_counts(self, start_ns: Column) -> Column:
+        """How many changes came before the starts of minutes."""
+        minutes = np.array([minute_ns for minute_ns, _ in self.counts], dtype=np.int64)
+        before = np.array([*(n for _, n in self.counts), self.counted], dtype=np.int64)
+        known = self.counted + self.changes.ts_ns.searchsorted(start_ns)
+        return np.where(start_ns >= self._first_ns, known, before[minutes.searchsorted(start_ns)])
+
     @property
     def _first_ns(self) -> int:
-        return int(self.changes.ts_ns[0]) if len(self.changes) else 0
+        return int(self.changes.ts_ns[0]) if len(self.changes.ts_ns) else 0
 
     def levels(self, at_ns: int) -> dict[Level, Laid]:
         """How the levels that clients touched stand when an instant comes, where they are not as the tape has them."""
@@ -149,11 +156,11 @@ class History:
     _executions: array[int] = field(default_factory=lambda: array("q"))
     _changes: array[int] = field(default_factory=lambda: array("q"))
     _total: int = 0  # changes so far
+    _prune_at: int = 5 * _PRUNE_AT  # how long the changes may get
 
     def write(self, events: Iterable[Execution | Ended], changes: Iterable[Change]) -> None:
         """What happened next."""
         self._executions.extend(_flat_executions(events))
-        rows = len(self._changes)
         for change in changes:
             minute_ns = change.ts_ns - change.ts_ns % BLOCK_NS
             if not self.counts or self.counts[-1][0] < minute_ns:
@@ -165,17 +172,16 @@ class History:
         if len(self._executions) >= 10 * _FREEZE_AT:
             self._frozen = Executions.join([self._frozen, _columns(Executions, self._executions)])
             self._executions = array("q")
-        if len(self._changes) >= 5 * _PRUNE_AT and len(self._changes) > rows:
+        if len(self._changes) >= self._prune_at:
             self._prune(self._changes[-5] - KEPT_NS)
 
     def _prune(self, before_ns: int) -> None:
         rows = _columns(Changes, self._changes)
         stop = int(rows.ts_ns.searchsorted(before_ns))
-        if stop * 2 < len(rows):
-            return
         self.base = Records(Executions.none(), rows.cut(0, stop), self.base, 0, ()).levels(before_ns)
         self.counted += stop
         del self._changes[: 5 * stop]
+        self._prune_at = max(5 * _PRUNE_AT, 2 * len(self._changes))
 
     def state(self) -> HistoryState:
         """What there is to go on from."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import fields, replace
+from functools import lru_cache
 from itertools import groupby
 from operator import itemgetter
 from threading import RLock
@@ -39,6 +40,7 @@ from reactor.types import (
     Side,
 )
 
+_WINDOWS_KEPT = 4
 _AHEAD_NS = 2 * BLOCK_NS  # beyond the present, clients' orders are looked ahead for so long
 
 
@@ -69,6 +71,9 @@ class OverlaidMarket(HyperSynthReactor):
         self._revision = 0
         self._ahead: tuple[Records, Overlay] | None = None
         self._bars: BarSeries | None = None
+        self._windows = lru_cache(_WINDOWS_KEPT)(
+            self._make_window
+        )  # the channels of a market read the same ones
 
     # ------------------------------------------------------------ what clients did
     @property
@@ -147,13 +152,12 @@ class OverlaidMarket(HyperSynthReactor):
         before = mine.ts_ns.searchsorted(rows.start_ns)
         after = mine.ts_ns.searchsorted(rows.start_ns + BLOCK_NS)
         aggs, orders = (np.concatenate([[0], column])[before] for column in (mine.aggs, mine.orders))
-        counts = np.array([records.count(ns) for ns in rows.start_ns.tolist()])
         rows = replace(
             rows,
             first_trade_id=rows.first_trade_id + before,
             first_agg_id=rows.first_agg_id + aggs,
             first_order_id=rows.first_order_id + orders,
-            update_id=rows.update_id + counts,
+            update_id=rows.update_id + records.minute_counts(rows.start_ns),
         )
         return _with_executions(rows, records, before, after) if after[-1] else rows
 
@@ -186,6 +190,10 @@ class OverlaidMarket(HyperSynthReactor):
         return self._tape.update_id(at_ns) + (records.count(at_ns) if records else 0)
 
     def window(self, start_ns: int, end_ns: int) -> Block:
+        revision = self._source.revision
+        return self._windows(start_ns, end_ns, revision) if revision else self._tape.window(start_ns, end_ns)
+
+    def _make_window(self, start_ns: int, end_ns: int, _revision: int) -> Block:
         block, records = self._tape.window(start_ns, end_ns), self._records(end_ns)
         if records is None:
             return block

@@ -58,12 +58,14 @@ from reactor.exchange.overlay import Ended, Execution, Overlay, OverlayState, Pl
 from reactor.exchange.tape import TapeIndex
 from reactor.exchange.terms import House
 from reactor.single_asset import HyperSynthReactor
-from reactor.types import BLOCK_NS, SECOND_NS, TICK_NS, BookSide, Side
+from reactor.types import BLOCK_NS, MS_NS, SECOND_NS, TICK_NS, BookSide, Side
 from reactor.unified_market import MarketOrchestrationCore
 
 ORDERS_KEPT = 1_000  # ended orders an account can still ask for
 FILLS_KEPT = 10_000  # likewise fills and funding payments
 RISK_NS = SECOND_NS  # margins are looked at on whole seconds, as marks are made
+_NEVER_NS = 1 << 62
+_CROWD_NS = 50 * MS_NS  # commands within so short a time are a crowd
 _LOOK_NS = SECOND_NS  # how far ahead a pit looks for a fill at first; then twice as far
 
 
@@ -101,7 +103,7 @@ class _Pit:
         if not self.overlay.resting:
             return None
         if self._ahead is None:
-            if self._altered_ns == now_ns:
+            if now_ns < self._altered_ns + _CROWD_NS:
                 return now_ns + TICK_NS  # commands come in crowds: it is looked for once they have come
             self._ahead = self.overlay.clone()
         ahead = self._ahead
@@ -110,13 +112,34 @@ class _Pit:
             self._look_ns = min(self._look_ns * 2, BLOCK_NS)
         return ahead.at_ns
 
-    def reach(self, at_ns: int) -> Sequence[Execution | Ended]:
-        """Bring the overlay to a boundary, not beyond next_ns; what happened to orders."""
+    def live(self, upto_ns: int) -> int:
+        """Live on until something happens to an order, at the latest until a boundary; where that leads to."""
+        if not self.overlay.resting:
+            return upto_ns
         ahead = self._ahead
-        if ahead is not None and ahead.at_ns <= at_ns:
-            since_ns = self.overlay.at_ns  # until then the overlay has lived through it itself
-            ahead.outbox.changes = [change for change in ahead.outbox.changes if change.ts_ns >= since_ns]
+        if ahead is not None and (ahead.outbox.events or ahead.at_ns >= upto_ns):
+            return min(ahead.at_ns, upto_ns)
+        self._catch_up()
+        self.overlay.advance_to_something(upto_ns)
+        return self.overlay.at_ns
+
+    @property
+    def stirs(self) -> bool:
+        """Whether something happened to an order where `live` has led to."""
+        return bool(self.overlay.outbox.events or (self._ahead is not None and self._ahead.outbox.events))
+
+    def _catch_up(self) -> None:
+        """Become what was looked ahead to."""
+        ahead, since_ns = self._ahead, self.overlay.at_ns
+        if ahead is not None:  # until since_ns the overlay has lived through it itself
+            changes = [change for change in ahead.outbox.changes if change.ts_ns >= since_ns]
+            ahead.outbox.changes = self.overlay.outbox.changes + changes
             self.overlay, self._ahead = ahead, None
+
+    def reach(self, at_ns: int) -> Sequence[Execution | Ended]:
+        """Bring the overlay to a boundary that `live` has led to; what happened to orders."""
+        if self._ahead is not None and self._ahead.at_ns <= at_ns:
+            self._catch_up()
         if self.overlay.at_ns < at_ns:
             self.overlay.advance(at_ns)
         return self._write()
@@ -268,34 +291,35 @@ class TradingFloor:
             self._advance(upto_ns)
 
     def _advance(self, upto_ns: int) -> None:
-        while True:
-            next_ns = self._next_ns()
-            if next_ns is None or next_ns > upto_ns:
-                break
+        while self._now_ns < upto_ns:
+            timed_ns = self._timed_ns()
+            next_ns = min(upto_ns, timed_ns)
+            for pit in list(self._pits.values()):
+                next_ns = pit.live(next_ns)
             self._now_ns = next_ns
-            self._stir()
-        self._now_ns = max(self._now_ns, upto_ns)
+            if next_ns == timed_ns or any(pit.stirs for pit in self._pits.values()):
+                self._stir()
+
+    def _timed_ns(self) -> int:
+        """The next boundary at which something is due by the clock."""
+        instants = [self._timers[0][0]] if self._timers else []
+        instants += self._settlements.values()
+        if self._ledger.exposed:
+            instants.append(self._now_ns - self._now_ns % RISK_NS + RISK_NS)
+        return max(min(instants, default=_NEVER_NS), self._now_ns + TICK_NS)
 
     def next_ns(self) -> int | None:
         with self._lock:
-            return self._next_ns()
-
-    def _next_ns(self) -> int | None:
-        now_ns = self._now_ns
-        instants = [pit.next_ns(now_ns) for pit in list(self._pits.values())]
-        if self._timers:
-            instants.append(self._timers[0][0])
-        if self._settlements:
-            instants.append(min(self._settlements.values()))
-        if self._ledger.exposed:
-            instants.append(now_ns - now_ns % RISK_NS + RISK_NS)
-        return min((max(ns, now_ns + TICK_NS) for ns in instants if ns is not None), default=None)
+            pits = (pit.next_ns(self._now_ns) for pit in list(self._pits.values()))
+            next_ns = min((ns for ns in pits if ns is not None), default=_NEVER_NS)
+            next_ns = min(next_ns, self._timed_ns())
+            return None if next_ns == _NEVER_NS else max(next_ns, self._now_ns + TICK_NS)
 
     def _stir(self) -> None:
         """All that happens by itself at the boundary where the floor stands."""
-        for market, pit in list(self._pits.items()):
+        for pit in list(self._pits.values()):
             if pit.revision:
-                self._reach(market)
+                self._enter(pit.reach(self._now_ns))
         for market, at_ns in list(self._settlements.items()):
             if at_ns <= self._now_ns:
                 self._settle(market, at_ns)
