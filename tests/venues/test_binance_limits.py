@@ -15,7 +15,7 @@ from venues.base import Close, Exchange, HttpRequest, HttpResponse, Reply
 from venues.binance import BINANCE, BINANCE_USDM, Binance
 from venues.binance.rules import CONNECTIONS
 from venues.binance.ws_api import ApiSession
-from venues.limits import Charge, Moment, Usage
+from venues.limits import OFF, Charge, Moment, Usage
 
 MINUTE_NS = 60 * SECOND_NS
 START_NS = 1_700_000_040 * SECOND_NS  # 2023-11-14 22:14:00 UTC
@@ -128,6 +128,17 @@ def test_some_endpoints_share_a_limit_over_five_minutes(path: str, query: str, t
     assert int(dict(refused.headers)["retry-after"]) == 280
     assert ask(BINANCE_USDM, on, "/fapi/v1/ping", LATE_NS).status == 200
     assert ask(BINANCE_USDM, on, path, START_NS + 5 * MINUTE_NS + times * MS_NS, query).status == 200
+
+
+@pytest.mark.parametrize(("scale", "limit"), [(1, 6_000), (0.01, 60), (10, 60_000), (OFF, 6_000)])
+def test_a_client_is_told_the_limits_it_has(scale: float, limit: int) -> None:
+    """By exchangeInfo and the WebSocket API; without any, the venue's own."""
+    on = limited(exchange(market()), scale)
+    told = json.loads(ask(BINANCE, on, "/api/v3/exchangeInfo", START_NS).body)["rateLimits"][0]
+    assert told == {"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1, "limit": limit}
+    session = BINANCE.session(HttpRequest("GET", "/ws-api/v3", client="a"), on)
+    assert isinstance(session, ApiSession)
+    assert say(session, LATE_NS)[0]["rateLimits"][0] == {**told, "count": 40}
 
 
 # ---------------------------------------------------------------- the WebSocket API

@@ -426,7 +426,7 @@ def exchange_info(rate_limits: Sequence[RateLimit], call: Call) -> bytes:
         {
             "timezone": "UTC",
             "serverTime": call.now_ns // call.unit_ns,
-            "rateLimits": [limit.as_json() for limit in rate_limits],
+            "rateLimits": [limit.as_json(call.exchange.usage) for limit in rate_limits],
             "exchangeFilters": [],
             "symbols": [spot_symbol(i, permission_sets) for i in instruments],
         }

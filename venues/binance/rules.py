@@ -27,7 +27,7 @@ from venues.funding import (
     model_of,
     parameter,
 )
-from venues.limits import Ban, Limit
+from venues.limits import ENDLESS, Ban, Limit, Usage
 from venues.wire import Scale
 
 
@@ -176,12 +176,14 @@ class RateLimit:
     interval_num: int
     limit: int
 
-    def as_json(self) -> dict[str, object]:
+    def as_json(self, usage: Usage) -> dict[str, object]:
+        """As a run has it; the venue's own number in a run without limits."""
+        allowed = usage.allowed(self.windowed())
         return {
             "rateLimitType": self.kind,
             "interval": self.interval,
             "intervalNum": self.interval_num,
-            "limit": self.limit,
+            "limit": self.limit if allowed == ENDLESS else allowed,
         }
 
     def windowed(self, ban: Ban | None = None) -> Limit:

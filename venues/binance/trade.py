@@ -687,7 +687,10 @@ def order_limits(call: Call) -> bytes:
     limits = call.api.order_limits
     counts = order_counts(limits, call.exchange, call.account, call.at)
     return orjson.dumps(
-        [{**limit.as_json(), "count": count} for limit, count in zip(limits, counts, strict=True)]
+        [
+            {**limit.as_json(call.exchange.usage), "count": count}
+            for limit, count in zip(limits, counts, strict=True)
+        ]
     )
 
 

@@ -128,7 +128,7 @@ def exchange_info(more_filters: Sequence[Mapping[str, Any]], call: Call) -> byte
             "timezone": "UTC",
             "serverTime": call.now_ns // call.unit_ns,
             "futuresType": "U_MARGINED",
-            "rateLimits": [limit.as_json() for limit in USDM_RATE_LIMITS],
+            "rateLimits": [limit.as_json(call.exchange.usage) for limit in USDM_RATE_LIMITS],
             "exchangeFilters": [],
             "assets": usdm_assets(),
             "symbols": [usdm_symbol(market.instrument, more_filters) for market in call.exchange],

@@ -353,12 +353,15 @@ class ApiSession:
         As recorded by https://github.com/roq-trading/roq-binance and roq-binance-futures
         (test/json_wsapi_order_place.cpp, 2026-01 and 2025-12): spot tells of orders first, USD-M of a weight of none.
         """
-        weight = {**self._of.weight_limit.as_json(), "count": outcome.used}
+        weight = {**self._of.weight_limit.as_json(self._exchange.usage), "count": outcome.used}
         if outcome.account is None:
             return [weight]
         limits = self._of.api.order_limits
         counts = order_counts(limits, self._exchange, outcome.account, at)
-        orders = [{**limit.as_json(), "count": n} for limit, n in zip(limits, counts, strict=True)]
+        orders = [
+            {**limit.as_json(self._exchange.usage), "count": n}
+            for limit, n in zip(limits, counts, strict=True)
+        ]
         return (
             [*orders, weight] if self._of.weighs_orders else [{**weight, "limit": -1, "count": -1}, *orders]
         )
