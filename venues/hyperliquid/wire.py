@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache, partial
 from hashlib import blake2b
 from itertools import pairwise
-from typing import Any, Final, Protocol, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import orjson
@@ -34,7 +34,8 @@ from reactor.types import (
     Quotes,
     Side,
 )
-from venues.base import PAGE_NS, Channel, Exchange, FundingPayments, Page, Topic
+from venues.base import PAGE_NS, Exchange, FundingPayments, Page, Topic
+from venues.hyperliquid.channel import HyperliquidChannel, LateChannel
 from venues.hyperliquid.oracle import days_at, oracle_decimals, oracle_step_e8, updates_at
 from venues.hyperliquid.rules import (
     CHAIN_BLOCK_NS,
@@ -614,14 +615,6 @@ class Pushed:
 
 
 # ---------------------------------------------------------------- channels by name
-class HyperliquidChannel(Channel, Protocol):
-    """A channel that can also say when it spoke last: this venue closes sockets it has had nothing to tell."""
-
-    def last_due_ns(self, now_ns: int) -> int:
-        """The boundary of the last frame due by now; 0 if there was none of late."""
-        ...
-
-
 def _market(exchange: Exchange, coin: str) -> HyperSynthReactor:
     market = exchange.market(coin)
     assert market is not None, coin
@@ -837,5 +830,8 @@ def topic(channel: str, fields: Mapping[str, Any]) -> Topic:
 
 
 def make_channel(of: Topic, exchange: Exchange, card: Card) -> HyperliquidChannel:
-    """The channel of a topic made by `topic`."""
-    return CHANNELS[of.channel](card, exchange, of.symbol, *map(orjson.loads, of.options))
+    """The channel of a topic made by `topic`; late, where it is of a market whose news are."""
+    channel = CHANNELS[of.channel](card, exchange, of.symbol, *map(orjson.loads, of.options))
+    market = exchange.market(of.symbol)
+    latency = exchange.latency(market, of.channel, *of.options) if market else None
+    return LateChannel(channel, latency) if latency else channel
