@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -9,6 +10,11 @@ import pytest
 from tests.serving import Served, serving
 
 HASTE = "30"  # virtual seconds per second
+# One for each client that trades, so that what one does is not in the other's balances.
+ACCOUNTS = {
+    name: {"keys": [{"key": f"{name}-key", "secret": f"{name}-secret"}]}
+    for name in ("ccxt", "python-binance")
+}
 
 
 @pytest.fixture(scope="session")
@@ -16,7 +22,8 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     authority = {
         "XDG_CACHE_HOME": str(tmp_path_factory.mktemp("cache"))
     }  # not the one of whoever runs the tests
-    with serving("--seed", "7", "--tls", environment=authority) as emulator:
+    options = ("--seed", "7", "--tls", "--accounts", json.dumps(ACCOUNTS))
+    with serving(*options, environment=authority) as emulator:
         yield emulator
 
 

@@ -57,6 +57,10 @@ TABLE = (
     Client(PYTHON_BINANCE, "python_binance_public.py", "binance", ("spot", "bars")),
     Client(PYTHON_BINANCE, "python_binance_public.py", "binance-usdm", ("usdm", "books")),
     Client(PYTHON_BINANCE, "python_binance_public.py", "binance-usdm", ("usdm", "bars")),
+    Client("ccxt", "ccxt_binance_private.py", "binance", ("binance", "orders")),
+    Client("ccxt", "ccxt_binance_private.py", "binance-usdm", ("binance-usdm", "orders")),
+    Client(PYTHON_BINANCE, "python_binance_private.py", "binance", ("spot", "orders")),
+    Client(PYTHON_BINANCE, "python_binance_private.py", "binance-usdm", ("usdm", "orders")),
     Client(SDK, "hyperliquid_sdk_public.py", "hyperliquid", ("books",)),
     Client(SDK, "hyperliquid_sdk_public.py", "hyperliquid", ("bars",)),
     Client(UNICORN, "unicorn_public.py", "binance", ("binance.com",)),
@@ -100,8 +104,10 @@ def verdicts(
 
 
 @pytest.mark.parametrize("client", TABLE, ids=str)
-def test_a_real_client_reads_the_venue(client: Client, verdicts: Mapping[Client, Future[str]]) -> None:
-    """Books without a gap, trades without a hole, candles made of them; REST in agreement with the stream."""
+def test_a_real_client_knows_the_venue(client: Client, verdicts: Mapping[Client, Future[str]]) -> None:
+    """Books without a gap, trades without a hole, candles made of them, REST in agreement with the stream; and
+    who trades has what his trades add up to.
+    """
     python(client.pins)
     assert json.loads(verdicts[client].result())
 

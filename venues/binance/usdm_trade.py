@@ -841,17 +841,24 @@ def balances(call: Call) -> bytes:
                 "availableBalance": MONEY.text(row.available_e8),
                 "maxWithdrawAmount": MONEY.text(min(row.available_e8, max(row.wallet_e8, 0))),
                 "marginAvailable": True,
-                "updateTime": _updated(call),
+                "updateTime": _updated(call, row),
             }
             for row in funds(call, holdings(call))
         ]
     )
 
 
-def _updated(call: Call) -> int:
-    """When the account last traded."""
-    fills = call.floor.fills(call.account)
-    return call.stamp(fills[-1].ts_ns) if fills else 0
+def _updated(call: Call, row: Funds) -> int:
+    """When the account last traded or settled funding, or had its first money at the beginning of the tape.
+
+    Only what was never touched is dated 0: ccxt takes such a balance for none (https://github.com/ccxt/ccxt/issues/27997).
+    """
+    if not row.wallet_e8:
+        return 0
+    last_ns = [call.exchange.world.origin_ns]
+    last_ns += [fill.ts_ns for fill in call.floor.fills(call.account)[-1:]]
+    last_ns += [paid.settlement.ts_ns for paid in call.floor.fundings(call.account)[-1:]]
+    return call.stamp(max(last_ns))
 
 
 def _totals(call: Call, rows: Iterable[Funds]) -> Json:
@@ -897,7 +904,7 @@ def _asset(call: Call, row: Funds, marginal: bool) -> Json:
             else {}
         ),
         **({} if marginal else {"marginAvailable": True}),
-        "updateTime": _updated(call),
+        "updateTime": _updated(call, row),
     }
 
 
