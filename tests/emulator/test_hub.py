@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 import pytest
 
 from emulator.driver import settled
-from emulator.gateway.hub import Feed, Group, Hub, Key, Piece
+from emulator.gateway.hub import CROWD, Feed, Group, Hub, Key, Piece
 from reactor.types import SECOND_NS, TICK_NS
 from tests.emulator.toy import START_NS, Counter
 from venues.base import PAGE_NS, Topic
@@ -211,3 +211,35 @@ async def test_a_channel_that_fails_fails_its_subscribers(crank: Crank) -> None:
     await crank.turn(1)
     assert one.failed == 0
     assert said(one) == expected("a", 1)
+
+
+async def test_what_changed_is_told_anew_from_there_on(crank: Crank) -> None:
+    """Pages of refreshed topics are made again, also what was made ahead; the others' are kept, and nothing is lost."""
+    one = Recorder()
+    crank.join(one, "a", "b")
+    await crank.turn(3)
+    pages = {key[1].channel: feed.page for key, feed in one.feeds.items()}
+    crank.hub.refresh(0, lambda topic: topic.channel == "a")
+    assert not crank.hub.ready(crank.now_ns)
+    await crank.turn(3)
+    again = {key[1].channel: feed.page for key, feed in one.feeds.items()}
+    assert again["a"] is not pages["a"]
+    assert again["b"] is pages["b"]
+    assert said(one) == expected("ab", 6)
+
+
+async def test_clients_who_change_more_than_can_be_told_are_a_crowd(crank: Crank) -> None:
+    """Until the next delivery; who waits for it is called after it."""
+    one = Recorder()
+    crank.join(one, "a")
+    await crank.turn(1)
+    for _ in range(CROWD):
+        assert not crank.hub.crowded
+        crank.hub.refresh(0, lambda topic: True)
+    assert crank.hub.crowded
+    called: list[int] = []
+    crank.hub.after_delivery(lambda: called.append(1))
+    await crank.turn(1)
+    assert not crank.hub.crowded
+    await asyncio.sleep(0)
+    assert called == [1]

@@ -53,6 +53,7 @@ class ShortTape:
     high: int = 110
     later_bids: Sequence[tuple[int, int]] = ((100, 10), (99, 20))
     origin_ns: int = ORIGIN_NS
+    made: list[int] = field(default_factory=list)  # minutes whose block was asked for
     skeleton: Any = field(default_factory=lambda: SimpleNamespace(manifest=SimulationManifest()))
 
     def keyframe(self, k: int) -> BookSnapshot:
@@ -61,6 +62,7 @@ class ShortTape:
         return BookSnapshot(ORIGIN_NS + k * BLOCK_NS, FIRST_IDS[3], *sides[0], *sides[1])
 
     def block(self, k: int) -> Block:
+        self.made.append(k)
         start_ns, trade, agg, order = ORIGIN_NS + k * BLOCK_NS, *FIRST_IDS[:3]
         tick, update = start_ns // TICK_NS, FIRST_IDS[3]
         prints = [
@@ -192,8 +194,10 @@ def test_a_minute_out_of_reach_is_passed_over_and_the_queue_then_is_what_is_left
     floor = Overlay(TapeIndex(tape), ORIGIN_NS + TICK_NS)
     order = rest(floor, 1, BUY, 80, 5)
     assert order.ahead_lots == 100
-    floor.advance(ORIGIN_NS + 5 * BLOCK_NS)
-    assert (order.ahead_lots, floor.at_ns) == (100, ORIGIN_NS + 5 * BLOCK_NS)
+    tape.made.clear()
+    floor.advance(ORIGIN_NS + 8 * 60 * BLOCK_NS)
+    assert (order.ahead_lots, floor.at_ns) == (100, ORIGIN_NS + 8 * 60 * BLOCK_NS)
+    assert not tape.made
     reached = Overlay(
         TapeIndex(ShortTape(levels=[(0, BID, 80, 100)], later_bids=far, low=70)), ORIGIN_NS + TICK_NS
     )
