@@ -48,9 +48,9 @@ def heard_by(venue_id: str) -> Sequence[Channel]:
     return channels(*view, *ASKS[venue_id])
 
 
-def everything(client: RawClient) -> bytes:
-    """All that comes until nothing more does."""
-    client.socket.settimeout(0.5)
+def everything(client: RawClient, wait_s: float = 0.5) -> bytes:
+    """All that comes until nothing more does for so long."""
+    client.socket.settimeout(wait_s)
     data = b""
     with suppress(TimeoutError):
         while more := client.socket.recv(1 << 16):
@@ -67,7 +67,9 @@ def test_a_batch_is_what_a_socket_receives(venue_id: str) -> None:
         client.upgrade()
         for message in messages:
             client.send(message)
-        everything(client)  # acknowledgements, and what only a new subscriber is told
+        everything(
+            client, 2
+        )  # acknowledgements, and what only a new subscriber is told: minutes are made for it
         exchange.clock.advance(SECONDS)
         received = everything(client)
     assert batch.count(b'"') > 100 * SECONDS

@@ -66,6 +66,7 @@ INTERVALS: Mapping[str, Interval] = {
     "1w": Interval(7 * DAY_NS, anchor_ns=4 * DAY_NS),
     "1M": Interval(0),
 }
+ZONE_NS = 8 * HOUR_NS  # of the one other zone that klines are told in
 DAY_MINUTES = 1440
 AVERAGE_MINUTES = 5
 
@@ -554,10 +555,10 @@ def _kline_streams(name: str, interval: Interval) -> dict[str, Stream]:
     """The streams of an interval. The zone belongs to the name, and there is this one only."""
     cadences = EVERY_SECOND if name == "1s" else EVERY_TWO_SECONDS
     text = SPOT_KLINE.replace("INTERVAL", name)
-    return {
-        f"kline_{name}": Stream(text, partial(klines, interval), cadences),
-        f"kline_{name}@+08:00": Stream(text, partial(klines, interval.shifted(8 * HOUR_NS)), cadences),
-    }
+    here = Stream(text, partial(klines, interval), cadences)
+    there = Stream(text, partial(klines, interval.shifted(ZONE_NS)), cadences)
+    same = interval.length_ns > 0 and ZONE_NS % interval.length_ns == 0  # a zone does not move short bars
+    return {f"kline_{name}": here, f"kline_{name}@+08:00": here if same else there}
 
 
 SPOT_STREAMS: Mapping[str, Stream] = {
