@@ -157,6 +157,8 @@ DIALOGUES: Mapping[str, Dialogue] = {
             Stream("!bookTicker", lambda m: [[m[key] for key in "subBaA"]]),
             Stream("btcusdt@markPrice@1s", lambda m: [[m[key] for key in "piPrT"]]),
             Stream("!markPrice@arr", lambda m: [[row[key] for key in "spiPrT"] for row in m]),
+            Stream("btcusdt@rpiDepth@500ms", lambda m: [(m["pu"] + 1, m["u"])], numbered=True),
+            Stream("!assetIndex@arr", lambda m: [[row[key] for key in "siBA"] for row in m]),
             Stream("btcusdt@kline_1m", lambda m: [m["k"]]),
             Stream("btcusdt_perpetual@continuousKline_1h", lambda m: [m["k"]]),
             Stream("btcusdt@ticker", lambda m: [[m[key] for key in "pPwcQohlvqFLn"]]),
@@ -174,6 +176,10 @@ DIALOGUES: Mapping[str, Dialogue] = {
             get("/fapi/v1/premiumIndex"),
             get("/fapi/v1/fundingRate", "symbol=BTCUSDT&limit=3"),
             get("/fapi/v1/ticker/24hr", "symbol=BTCUSDT"),
+            get("/fapi/v1/assetIndex"),
+            get("/futures/data/openInterestHist", "symbol=BTCUSDT&period=5m"),
+            get("/futures/data/takerlongshortRatio", "symbol=BTCUSDT&period=1h&limit=500"),
+            get("/futures/data/basis", "pair=BTCUSDT&contractType=PERPETUAL&period=15m"),
         ),
         bars=tuple(
             (get(f"/fapi/v1/{path}", f"{query}&interval={name}&limit=1000"), minutes)
