@@ -31,6 +31,7 @@ import yaml
 from websockets.sync.client import ClientConnection, connect
 
 from emulator.sdk import Emulator
+from tests.venues import test_hyperliquid_real
 from tests.venues.test_binance_real import ABSENT, DIFFERENT, PRIVATE, PRODUCED
 from tests.venues.test_contract import DIALOGUES
 
@@ -116,7 +117,6 @@ class Row:
     prefix: bool = False  # the shape is of how it begins
     differs: str = ""
     absent: str = ""
-    golden: str = ""  # the key of samples of it, where its name is not
 
     def misshapen(self, told: Sequence[str]) -> list[str]:
         """What was told and is not of the shape."""
@@ -272,12 +272,12 @@ def main() -> int:
         sys.stdout.write(f"{row.venue} {row.name}: {status(row, told[row])}\n")
     sys.stdout.write(f"{len(rows())} rows, {len(wrong)} not so: {PAGE.relative_to(ROOT)}\n")
     if asked.golden:
-        sys.stdout.write("".join(f"{line}\n" for line in counts(asked.golden, told)))
+        sys.stdout.write("".join(f"{line}\n" for line in counts(asked.golden)))
     return int(bool(wrong))
 
 
 # ---------------------------------------------------------------- samples of the real thing
-def counts(directory: Path, told: Mapping[Row, Sequence[str]]) -> Iterator[str]:
+def counts(directory: Path) -> Iterator[str]:
     """A line for each set of samples: of its public keys, how many are produced, pass as they are, differ for a reason
     that is told, and are absent; and a line for every difference that is not told of.
     """
@@ -288,7 +288,7 @@ def counts(directory: Path, told: Mapping[Row, Sequence[str]]) -> Iterator[str]:
     spec.loader.exec_module(checker)
     samples = checker.load_all(str(directory))
     checker.SINCE[0] = "2024"
-    for real in (BINANCE_SPOT, BINANCE_USDM, _hyperliquid(told)):
+    for real in (BINANCE_SPOT, BINANCE_USDM, HYPERLIQUID):
         keys = [key for key in samples if key.startswith(f"{real.name}/") and real.public(key)]
         passing = explained = 0
         wrong: list[str] = []
@@ -327,37 +327,30 @@ class Real:
     absent: Mapping[str, str]
 
 
+def _texts(told: Callable[..., Iterable[bytes]], *of: str) -> Callable[[], Iterable[str]]:
+    return lambda: (text.decode() for text in told(*of))
+
+
 def _binance(name: str) -> Real:
     return Real(
         name,
         public=lambda key: not PRIVATE.match(key.partition("/")[2]) and "/user/" not in key,
-        produced={
-            key: lambda told=told: (text.decode() for text in told(name))  # type: ignore[misc]
-            for key, (venue, told) in PRODUCED.items()
-            if venue == name
-        },
+        produced={key: _texts(told, name) for key, (venue, told) in PRODUCED.items() if venue == name},
         differences={key: tolerated for key, (tolerated, _) in DIFFERENT.items()},
         absent=ABSENT,
     )
 
 
 BINANCE_SPOT, BINANCE_USDM = map(_binance, ("binance_spot", "binance_usdm"))
-OF_ACCOUNTS = re.compile(
-    r"hyperliquid/(rest/(activeAssetData|clearinghouse|exchange\.|extraAgents|frontend|historical|open|orderStatus|"
-    r"portfolio|spotClearinghouse|user)|ws/subscriptionResponse@(orderUpdates|userEvents)|user/)"
+HYPERLIQUID = Real(
+    "hyperliquid",
+    public=lambda key: not test_hyperliquid_real.PRIVATE.match(key.partition("/")[2]) and "/user/" not in key,
+    produced={f"hyperliquid/{key}": _texts(told) for key, told in test_hyperliquid_real.PRODUCED.items()},
+    differences={
+        f"hyperliquid/{key}": tolerated for key, (tolerated, _) in test_hyperliquid_real.DIFFERENT.items()
+    },
+    absent={},
 )
-
-
-def _hyperliquid(told: Mapping[Row, Sequence[str]]) -> Real:
-    folders = {"streams": "ws", "said": "ws", "rest": "rest"}
-    produced = {
-        f"hyperliquid/{row.golden or f'{folders[row.kind]}/{row.name}'}": lambda texts=texts: texts
-        for row, texts in told.items()
-        if row.venue == "hyperliquid" and not row.absent
-    }
-    explained = yaml.safe_load((GOLDEN / "hyperliquid" / "differences.yaml").read_text())
-    differences = {key: row["pattern"] for key, row in explained.items()}
-    return Real("hyperliquid", lambda key: not OF_ACCOUNTS.match(key), produced, differences, {})
 
 
 if __name__ == "__main__":
