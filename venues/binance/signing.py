@@ -113,7 +113,7 @@ def authenticate(credentials: Credentials, security: Security, exchange: Exchang
         return Caller(key)
     assert exchange.trading is not None
     params = credentials.params
-    by_session = credentials.session is not None and "signature" not in params
+    by_session = key is credentials.session and "signature" not in params
     for name in ("timestamp",) if by_session else ("timestamp", "signature"):
         if not params.get(name):
             raise VenueError("MANDATORY_PARAMETER", name=name)
