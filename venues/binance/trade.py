@@ -10,8 +10,10 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any, TypeAlias, TypeVar
 
+import numpy as np
 import orjson
 
 from reactor.exchange.orders import (
@@ -29,7 +31,7 @@ from reactor.exchange.orders import (
 )
 from reactor.exchange.terms import SPOT
 from reactor.single_asset import HyperSynthReactor
-from reactor.types import DAY_NS, Side
+from reactor.types import BLOCK_NS, DAY_NS, Side
 from venues.base import VenueError
 from venues.binance.orders import (
     CLIENT_ID,
@@ -184,7 +186,7 @@ def _filtered(call: Call, market: HyperSynthReactor, order: NewOrder) -> NewOrde
             raise VenueError("FILTER", filter="MARKET_LOT_SIZE")
     else:
         quote_units = measure.units(params["quoteOrderQty"])
-    average_ticks = _average_ticks(call, market)
+    average_ticks = _average_ticks(market, call.now_ns // BLOCK_NS * BLOCK_NS)
     if price_ticks is not None:
         low, high = filters.bid if order.side is Side.BUY else filters.ask
         if not low * average_ticks <= price_ticks <= high * average_ticks:
@@ -197,10 +199,13 @@ def _filtered(call: Call, market: HyperSynthReactor, order: NewOrder) -> NewOrde
     return replace(order, price_ticks=price_ticks, qty_lots=qty_lots, quote_units=quote_units)
 
 
-def _average_ticks(call: Call, market: HyperSynthReactor) -> Fraction:
-    """The average price of the last minutes, which filters measure by."""
+@lru_cache(maxsize=64)
+def _average_ticks(market: HyperSynthReactor, minute_ns: int) -> Fraction:
+    """The average price of some minutes, which filters measure by; up to the last whole one, so that it is worked out
+    once a minute and not with every order.
+    """
     instrument = market.instrument
-    average_e12 = int(average_price_e12(market, call.instant)[0])
+    average_e12 = int(average_price_e12(market, np.array([minute_ns]))[0])
     return Fraction(average_e12 * 10**instrument.price_decimals, instrument.tick_size * 10**12)
 
 
