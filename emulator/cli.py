@@ -16,6 +16,7 @@ from rich.table import Table
 from uvicorn.loops.auto import auto_loop_factory
 
 from emulator import log
+from emulator.chaos.guide import tell as tell_faults
 from emulator.config import SETTINGS, ConfigError, Layer, load, presets, read_file, read_preset
 from emulator.driver import utc_ns
 from emulator.funding import funding_path, show
@@ -154,6 +155,14 @@ def show_profiles() -> None:
             table.add_row(venue.id, name, "on" if quirk.on else "off", quirk.about)
         table.add_section()
     Console(highlight=False).print(table)
+
+
+@app.command("faults")
+def show_faults(
+    kind: Annotated[str | None, typer.Argument(help="One of them.", metavar="KIND")] = None,
+) -> None:
+    """List the kinds of faults, or the words of a rule of one of them."""
+    tell_faults(kind, Console(highlight=False))
 
 
 @app.command()

@@ -52,6 +52,20 @@ class Account:
     balances: tuple[tuple[str, str, int], ...] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A rule of chaos as it is written at `place`; the rules say what its words may be."""
+
+    place: str
+    items: tuple[tuple[str, object], ...]
+    id: str = ""
+
+    @property
+    def words(self) -> dict[str, object]:
+        """Its words and their values."""
+        return dict(self.items)
+
+
 class ConfigError(Exception):
     """The operator's fault: where it stands, what is wrong, what would be right."""
 
@@ -261,6 +275,32 @@ def _amount_e8(value: object) -> int:
     return int(amount)
 
 
+def _faults(value: object) -> tuple[Given, ...]:
+    """Rules, or the name of a file of them."""
+    if isinstance(value, str):
+        return read_rules(_document(Path(value), value), value)
+    return read_rules(value, "faults")
+
+
+def read_rules(document: object, place: str) -> tuple[Given, ...]:
+    """A list of rules as YAML holds it; ConfigError, by its number, for what is no rule."""
+    if document is None:
+        return ()
+    if not isinstance(document, list):
+        raise ConfigError(f"{place}: expected a list of rules, as in '- {{kind: md.drop, channel: trade}}'")
+    return tuple(_given(row, f"{place}: rule {number}") for number, row in enumerate(document, 1))
+
+
+def _given(row: object, place: str) -> Given:
+    if not isinstance(row, dict):
+        raise ConfigError(f"{place}: {row!r} is no rule; a rule has a kind, as in '{{kind: md.drop}}'")
+    words = {str(name): value for name, value in row.items()}
+    name = words.pop("id", "")
+    if not isinstance(name, str):
+        raise ConfigError(f"{place}: id: {name!r} is not allowed; allowed: a text")
+    return Given(place, tuple(words.items()), name)
+
+
 def _instant(value: object) -> int | None:
     """Nanoseconds since the epoch, floored to the tick; None for "now". A time without a zone is UTC."""
     if value == "now":
@@ -288,6 +328,7 @@ DEMO = Account("demo", (ApiKey("test-key", "demo", "test-secret", passphrase="te
 ACCOUNTS = Kind(
     "accounts by name, as in {bot: {keys: [{key: k, secret: s}], balances: {spot: {USDT: 1000}}}}", _accounts
 )
+FAULTS = Kind("a YAML file with a list of rules, or the list", _faults)
 FLAG = Kind("true or false", _flag)
 FUNDING = _one_of(*FundingProfile)
 HOST = Kind("a host name or address", _host)
@@ -422,6 +463,11 @@ class Config:
         GAP,
         "After a restart, go on from where virtual time stood (skip), or live through the gap (live).",
     )
+    faults: tuple[Given, ...] = _setting(
+        (),
+        FAULTS,
+        "Rules of chaos in force from the start, or a YAML file of them; `exchange-emulator faults` lists the kinds.",
+    )
     lazy_history: bool = _setting(
         False, FLAG, "Make candles of the past when they are asked for, not ahead while there is time."
     )
@@ -542,8 +588,17 @@ def profile_at(venue: VenueProtocol, month: str | None) -> str:
 def read_file(path: Path, shown: str | None = None) -> Layer:
     """A YAML file as a layer; `shown` is what to call it, its path when left out."""
     shown = shown or str(path)
+    document = _document(path, shown)
+    document = {} if document is None else document
+    if not isinstance(document, dict):
+        raise ConfigError(f"{shown}: expected one setting a line, as in 'seed: 7'")
+    return Layer(lambda name: f"{shown}: {name}", {str(key): value for key, value in document.items()})
+
+
+def _document(path: Path, shown: str) -> object:
+    """What a YAML file holds."""
     try:
-        document = yaml.safe_load(path.read_bytes())
+        document: object = yaml.safe_load(path.read_bytes())
     except OSError as error:
         raise ConfigError(f"{shown}: {error.strerror or error}") from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
@@ -551,10 +606,7 @@ def read_file(path: Path, shown: str | None = None) -> Layer:
         line = f", line {mark.line + 1}" if mark else ""
         why = getattr(error, "problem", None) or str(error).partition("\n")[0]
         raise ConfigError(f"{shown}{line}: this is not YAML: {why}") from None
-    document = {} if document is None else document
-    if not isinstance(document, dict):
-        raise ConfigError(f"{shown}: expected one setting a line, as in 'seed: 7'")
-    return Layer(lambda name: f"{shown}: {name}", {str(key): value for key, value in document.items()})
+    return document
 
 
 @cache

@@ -16,8 +16,9 @@ from typing import Self, TypeVar, cast
 
 from uvicorn.loops.auto import auto_loop_factory
 
-from emulator.chaos.rules import Hit
+from emulator.chaos.rules import Hit, Rule
 from emulator.config import Layer, load
+from emulator.gateway.connection import Row
 from emulator.gateway.server import Gateway
 from venues.base import VenueProtocol
 from venues.registry import VENUES
@@ -131,6 +132,10 @@ class Faults:
         values = {"kind": kind, **words}
         return str(self._call(lambda: self._chaos.add(values, self._driver.stamp()[0], name=id).id))
 
+    def change(self, name: str, kind: str, **words: object) -> None:
+        """Put a rule in the place of the one of this id; its count begins anew."""
+        self.add(kind, id=name, **words)
+
     def remove(self, name: str) -> bool:
         """Take a rule out of force; whether there was one."""
         return bool(self._call(lambda: self._chaos.remove(name)))
@@ -140,9 +145,33 @@ class Faults:
         self._call(self._chaos.clear)
 
     @property
+    def rules(self) -> list[Rule]:
+        """Those in force, in the order in which they were added."""
+        return cast(list[Rule], self._call(lambda: list(self._chaos.rules)))
+
+    @property
     def hits(self) -> list[Hit]:
         """What faults were done to, in order; the newest that are kept."""
         return cast(list[Hit], self._call(lambda: list(self._chaos.rules.hits)))
+
+
+class Connections:
+    """The sockets of a running emulator's clients."""
+
+    def __init__(self, gateway: Gateway, call: Callable[[Callable[[], object]], object]) -> None:
+        self._gateway = gateway
+        self._call = call
+
+    def list(self) -> tuple[Row, ...]:
+        """Those that are open; of a venue, in the order in which they came."""
+        return cast(tuple[Row, ...], self._call(lambda: tuple(self._gateway.connections)))
+
+    def kick(self, name: str, code: int | None = None, reason: str = "") -> None:
+        """End one, by its id: with a closing handshake of this code, or without a word (None). KeyError if there is
+        none such.
+        """
+        if self._call(lambda: self._gateway.kick(name, code, reason)) is None:
+            raise KeyError(name)
 
 
 class Emulator:
@@ -153,6 +182,7 @@ class Emulator:
 
     clock: Clock
     faults: Faults
+    connections: Connections
 
     def __init__(
         self, settings: Mapping[str, object] | None = None, *, registry: Sequence[VenueProtocol] = VENUES
@@ -184,6 +214,7 @@ class Emulator:
         self.ca = gateway.ca
         self.clock = Clock(gateway, self._loop)
         self.faults = Faults(gateway, self.clock.call)
+        self.connections = Connections(gateway, self.clock.call)
 
     def stop(self) -> None:
         """Close every socket and end the thread. Idempotent."""

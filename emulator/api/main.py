@@ -6,6 +6,7 @@ from fastapi import Depends, FastAPI, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
+from emulator.api.chaos import connections, faults
 from emulator.api.control import clock, guard, health
 from emulator.driver import AdvanceBlocked
 from emulator.gateway.server import Gateway
@@ -16,7 +17,8 @@ def create_app(gateway: Gateway) -> FastAPI:
     app = FastAPI(title="Exchange emulator: control")
     app.state.gateway = gateway
     app.include_router(health)
-    app.include_router(clock, dependencies=[Depends(guard)])
+    for router in (clock, faults, connections):
+        app.include_router(router, dependencies=[Depends(guard)])
     app.exception_handler(RequestValidationError)(_invalid)
     app.exception_handler(AdvanceBlocked)(_blocked)
     for refused in (HTTPException, 404, 405):  # the router's own errors are no HTTPException of FastAPI

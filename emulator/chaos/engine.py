@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 
 from emulator.chaos.faults import KINDS
 from emulator.chaos.rules import Rule, Rules, Scope
+from emulator.config import Given
 
 
 class Chaos:
@@ -16,8 +17,17 @@ class Chaos:
         self.rules = Rules(KINDS)
         self.changed: Callable[[], None] = lambda: None
 
+    def judge(self, given: Given) -> None:
+        """ConfigError, of one line, where what is written is no rule."""
+        Rules(KINDS).add(given.words, 0, given.place, given.id)
+
+    def begin(self, given: Iterable[Given], now_ns: int) -> None:
+        """Put the rules of a run's settings into force."""
+        for each in given:
+            self.rules.add(each.words, now_ns, each.place, each.id)
+
     def add(self, values: Mapping[str, object], now_ns: int, place: str = "fault", name: str = "") -> Rule:
-        """Put a rule into force; ConfigError, of one line, where it is none."""
+        """Put a rule into force, in the place of one of the same id; ConfigError, of one line, where it is none."""
         rule = self.rules.add(values, now_ns, place, name)
         self.changed()
         return rule
@@ -28,13 +38,18 @@ class Chaos:
         self.changed()
         return removed
 
+    def expire(self, now_ns: int) -> None:
+        """Remove those whose time is over."""
+        self.rules.expire(now_ns)
+        self.changed()
+
     def clear(self) -> None:
         """Take all out of force; the log of hits stays."""
         for rule in list(self.rules):
             self.rules.remove(rule.id)
         self.changed()
 
-    def concerning(self, venue: str, connection: str, path: str) -> list[Rule]:
+    def concerning(self, venue: str, connection: str, path: str, key: str) -> list[Rule]:
         """The rules that may hit frames of a connection, in the order in which they were added."""
         return [
             rule
@@ -45,6 +60,7 @@ class Chaos:
                     (rule.where.venue, venue),
                     (rule.where.connection, connection),
                     (rule.where.endpoint, path),
+                    (rule.where.key, key),
                 )
             )
         ]

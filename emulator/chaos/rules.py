@@ -25,6 +25,8 @@ DECISIONS_KEPT = (
     10_000  # of a rule on a stream: what a chunk of frames may hold, for the connections that get it next
 )
 RULES_MAX = 1_000
+RESERVED = ("hits", "kinds")  # no ids: they are paths of the control API
+ID = re.compile(r"[\w.-]{1,64}")
 
 Identity: TypeAlias = tuple[int, ...]  # ascending within a stream
 
@@ -49,6 +51,7 @@ class Event:
     """Something that a rule may hit, by the venue's own words for it; what does not apply is empty.
 
     `channel` of what answers a client is REPLY, of what it is told of its account USER; `on_match` looks at `content`.
+    `key` is the client's API key, or its address where it shows none.
     """
 
     scope: Scope
@@ -81,6 +84,36 @@ class Fault:
 def option(kind: Kind, text: str, default: Any = MISSING) -> Any:
     """A field of a fault or a rule: what it may be, what it does; without a default it must be given."""
     return field(default=default, metadata={"kind": kind, "help": text})
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word of a rule as it is explained: what is allowed, what it does, and what it is when left out."""
+
+    name: str
+    allowed: str
+    help: str
+    default: Any
+    needed: bool
+
+    @property
+    def otherwise(self) -> str:
+        """What holds when it is left out, as text; "" for nothing of note."""
+        return "needed" if self.needed else "" if self.default in (None, "") else str(self.default)
+
+
+def words(part: type[Any]) -> list[Word]:
+    """The words of a fault, of `Where` or of `When`."""
+    return [
+        Word(
+            row.name,
+            row.metadata["kind"].allowed,
+            row.metadata["help"],
+            None if row.default is MISSING else row.default,
+            row.default is MISSING,
+        )
+        for row in fields(part)
+    ]
 
 
 class Draw:
@@ -166,7 +199,9 @@ class Where:
     symbol: str = option(PATTERN, "A market, by the venue's name for it.", "")
     endpoint: str = option(PATTERN, "The path of an HTTP request or of a socket.", "")
     connection: str = option(PATTERN, "A socket, by its name in the list of connections.", "")
-    key: str = option(PATTERN, "Whoever uses this API key, or is this address.", "")
+    key: str = option(
+        PATTERN, "Whoever uses this API key; of those without one, whoever is this address.", ""
+    )
 
     def matches(self, event: Event) -> bool:
         """Whether an event is among them."""
@@ -217,6 +252,11 @@ class Rule:
         if self.when.duration_s is not None:
             ends.append(self.from_ns + int(self.when.duration_s * SECOND_NS))
         return min(ends, default=None)
+
+    @property
+    def ends_ns(self) -> int | None:
+        """When it is removed; None for never."""
+        return None if self.when.ttl_s is None else self.added_ns + int(self.when.ttl_s * SECOND_NS)
 
     def values(self) -> dict[str, Any]:
         """The rule as it may be written: what differs from the defaults."""
@@ -310,6 +350,11 @@ class Rules:
     def add(self, values: Mapping[str, object], now_ns: int, place: str = "fault", name: str = "") -> Rule:
         """Put a rule into force at a boundary, in the place of one of the same id. Raises ConfigError."""
         fault, where, when = read_rule(values, self.kinds, place)
+        if name and (name in RESERVED or not ID.fullmatch(name)):
+            raise ConfigError(
+                f"{place}: id: {name!r} is not allowed; allowed: up to 64 letters, digits and . _ -, "
+                f"but not {' or '.join(RESERVED)}"
+            )
         if len(self._rules) >= RULES_MAX and name not in self._rules:
             raise ConfigError(f"{place}: there are {RULES_MAX} rules already")
         self._added += 1
@@ -324,10 +369,15 @@ class Rules:
         self._hit.pop(name, None)
         return self._rules.pop(name, None) is not None
 
+    @property
+    def next_end_ns(self) -> int | None:
+        """When the next of them is to be removed; None for never."""
+        return min((rule.ends_ns for rule in self if rule.ends_ns is not None), default=None)
+
     def expire(self, now_ns: int) -> None:
         """Remove those whose time is over."""
         for rule in list(self._rules.values()):
-            if rule.until_ns is not None and rule.until_ns <= now_ns:
+            if rule.ends_ns is not None and rule.ends_ns <= now_ns:
                 self.remove(rule.id)
 
     def hit_count(self, name: str) -> int:

@@ -103,6 +103,21 @@ class Port:
         return self.hub.crowded and self.driver.flowing
 
 
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A connection as it is listed: its name in rules, where it is from and since when, which (channel, symbol) it
+    listens to, and how many bytes it has not yet taken.
+    """
+
+    id: str
+    venue: str
+    endpoint: str
+    client: str
+    opened_ns: int
+    streams: tuple[tuple[str, str], ...]
+    backlog_bytes: int
+
+
 class Connection(asyncio.Protocol):
     """One socket from its upgrade to its end. uvicorn makes it, hands it the transport and replays the request."""
 
@@ -127,7 +142,8 @@ class Connection(asyncio.Protocol):
         self._told: list[Told] = []  # heard while the session had the word
         self._closing = False
         self._patience = PATIENCE
-        self._name = self._path = ""
+        self._name = self._path = self._key = ""
+        self.opened_ns = 0
 
     def __str__(self) -> str:
         return self._name
@@ -203,8 +219,9 @@ class Connection(asyncio.Protocol):
 
     def _handshake(self, request: Request, now_ns: int, wall_ns: int) -> None:
         path, _, query = request.path.partition("?")
-        self._path = path
+        self._path, self.opened_ns = path, now_ns
         self._name = f"{self._port.venue.id} {self._peer[0]}:{self._peer[1]} {path}"
+        self._key = request.headers.get(self._port.venue.key_header or "", "") or self._peer[0]
         if self._port.chaos.rules:
             self.attend()
         response = self._wire.accept(request)
@@ -330,6 +347,15 @@ class Connection(asyncio.Protocol):
                 self._close(action)
 
     # ------------------------------------------------------------ what the emulator wants
+    @property
+    def row(self) -> Row:
+        """The connection in a list of them."""
+        topics = sorted({(key[1].channel, key[1].symbol) for key in self.feeds})
+        address = f"{self._peer[0]}:{self._peer[1]}"
+        return Row(
+            self.id, self._port.venue.id, self._path, address, self.opened_ns, tuple(topics), self.backlog
+        )
+
     def deliver(self, frames: bytes) -> None:
         """Write a tick's frames; at the outbox's bound, the venue's own close instead."""
         if self._full:
@@ -357,7 +383,7 @@ class Connection(asyncio.Protocol):
 
     def attend(self) -> None:
         """The rules in force have changed."""
-        rules = self._port.chaos.concerning(self._port.venue.id, self.id, self._path)
+        rules = self._port.chaos.concerning(self._port.venue.id, self.id, self._path, self._key)
         if self._tap is None and rules:
             self._tap = Tap(self._port.chaos.rules, frame)
         if self._tap is not None:
@@ -387,6 +413,7 @@ class Connection(asyncio.Protocol):
             symbol=symbol,
             endpoint=self._path,
             connection=self.id,
+            key=self._key,
             content=payload,
         )
 

@@ -30,7 +30,7 @@ from uvicorn.server import ServerState
 from emulator.chaos.engine import Chaos
 from emulator.config import NEVER, Config, chosen, nearest, resolve
 from emulator.driver import Driver, http_date, settled, utc_ns
-from emulator.gateway.connection import FAILED, Connection, Port
+from emulator.gateway.connection import FAILED, Connection, Port, Row
 from emulator.gateway.desk import Desks
 from emulator.gateway.history import HistoryMaker
 from emulator.gateway.hub import Hub
@@ -251,6 +251,9 @@ class Gateway:
                 addresses[venue.id, True] = (config.host, venue.port_offset + TLS_PORT_OFFSET)
         base = config.base_port
         self.config = config
+        self.chaos = Chaos()
+        for given in config.faults:
+            self.chaos.judge(given)
         wall_ns = utc_ns()
         self.start_ns, self.origin_ns = resolve(config, wall_ns)
         now_ns = self.start_ns
@@ -271,8 +274,9 @@ class Gateway:
         clock = Chronometer(now_ns, config.speed, paused=config.paused)
         self.driver = Driver(self.hub, self._on_second, clock, lossless=config.delivery == "lossless")
         self.desks = Desks(config, self.driver, self.hub, self._journal)
-        self.chaos = Chaos()
+        self.chaos.begin(config.faults, now_ns)
         self.chaos.changed = self._attend
+        self._await_end()
         self._ports = self._make_ports(registry)
         self.desks.resume(now_ns)
         self._history = HistoryMaker([port.exchange for port in self._ports], self.start_ns)
@@ -346,9 +350,39 @@ class Gateway:
     def _connections(self) -> list[Connection]:
         return [connection for port in self._ports for connection in port.connections]
 
+    @property
+    def connections(self) -> list[Row]:
+        """The open sockets of clients, those of a venue in the order in which they came."""
+        rows = [connection.row for connection in self._connections()]
+        return sorted(rows, key=lambda row: (row.venue, len(row.id), row.id))
+
+    def kick(self, name: str, code: int | None = None, reason: str = "") -> Row | None:
+        """End a socket as its server would, by a closing handshake, or cut it (None). None if there is no such."""
+        for connection in self._connections():
+            if connection.id == name:
+                row = connection.row
+                if code is None:
+                    connection.abort()
+                else:
+                    connection.close(Close(code, reason))
+                return row
+        return None
+
     def _attend(self) -> None:
         for connection in self._connections():
             connection.attend()
+        self._await_end()
+
+    def _await_end(self) -> None:
+        """See to it that rules are removed when their time is over."""
+        end_ns = self.chaos.rules.next_end_ns
+        if end_ns is None:
+            self.driver.cancel_alarm(self._expire)
+        else:
+            self.driver.set_alarm(self._expire, end_ns)
+
+    def _expire(self) -> None:
+        self.chaos.expire(self.driver.now_ns)
 
     def _on_second(self, now_ns: int, wall_ns: int) -> None:
         for listener in self._listeners():

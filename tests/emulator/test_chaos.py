@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -150,6 +152,25 @@ def test_answers_can_be_hit_too(toy: Emulator, dial: Dial) -> None:
     assert client.recv() == "xxxx"
 
 
+def test_connections_are_listed_and_kicked(toy: Emulator, dial: Dial) -> None:
+    closed, cut = dial("/one"), dial("/two")
+    closed.tell("sub a 100")
+    first, second = toy.connections.list()
+    assert (first.id, first.endpoint, first.streams, first.opened_ns) == (
+        "toy-1",
+        "/one",
+        (("a", "100"),),
+        START_NS,
+    )
+    assert (second.id, second.streams) == ("toy-2", ())
+    toy.connections.kick("toy-1", 4_000, "bye")
+    toy.connections.kick("toy-2")
+    assert closed.closed() == (4_000, "bye")
+    cut.closed_without_a_word()
+    with pytest.raises(KeyError):
+        toy.connections.kick("toy-9")
+
+
 # ---------------------------------------------------------------- rules
 def test_a_rule_taken_back_hits_no_more(toy: Emulator, listening: Client) -> None:
     name = toy.faults.add("md.drop", channel="a")
@@ -159,9 +180,17 @@ def test_a_rule_taken_back_hits_no_more(toy: Emulator, listening: Client) -> Non
     assert ran(toy, listening) == [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]
 
 
+def test_a_rule_changed_counts_anew(toy: Emulator, listening: Client) -> None:
+    name = toy.faults.add("md.drop", channel="a", count=2)
+    assert ran(toy, listening, 0.5) == [3, 4, 5]
+    toy.faults.change(name, "md.dup", channel="a", count=1)
+    assert ran(toy, listening, 0.5) == [1, 1, 2, 3, 4, 5]
+
+
 def test_a_rule_removes_itself_when_its_time_is_over(toy: Emulator, listening: Client) -> None:
     toy.faults.add("md.drop", channel="a", ttl_s=0.5)
     assert ran(toy, listening) == [6, 7, 8, 9, 10]
+    assert toy.faults.rules == []
 
 
 @pytest.mark.parametrize(
@@ -179,6 +208,38 @@ def test_a_rule_removes_itself_when_its_time_is_over(toy: Emulator, listening: C
 def test_a_rule_that_is_none_is_one_clear_error(words: dict[str, object], error: str) -> None:
     with pytest.raises(ConfigError, match=f"^{error}"):
         read_rule(words, KINDS, "fault")
+
+
+def test_rules_from_a_file_hold_from_the_start(tmp_path: Path) -> None:
+    rules = tmp_path / "rules.yaml"
+    rules.write_text("- {id: late, kind: md.drop, channel: a, after_n: 3}\n- {kind: md.dup, channel: b}\n")
+    with Emulator({"faults": str(rules)}, registry=toys()) as fresh:
+        with connect(fresh.ws_url("toy"), max_queue=None) as socket:
+            client = Client(socket)
+            client.tell("sub a 100")
+            assert ran(fresh, client) == [1, 2, 3]
+        assert {hit.rule for hit in fresh.faults.hits} == {"late"}
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("- {kind: md.gapp}", "rule 1: kind: 'md.gapp' is no fault; did you mean md.gap?"),
+        (
+            "- {kind: md.gap}\n- {kind: md.gap, chanel: a}",
+            "rule 2: chanel: unknown word; did you mean channel?",
+        ),
+        ("- {kind: md.gap, id: hits}", "rule 1: id: 'hits' is not allowed"),
+        ("- md.gap", "rule 1: 'md.gap' is no rule; a rule has a kind"),
+        ("kind: md.gap", "expected a list of rules"),
+        ("- {kind: [", "this is not YAML"),
+    ],
+)
+def test_what_is_wrong_in_a_file_is_one_line_that_names_it(tmp_path: Path, text: str, error: str) -> None:
+    rules = tmp_path / "rules.yaml"
+    rules.write_text(text)
+    with pytest.raises(ConfigError, match=f"^{re.escape(str(rules))}.*{re.escape(error)}"):
+        Emulator({"faults": str(rules)}, registry=toys()).start()
 
 
 def test_a_rule_reads_back_as_it_was_written() -> None:

@@ -16,6 +16,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 import emulator.cli
+from emulator.chaos.faults import KINDS
 from emulator.config import SETTINGS
 from venues.registry import VENUES
 
@@ -43,9 +44,30 @@ def test_profiles_lists_what_venues_can_be(
         assert all(told[name] == ["off", quirk.about] for name, quirk in venue.quirks.items() if not quirk.on)
 
 
+def test_faults_lists_kinds_and_explains_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A line for each kind with a link; of one, a line for each word; of none, the nearest."""
+    monkeypatch.setenv("COLUMNS", "400")
+    assert command(monkeypatch, "faults") == 0
+    rows = [re.split(r"\s*│\s*", line)[1:-1] for line in capsys.readouterr().out.splitlines()]
+    assert {row[0]: (row[1], row[3]) for row in rows if row} == {
+        kind: (fault.about, f"docs/chaos.md#{kind.replace('.', '')}") for kind, fault in KINDS.items()
+    }
+    assert command(monkeypatch, "faults", "md.delay") == 0
+    said = capsys.readouterr().out
+    assert re.search(r"│ delay_ms +│ needed +│ How late, in virtual time. +│ a number from 0", said)
+    assert "│ after_n" in said
+    assert command(monkeypatch, "faults", "md.dely") == 2
+    assert capsys.readouterr().err == (
+        "exchange-emulator: faults: 'md.dely' is no fault; did you mean md.delay?\n"
+    )
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
+        (["--faults", "missing.yaml"], "missing.yaml: No such file or directory"),
         (["--speed", "0"], "--speed: '0' is not allowed; allowed: a number above 0, at most 10000"),
         (["--seed", "x"], "--seed: 'x' is not allowed; allowed: a whole number from 0 to"),
         (

@@ -6,6 +6,7 @@ import json
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import pytest
 
@@ -20,11 +21,12 @@ JSON = {"content-type": "application/json"}
 
 
 def ask(
-    url: str, data: bytes | None = None, headers: Mapping[str, str] = JSON
-) -> tuple[int, dict[str, object]]:
-    """Status and answer of a GET, or with data a POST."""
+    url: str, data: bytes | None = None, headers: Mapping[str, str] = JSON, method: str | None = None
+) -> tuple[int, Any]:
+    """Status and answer of a GET, or with data a POST, or of another method."""
+    request = urllib.request.Request(url, data, dict(headers), method=method)
     try:
-        with urllib.request.urlopen(urllib.request.Request(url, data, dict(headers)), timeout=20) as answer:
+        with urllib.request.urlopen(request, timeout=20) as answer:
             return answer.status, json.load(answer)
     except urllib.error.HTTPError as error:
         with error:
@@ -140,11 +142,107 @@ def test_a_blocked_step_is_a_409(
     assert answer["reached_ns"] == toy.clock.now_ns < START_NS + 3_600 * SECOND_NS
 
 
+def test_rules_over_http(toy: Emulator, dial: Callable[..., Client]) -> None:
+    """Added, listed, changed, removed; what they hit is told in order."""
+    client = dial()
+    client.tell("sub a 100")
+    faults = toy.control_url + "/faults"
+    words = {"kind": "md.drop", "channel": "a", "count": 2}
+    told = {"id": "rule-1", **words, "added_ns": START_NS, "hits": 0}
+    assert ask(faults, json.dumps(words).encode()) == (201, told)
+    toy.clock.advance(1)
+    assert ask(faults) == (200, [told | {"hits": 2}])
+    assert ask(faults + "/rule-1") == (200, told | {"hits": 2})
+    status, hits = ask(faults + "/hits?after=1")
+    assert (status, hits["last"]) == (200, 2)
+    due_ns = START_NS + 200_000_000
+    assert hits["hits"] == [
+        {
+            "number": 2,
+            "rule": "rule-1",
+            "kind": "md.drop",
+            "at_ns": due_ns,
+            "venue": "toy",
+            "channel": "a",
+            "symbol": "100",
+            "endpoint": "/",
+            "connection": "toy-1",
+            "identity": [due_ns, 0],
+        }
+    ]
+    changed = {"kind": "md.dup", "channel": "a", "times": 2}
+    assert ask(faults + "/rule-1", json.dumps(changed).encode(), method="PUT")[1]["times"] == 2
+    assert ask(faults + "/mine", b'{"kind": "ws.drop"}', method="PUT")[0] == 200
+    assert ask(faults + "/rule-1", method="DELETE")[0] == 200
+    assert ask(faults + "/rule-1", method="DELETE") == (404, {"error": "there is no rule 'rule-1'"})
+    assert [rule["id"] for rule in ask(faults)[1]] == ["mine"]
+    assert ask(faults, method="DELETE") == (200, [])
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b'{"kind": "md.gapp"}', "fault: kind: 'md.gapp' is no fault; did you mean md.gap?"),
+        (b'{"kind": "md.gap", "sise": 3}', "fault: sise: unknown word; did you mean size?"),
+        (
+            b'{"kind": "md.gap", "size": 0}',
+            "fault: size: 0 is not allowed; allowed: a whole number from 1 to 100,000",
+        ),
+        (b'{"kind": "md.gap", "id": 3}', "fault: id: 3 is not allowed; allowed: a text"),
+    ],
+)
+def test_a_wrong_rule_is_one_line(toy: Emulator, body: bytes, said: str) -> None:
+    assert ask(toy.control_url + "/faults", body) == (422, {"error": said})
+    assert ask(toy.control_url + "/faults") == (200, [])
+
+
+def test_the_kinds_explain_themselves(toy: Emulator) -> None:
+    kinds = {row["kind"]: row for row in ask(toy.control_url + "/faults/kinds")[1]["kinds"]}
+    assert kinds["md.gap"] == {
+        "kind": "md.gap",
+        "scope": "frame",
+        "about": "The sequence of a book skips: some updates in a row never come.",
+        "options": [
+            {
+                "name": "size",
+                "allowed": "a whole number from 1 to 100,000",
+                "help": "How many messages in a row.",
+                "default": 1,
+                "needed": False,
+            }
+        ],
+        "docs": "docs/chaos.md#mdgap",
+    }
+
+
+def test_sockets_over_http(toy: Emulator, dial: Callable[..., Client]) -> None:
+    client = dial()
+    client.tell("sub a 100")
+    connections = toy.control_url + "/connections"
+    (row,) = ask(connections)[1]
+    assert (row["id"], row["venue"], row["streams"]) == ("toy-1", "toy", [["a", "100"]])
+    assert ask(connections + "/toy-1?code=99", method="DELETE")[0] == 422
+    assert ask(connections + "/toy-1?code=4001&reason=out", method="DELETE") == (200, row)
+    assert client.closed() == (4_001, "out")
+    assert ask(connections + "/nobody", method="DELETE") == (
+        404,
+        {"error": "there is no connection 'nobody'"},
+    )
+
+
 def test_the_api_describes_itself(toy: Emulator) -> None:
     """OpenAPI lists every route there is."""
     _, description = ask(toy.control_url + "/openapi.json")
     commands = {f"/clock/{name}" for name in ("pause", "resume", "advance", "advance_until", "speed")}
-    assert set(description["paths"]) == {"/health", "/clock", *commands}  # type: ignore[call-overload]
+    chaos = {
+        "/faults",
+        "/faults/kinds",
+        "/faults/hits",
+        "/faults/{name}",
+        "/connections",
+        "/connections/{name}",
+    }
+    assert set(description["paths"]) == {"/health", "/clock", *commands, *chaos}
 
 
 def test_with_a_key_only_who_knows_it_rules() -> None:

@@ -1,0 +1,239 @@
+"""Routes of chaos: rules as they are written anywhere, what they hit, which kinds there are, and clients' sockets."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, HTTPException, Query
+from pydantic import BaseModel
+
+from emulator.api.control import Run
+from emulator.chaos.faults import KINDS
+from emulator.chaos.guide import link
+from emulator.chaos.rules import Rule, Scope, When, Where, words
+from emulator.config import ConfigError
+from emulator.gateway.connection import Row
+from emulator.gateway.server import Gateway
+
+faults = APIRouter(prefix="/faults", tags=["faults"])
+connections = APIRouter(prefix="/connections", tags=["connections"])
+
+Words = Annotated[
+    dict[str, Any], Body(examples=[{"kind": "md.gap", "channel": "depth", "after_n": 3, "count": 1}])
+]
+NO_SUCH: dict[int | str, dict[str, Any]] = {404: {"description": "There is none of this id."}}
+
+
+# ---------------------------------------------------------------- what is said
+class Option(BaseModel):
+    """A word of a rule: what is allowed, what it does, and what holds when it is left out, unless it is needed."""
+
+    name: str
+    allowed: str
+    help: str
+    default: Any = None
+    needed: bool = False
+
+
+class KindRow(BaseModel):
+    """A kind of fault: what it is done to, what a client sees, its own options, and where more is said of it."""
+
+    kind: str
+    scope: Scope
+    about: str
+    options: list[Option]
+    docs: str
+
+
+class Kinds(BaseModel):
+    """The kinds there are, and the words that a rule of any kind may have."""
+
+    kinds: list[KindRow]
+    words: list[Option]
+
+
+class HitRow(BaseModel):
+    """A fault that happened, by number; `identity` is of the frame or the input: equal runs hit equal ones."""
+
+    number: int
+    rule: str
+    kind: str
+    at_ns: int
+    venue: str
+    channel: str
+    symbol: str
+    endpoint: str
+    connection: str
+    identity: list[int]
+
+
+class Hits(BaseModel):
+    """Hits in order, at most as many as were asked for; `last` is the number of the newest there is."""
+
+    hits: list[HitRow]
+    last: int
+
+
+class ConnectionRow(BaseModel):
+    """A client's socket: `streams` are the channels it listens to, each with its symbol."""
+
+    id: str
+    venue: str
+    endpoint: str
+    client: str
+    opened_ns: int
+    streams: list[tuple[str, str]]
+    backlog_bytes: int
+
+
+def _options(part: type[Any]) -> list[Option]:
+    return [
+        Option(name=row.name, allowed=row.allowed, help=row.help, default=row.default, needed=row.needed)
+        for row in words(part)
+    ]
+
+
+def _told(run: Gateway, rule: Rule) -> dict[str, Any]:
+    """A rule as it was written, with its id, since when it holds and how often it has hit."""
+    return {
+        "id": rule.id,
+        **rule.values(),
+        "added_ns": rule.added_ns,
+        "hits": run.chaos.rules.hit_count(rule.id),
+    }
+
+
+def _found(run: Gateway, name: str) -> Rule:
+    rule = run.chaos.rules.get(name)
+    if rule is None:
+        raise HTTPException(404, f"there is no rule {name!r}")
+    return rule
+
+
+def _put(run: Gateway, values: dict[str, Any], name: str) -> dict[str, Any]:
+    try:
+        return _told(run, run.chaos.add(values, run.driver.stamp()[0], "fault", name))
+    except ConfigError as error:
+        raise HTTPException(422, str(error)) from None
+
+
+# ---------------------------------------------------------------- rules
+@faults.get("")
+async def list_faults(run: Run) -> list[dict[str, Any]]:
+    """The rules in force, in the order in which they were added."""
+    return [_told(run, rule) for rule in run.chaos.rules]
+
+
+@faults.post("", status_code=201)
+async def add_fault(run: Run, rule: Words) -> dict[str, Any]:
+    """Put a rule into force now; under an id of its own, if it has one, and then in the place of the one there was."""
+    values = dict(rule)
+    name = values.pop("id", "")
+    if not isinstance(name, str):
+        raise HTTPException(422, f"fault: id: {name!r} is not allowed; allowed: a text")
+    return _put(run, values, name)
+
+
+@faults.delete("")
+async def clear_faults(run: Run) -> list[dict[str, Any]]:
+    """Take all out of force; answered with what is left, nothing."""
+    run.chaos.clear()
+    return []
+
+
+@faults.get("/kinds")
+async def list_kinds() -> Kinds:
+    """What can be done, and the words of a rule."""
+    return Kinds(
+        kinds=[
+            KindRow(kind=kind, scope=fault.scope, about=fault.about, options=_options(fault), docs=link(kind))
+            for kind, fault in KINDS.items()
+        ],
+        words=[*_options(Where), *_options(When)],
+    )
+
+
+@faults.get("/hits")
+async def list_hits(
+    run: Run,
+    rule: Annotated[str, Query(description="Of this rule only.")] = "",
+    after: Annotated[int, Query(ge=0, description="Those of higher numbers.")] = 0,
+    limit: Annotated[int, Query(ge=1, le=10_000)] = 1_000,
+) -> Hits:
+    """What faults were done to, the oldest first; the newest 10,000 are kept."""
+    kept = run.chaos.rules.hits
+    found = [hit for hit in kept if hit.number > after and rule in ("", hit.rule)][:limit]
+    rows = [
+        HitRow(
+            number=hit.number,
+            rule=hit.rule,
+            kind=hit.kind,
+            at_ns=hit.at_ns,
+            venue=hit.venue,
+            channel=hit.channel,
+            symbol=hit.symbol,
+            endpoint=hit.endpoint,
+            connection=hit.connection,
+            identity=list(hit.identity),
+        )
+        for hit in found
+    ]
+    return Hits(hits=rows, last=kept[-1].number if kept else 0)
+
+
+@faults.get("/{name}", responses=NO_SUCH)
+async def read_fault(run: Run, name: str) -> dict[str, Any]:
+    """One rule."""
+    return _told(run, _found(run, name))
+
+
+@faults.put("/{name}")
+async def change_fault(run: Run, name: str, rule: Words) -> dict[str, Any]:
+    """Put a rule in the place of the one of this id, if there is one; its counts begin anew."""
+    values = dict(rule)
+    if values.pop("id", name) != name:
+        raise HTTPException(422, "fault: id: it is another in the path")
+    return _put(run, values, name)
+
+
+@faults.delete("/{name}", responses=NO_SUCH)
+async def remove_fault(run: Run, name: str) -> dict[str, Any]:
+    """Take a rule out of force; answered with what it was."""
+    told = _told(run, _found(run, name))
+    run.chaos.remove(name)
+    return told
+
+
+# ---------------------------------------------------------------- sockets
+def _row(row: Row) -> ConnectionRow:
+    return ConnectionRow(
+        id=row.id,
+        venue=row.venue,
+        endpoint=row.endpoint,
+        client=row.client,
+        opened_ns=row.opened_ns,
+        streams=list(row.streams),
+        backlog_bytes=row.backlog_bytes,
+    )
+
+
+@connections.get("")
+async def list_connections(run: Run) -> list[ConnectionRow]:
+    """The open sockets; of a venue, in the order in which they came."""
+    return [_row(row) for row in run.connections]
+
+
+@connections.delete("/{name}", responses=NO_SUCH)
+async def kick(
+    run: Run,
+    name: str,
+    code: Annotated[
+        int | None, Query(ge=1000, le=4999, description="Of a closing handshake; cut if left out.")
+    ] = None,
+    reason: Annotated[str, Query(max_length=40, description="Said with the code.")] = "",
+) -> ConnectionRow:
+    """End a socket; answered with what it was."""
+    row = run.kick(name, code, reason)
+    if row is None:
+        raise HTTPException(404, f"there is no connection {name!r}")
+    return _row(row)
