@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import selectors
 import socket
 import statistics
@@ -15,14 +16,20 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
 
 import numpy as np
 import orjson
 
-from benchmarks.references import CLIENTS, random_walk, transport_writes
+from benchmarks.references import CLIENTS, naive_loop, random_walk, transport_writes
+from emulator.parquet import Job
+from emulator.parquet import generate as write_parquet
+from emulator.presets import get_preset
 from emulator.sdk import Emulator
-from reactor.types import MS_NS, SECOND_NS
+from reactor.profiles import ASSETS, magnitude, profile
+from reactor.runner import Run
+from reactor.types import MS_NS, SECOND_NS, Instrument, Kind
 from reactor.unified_market import MarketOrchestrationCore
 from venues.base import Exchange, HttpRequest, VenueProtocol
 from venues.binance.usdm_wire import PERPETUAL, USDM_STREAMS
@@ -59,11 +66,23 @@ def exchange(venue: VenueProtocol) -> Exchange:
 
 # ---------------------------------------------------------------- generate
 ROUNDS, BLOCKS = 5, 6
+LIVE_MARKETS, LIVE_MINUTES = 200, 2
+HOUR, DAY = 60, 1_440
 
 
 def generate() -> Iterator[Row]:
-    """Events (prints, quotes, changes of levels) of each venue's busiest market, by one core's CPU time."""
-    walk = np.random.default_rng(SEED)
+    """What markets cost where nobody listens, by CPU time: events a second, rows to files, many markets at once."""
+    yield from _events_per_second()
+    yield from _to_parquet()
+    yield _many_markets()
+
+
+def _events_per_second() -> Iterator[Row]:
+    """Events (prints, quotes, changes of levels) of each venue's busiest market, by one core.
+
+    The reference is a random walk in numpy; a loop in Python that makes the same walk has a row of its own.
+    """
+    walk, loop_rates = np.random.default_rng(SEED), []
     for venue in VENUES:
         market = next(iter(exchange(venue)))
         market.block(0)
@@ -86,6 +105,55 @@ def generate() -> Iterator[Row]:
             "events/s",
             statistics.median(walked),
         )
+        cpu_s = time.process_time()
+        naive_loop(SEED, events // BLOCKS)
+        loop_rates.append(events // BLOCKS / (time.process_time() - cpu_s))
+    yield Row("generate", "the walk as a Python loop", statistics.median(loop_rates), "events/s")
+
+
+def _to_parquet() -> Iterator[Row]:
+    """Rows a second of a preset's files, and the most memory that a day of it takes beside that of an hour."""
+    spoken: dict[int, tuple[float, float]] = {}
+    for minutes in (HOUR, DAY):
+        with _process(writing) as pipe:
+            pipe.send(minutes)
+            spoken[minutes] = pipe.recv()
+    yield Row("parquet", "binance_spot_btc", spoken[DAY][0], "rows/s")
+    yield Row("memory", "24 h to Parquet, beside 1 h", spoken[DAY][1], "MB", spoken[HOUR][1])
+
+
+def writing(pipe: Connection) -> None:
+    """A process that writes so many minutes of a preset, and tells rows per second of its CPU time and its peak MB."""
+    minutes, preset = pipe.recv(), get_preset("binance_spot_btc")
+    run, rows = Run(SEED, ORIGIN_NS, preset.instrument, preset.manifest), list[int]()
+    with TemporaryDirectory() as out:
+        cpu_s = time.process_time()
+        write_parquet(Job(run, minutes, Path(out)), 1, lambda part: rows.append(sum(part.rows.values())))
+        cpu_s = time.process_time() - cpu_s
+    pipe.send((sum(rows) / cpu_s, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024))
+
+
+def _many_markets() -> Row:
+    """The share of a core that so many markets take when all their minutes are made as they come."""
+    names = [f"{asset}-{n}" for n in range(LIVE_MARKETS // len(ASSETS) + 1) for asset in ASSETS][
+        :LIVE_MARKETS
+    ]
+    markets = []
+    for i, name in enumerate(names):
+        style, kind = (("spot", Kind.SPOT), ("perp", Kind.PERP), ("onchain perp", Kind.PERP))[i % 3]
+        asset = name.partition("-")[0]
+        digits = max(0, 4 - magnitude(ASSETS[asset]["initial_price"]))
+        contract = Instrument(name, name, asset, asset, "USDT", kind, digits, 1, 3, 1)
+        markets.append((contract, profile(asset, style)))
+    world = MarketOrchestrationCore(seed=SEED, origin_ns=ORIGIN_NS, markets=markets)
+    for name in world:
+        world.market(name).block(0)
+    cpu_s = time.process_time()
+    for k in range(1, 1 + LIVE_MINUTES):
+        for name in world:
+            world.market(name).block(k)
+    share = (time.process_time() - cpu_s) / (LIVE_MINUTES * 60)
+    return Row("live", f"{LIVE_MARKETS} markets", share * 100, "% of a core")
 
 
 # ---------------------------------------------------------------- klines

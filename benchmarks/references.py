@@ -6,9 +6,11 @@ They know nothing of the emulator, and are as fast as their few lines allow.
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Sequence
 from multiprocessing.connection import Connection
+from random import Random
 from typing import cast
 
 import numpy as np
@@ -28,6 +30,18 @@ def random_walk(generator: np.random.Generator, events: int) -> tuple[NDArray[np
     sizes = generator.lognormal(-4, 2, events)
     sides = generator.integers(0, 2, events) * 2.0 - 1
     return times, prices.round(2), sizes.round(5), sides
+
+
+def naive_loop(seed: int, events: int) -> list[tuple[float, float, float, int]]:
+    """The same market as one writes it first: an event at a time, in plain Python."""
+    random = Random(seed)  # noqa: S311
+    at_s, log_price, rows = 0.0, 0.0, []
+    for _ in range(events):
+        at_s += random.expovariate(events / 60)
+        log_price += random.gauss(0.0, 1e-5)
+        price, size = round(65_000 * math.exp(log_price), 2), round(random.lognormvariate(-4, 2), 5)
+        rows.append((at_s, price, size, 1 if random.random() < 0.5 else -1))
+    return rows
 
 
 def transport_writes(pipe: Connection) -> None:
