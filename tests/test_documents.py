@@ -89,3 +89,12 @@ def test_the_test_in_the_readme_passes(tmp_path: Path) -> None:
     command = (sys.executable, "-m", "pytest", *options, "test_example.py")
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_library_works_as_printed() -> None:
+    """The code of docs/library.md, one piece after another, in a Python that has nothing but the project."""
+    pieces = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "library.md").read_text(), re.DOTALL)
+    command = (sys.executable, "-W", "error", "-c", "\n".join(pieces))
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == sum("print(" in piece for piece in pieces)
