@@ -554,13 +554,18 @@ def funded(listings: Iterable[Listing], profile: str) -> list[Listing]:
 
 
 def with_values(listing: Listing, values: Mapping[str, object], place: str) -> Listing:
-    """The listing with other values in its manifest; ConfigError when one is unknown or out of range."""
+    """The listing with other values in its manifest, and the ticks and lots that go with them; ConfigError when one is
+    unknown or out of range.
+    """
+    contract, usual = listing.instrument, listing.manifest
     try:
-        return replace(
-            listing, manifest=SimulationManifest.from_dict(listing.manifest.to_dict() | dict(values))
-        )
+        manifest = SimulationManifest.from_dict(usual.to_dict() | dict(values))
     except ManifestError as error:
-        raise ConfigError(f"{place}: {listing.instrument.market}: {error}") from None
+        raise ConfigError(f"{place}: {contract.market}: {error}") from None
+    own = replace(
+        contract, tick_size=contract.tick_size // usual.tick, lot_size=contract.lot_size // usual.lot
+    )
+    return replace(listing, instrument=manifest.contract(own), manifest=manifest)
 
 
 def chosen(config: Config, registry: Sequence[VenueProtocol]) -> list[VenueProtocol]:

@@ -31,7 +31,7 @@ from reactor.types import BLOCK_NS, SECOND_NS, Column, Instrument
 from venues.registry import funding_model
 
 PART_MINUTES: Final = 10
-FORMAT: Final = 1  # raised when the same run gets other bytes
+FORMAT: Final = 2  # raised when the same run gets other bytes
 SIDECAR: Final = "run.json"
 
 TABLES: Final[Mapping[str, Mapping[str, str]]] = {

@@ -81,6 +81,7 @@ class Clock:
     """
 
     edges: Column  # running intensity at the cells' edges
+    pace_q16: Column  # by cell: how active it is meant to be, over the minute's average; not 1 where there is a burst
     log_heat_q16: Column  # by cell
     log_spell_q16: Column  # by cell: when moves and large orders come in numbers
     trend_q16: Column  # by second: the grid's change over the minute's typical one, within +-3
@@ -140,12 +141,25 @@ class Rhythm:
         # Where the price moves much, much is done.
         pace = np.repeat(_CALM + ((ONE - _CALM) * np.abs(trend) >> 16), SECOND_NS // _CELL_NS)
         intensity = exp_q16(np.clip(heat, -6 * ONE, 4 * ONE)) * pace >> 16
-        edges = np.concatenate([[0], np.cumsum(np.maximum(intensity, 16))])
+        burst = _pace(plan)
+        intensity = np.maximum(np.maximum(intensity, 16) * burst >> 16, 1)
+        edges = np.concatenate([[0], np.cumsum(intensity)])
         # Pauses are short where orders are many, so that the orders placed in them do not stand out.
         mean_ns = 2 * MS_NS + 6_000 * MS_NS // (plan.n_orders + 8)
         pauses = _LEAST_PAUSE_NS + (draws.exponential_q16(61) * mean_ns >> 16)
         pauses = np.minimum(pauses, _LONGEST_PAUSE_NS)
-        return Clock(edges, heat, spell, trend, int(pauses[60]), pauses[:60])
+        return Clock(edges, burst, heat, spell, trend, int(pauses[60]), pauses[:60])
+
+
+def _pace(plan: MinutePlan) -> Column:
+    """How active each cell is meant to be, over the minute's average."""
+    if not plan.burst:
+        return np.full(_CELLS, ONE)
+    begin = np.arange(_CELLS) * _CELL_NS
+    inside = np.minimum(begin + _CELL_NS, plan.burst.end_ns) - np.maximum(begin, plan.burst.start_ns)
+    times = ONE + np.maximum(inside, 0) * (plan.burst.times_q16 - ONE) // _CELL_NS
+    pace: Column = np.maximum(times * _CELLS * ONE // int(times.sum()), 1)
+    return pace
 
 
 # ---------------------------------------------------------------- market orders
@@ -213,6 +227,7 @@ class OrderFlow:
         gap = pareto_q16(np.minimum(draws.exponential_q16(n), 8 * ONE), self._GAP_TAIL)
         gap = (gap >> 8) * self._gap_ns >> 8
         gap = np.minimum(gap, 8 * SECOND_NS) * ONE // max(plan.activity_q16, ONE // 16)
+        gap = gap * ONE // np.repeat(clock.pace_q16[clock.cell(starts)], length)
         gap[first] = 0
         elapsed = np.cumsum(gap)
         ts_ns = (np.repeat(starts - elapsed[first], length) + elapsed) % BLOCK_NS
@@ -297,6 +312,9 @@ class TouchPath:
         return self.bid_ticks[row], self.ask_ticks[row]
 
 
+_RECENT = 25  # orders
+
+
 class PricePath:
     """Moves of the price at market orders and between them, pinned to the 1 s grid."""
 
@@ -304,6 +322,7 @@ class PricePath:
     _IMPACT = fixed_point(0.34)  # exponent of a move in the size of its order
     _SIZE_TO_CHANCE = fixed_point(0.22)  # exponent of the chance of a move in the same
     _HEAT = fixed_point(0.45)  # exponent of a move in the activity
+    _FAR = fixed_point(0.3)  # and in how far the price goes in their second
     _FOLLOW_SIGMA = fixed_point(1.5)
     _SUBSTEP_NS = 25 * MS_NS
 
@@ -314,6 +333,10 @@ class PricePath:
         self._sigma = fixed_point(manifest.move_size_sigma)
         self._joint = fixed_point(manifest.joint_move_share)
         self._follow_ns = max(1, round(manifest.follow_ms * MS_NS))
+        self._by_volatility = fixed_point(
+            manifest.spread_vol_sensitivity - 1
+        )  # moves grow with it themselves
+        self._by_toxicity = fixed_point(manifest.spread_toxicity_sensitivity)
         self._flickers = fixed_point(manifest.flicker_intensity * 60)
         self._flicker_ns = max(1, round(manifest.flicker_ms * MS_NS))
 
@@ -331,7 +354,8 @@ class PricePath:
         change = np.diff(path, prepend=plan.bid_ticks[0])
         moves = np.flatnonzero(change)
         return Steps.join(
-            self._two_sided(draws, clock, ts_ns[moves], change[moves]), self._flicker(draws, plan, clock)
+            self._two_sided(draws, plan, clock, orders, ts_ns[moves], change[moves]),
+            self._flicker(draws, plan, clock),
         )
 
     def _wishes(self, draws: Stream, plan: MinutePlan, clock: Clock, orders: Orders) -> tuple[Column, Column]:
@@ -351,7 +375,7 @@ class PricePath:
         count = int(draws.poisson(1, self._requotes * plan.activity_q16 >> 16)[0])
         free_ns = clock.outside_pauses(clock.draw(draws, count))
         last = np.searchsorted(when, free_ns) - 1
-        with_flow = draws.chance(count, fixed_point(0.85))
+        with_flow = draws.chance(count, fixed_point(0.65))
         free_side = np.where(last >= 0, side[last] if len(side) else 1, 1) * np.where(with_flow, 1, -1)
         # One move in every second whose grid points differ, so that there is something to pin.
         change = np.diff(plan.bid_ticks)
@@ -366,6 +390,7 @@ class PricePath:
         impact = np.zeros(len(ts_ns), np.int64)
         impact[: len(hit)] = np.maximum(log_size[hit], 0) * self._IMPACT >> 16
         heat = clock.log_heat_q16[clock.cell(ts_ns)] * self._HEAT >> 16
+        heat += (np.abs(clock.trend_q16[ts_ns // SECOND_NS]) * self._FAR >> 16) - self._FAR * 2 // 3
         noise = np.minimum(draws.normal_q16(len(ts_ns)), 5 * ONE // 2) * self._sigma >> 16
         scale = min(max(self._size_q8 * plan.volatility_q16 >> 16, 1), 1 << 20)
         size = np.clip(exp_q16(impact + heat + noise, scale), 1, 1 << 24)
@@ -375,7 +400,7 @@ class PricePath:
         self, draws: Stream, plan: MinutePlan, clock: Clock, ts_ns: Column, change: Column
     ) -> tuple[Column, Column]:
         """Large moves are made in up to six steps, the first at the move's own instant."""
-        large = max(5 * self._size_q8 * plan.volatility_q16 >> 25, 1)
+        large = max(7 * self._size_q8 * plan.volatility_q16 >> 25, 1)
         steps = np.clip(np.abs(change) // large, 1, 6)
         of = group_of(steps)
         nth = np.arange(len(of)) - exclusive(steps)[of]
@@ -385,7 +410,15 @@ class PricePath:
         order = stable_order(then)
         return then[order], part[order]
 
-    def _two_sided(self, draws: Stream, clock: Clock, ts_ns: Column, change: Column) -> Steps:
+    def _two_sided(
+        self,
+        draws: Stream,
+        plan: MinutePlan,
+        clock: Clock,
+        orders: Orders,
+        ts_ns: Column,
+        change: Column,
+    ) -> Steps:
         """The retreating side moves at once; the other follows a little later, in one to four steps."""
         n = len(ts_ns)
         joint, up = draws.chance(n, self._joint), change > 0
@@ -393,7 +426,11 @@ class PricePath:
         alone = np.flatnonzero(~joint)
         coins = draws.uniform_q16(3 * len(alone)).reshape(3, -1) < ONE // 2
         steps = 1 + np.logical_and.accumulate(coins, axis=0).sum(axis=0)
-        delay = exp_q16(draws.normal_q16(len(alone)) * self._FOLLOW_SIGMA >> 16, self._follow_ns)
+        wait = (
+            draws.normal_q16(len(alone)) * self._FOLLOW_SIGMA
+        ) + self._by_volatility * plan.log_volatility_q16
+        wait += self._by_toxicity * _one_sided(orders, ts_ns[alone])
+        delay = exp_q16(np.clip(wait >> 16, -12 * ONE, 12 * ONE), self._follow_ns)
         of = group_of(steps)
         nth = np.arange(len(of)) - exclusive(steps)[of]
         total = change[alone][of]
@@ -410,6 +447,15 @@ class PricePath:
         back = _until(out + exp_q16(draws.normal_q16(n), self._flicker_ns), out, clock, QUOTE_LANE)
         size = 1 + (draws.exponential_q16(n) * self._size_q8 >> 24)
         return there_and_back(out, back, np.where(draws.chance(n, ONE // 2), Side.BUY, Side.SELL) * size)
+
+
+def _one_sided(orders: Orders, ts_ns: Column) -> Column:
+    """How one-sided the orders were before each instant: |buys - sells| of the latest ones over their number, Q16."""
+    known = np.flatnonzero(orders.role == Role.ORDINARY)
+    flow = np.concatenate([np.zeros(_RECENT + 1, np.int64), np.cumsum(orders.side[known])])
+    last = np.searchsorted(orders.ts_ns[known], ts_ns) + _RECENT
+    lean: Column = np.abs(flow[last] - flow[last - _RECENT]) * ONE // _RECENT
+    return lean
 
 
 def _until(then_ns: Column, after_ns: Column, clock: Clock, lane: int) -> Column:

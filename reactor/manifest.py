@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from difflib import get_close_matches
 from hashlib import blake2b
 from typing import Any
@@ -37,6 +37,7 @@ ASSET_PARAMETERS = (
     "clustering",
     "daily_seasonality",
     "factor_loading",
+    "seed",
 )
 
 
@@ -48,6 +49,9 @@ class SimulationManifest:
     """
 
     # the asset's path
+    seed: int = _parameter(
+        0, "1", 0, 2**53, "which of its histories the asset has in a run; every seed of a run has all of them"
+    )
     initial_price: float = _parameter(65_000.0, "quote", 1e-8, 1e9, "price at the origin")
     drift: float = _parameter(0.0, "log/year", -5, 5, "trend of the log price")
     volatility: float = _parameter(
@@ -64,6 +68,10 @@ class SimulationManifest:
     )
     factor_loading: float = _parameter(0.9, "1", 0, 1, "correlation with the factor that all assets share")
     # this market against the asset
+    tick: int = _parameter(1, "ticks", 1, 1_000, "least step of a price, in ticks of the venue's contract")
+    lot: int = _parameter(
+        1, "lots", 1, 1_000_000, "least step of a quantity, in lots of the venue's contract"
+    )
     basis_mean_bp: float = _parameter(0.0, "bp", -500, 500, "mean of the market's price over the index")
     basis_std_bp: float = _parameter(0.5, "bp", 0, 500, "stationary deviation of the slow basis")
     basis_halflife_s: float = _parameter(14_400.0, "s", 60, 86_400, "half-life of the slow basis")
@@ -87,14 +95,24 @@ class SimulationManifest:
     volume_noise: float = _parameter(
         0.45, "log", 0, 2, "deviation of a minute's volume beyond its order count"
     )
-    min_trade_notional: float = _parameter(5.0, "quote", 0, 1e6, "least value of a print")
+    min_trade_size: float = _parameter(5.0, "quote", 0, 1e6, "least value of a print")
+    max_trade_size: float = _parameter(
+        2e7,
+        "quote",
+        1,
+        1e12,
+        "most a print may be, but for those at the ends of a minute's range that settle its volume",
+    )
     update_ids_per_second: float = _parameter(
         3_000.0, "1/s", 0, 1e6, "book update ids a second at normal activity"
     )
     base_spread_ticks: int = _parameter(1, "ticks", 1, 1_000, "spread when the book is at rest")
-    burst_probability: float = _parameter(0.0, "1", 0, 1, "share of minutes that are bursts of activity")
+    burst_probability: float = _parameter(0.0, "1", 0, 1, "share of minutes that have a burst of activity")
     burst_intensity_factor: float = _parameter(
         10.0, "1", 1, 100, "how many times as active a burst is, up to 100 times the normal activity"
+    )
+    burst_duration_s: float = _parameter(
+        10.0, "s", 0.25, 60, "how long a burst lasts, somewhere in its minute; 60: from end to end"
     )
     liquidation_share: float = _parameter(
         0.002,
@@ -121,9 +139,7 @@ class SimulationManifest:
     )
     metaorder_alpha: float = _parameter(1.5, "1", 1.05, 5, "tail index of the orders a metaorder is cut into")
     metaorder_gap_ms: float = _parameter(35.0, "ms", 0.01, 10_000, "least gap between a metaorder's orders")
-    flow_lean: float = _parameter(
-        0.15, "1", 0, 5, "how strongly the orders' signs follow the second's return"
-    )
+    flow_lean: float = _parameter(0.2, "1", 0, 5, "how strongly the orders' signs follow the second's return")
     trade_size_sigma: float = _parameter(1.7, "log", 0, 3, "deviation of the body of order sizes")
     trade_size_alpha: float = _parameter(1.4, "1", 1.05, 5, "tail index of order sizes")
     trade_size_lean: float = _parameter(
@@ -132,14 +148,24 @@ class SimulationManifest:
     min_size_share: float = _parameter(0.22, "1", 0, 0.9, "share of orders of the least size")
     # how the price moves
     adverse_selection_strength: float = _parameter(
-        0.20, "1", 0, 1, "share of market orders that move the price"
+        0.14, "1", 0, 1, "share of market orders that move the price"
     )
-    requote_intensity: float = _parameter(0.4, "1/s", 0, 100, "price moves a second without a trade")
-    move_size_bp: float = _parameter(0.14, "bp", 0.001, 100, "median size of a price move before pinning")
-    move_size_sigma: float = _parameter(0.7, "log", 0, 2, "deviation of the size of a price move")
+    requote_intensity: float = _parameter(0.6, "1/s", 0, 100, "price moves a second without a trade")
+    move_size_bp: float = _parameter(0.1, "bp", 0.001, 100, "median size of a price move before pinning")
+    move_size_sigma: float = _parameter(0.9, "log", 0, 2, "deviation of the size of a price move")
     # the touch
+    spread_vol_sensitivity: float = _parameter(
+        0.2,
+        "1",
+        0,
+        2,
+        "exponent in volatility of how wide and long a spread opens: 0 the same in wild minutes",
+    )
+    spread_toxicity_sensitivity: float = _parameter(
+        0.25, "log", 0, 4, "how much longer the spread stays open where all recent orders were of one side"
+    )
     joint_move_share: float = _parameter(0.07, "1", 0, 1, "share of moves that shift both sides at once")
-    follow_ms: float = _parameter(1.0, "ms", 0.001, 500, "median time until the other side follows a move")
+    follow_ms: float = _parameter(0.75, "ms", 0.001, 500, "median time until the other side follows a move")
     flicker_intensity: float = _parameter(
         0.06, "1/s", 0, 50, "times a second that one side steps back and returns"
     )
@@ -201,11 +227,26 @@ class SimulationManifest:
         canonical = {name: float(value) for name, value in self.to_dict().items()}
         return blake2b(json.dumps(canonical, sort_keys=True).encode(), digest_size=16).hexdigest()
 
+    def contract(self, instrument: Instrument) -> Instrument:
+        """A venue's contract with this manifest's ticks and lots."""
+        return replace(
+            instrument, tick_size=instrument.tick_size * self.tick, lot_size=instrument.lot_size * self.lot
+        )
+
+    def stream_name(self, name: str) -> str:
+        """What the random streams of an asset or a market of this name are called."""
+        return f"{name}#{self.seed}" if self.seed else name
+
     def min_lots(self, instrument: Instrument) -> int:
         """The least quantity of a market order, in lots; two at least, so that sizes can be arranged to meet
         any volume-weighted price.
         """
-        return max(2, math.ceil(self.min_trade_notional * self._lots_per_quote(instrument)))
+        return max(2, math.ceil(self.min_trade_size * self._lots_per_quote(instrument)))
+
+    def max_lots(self, instrument: Instrument) -> int:
+        """The most a print is meant to be, in lots; enough for any minute's least volume."""
+        most = min(self.max_trade_size * self._lots_per_quote(instrument), 1 << 40)
+        return max(int(most), 16 * self.min_lots(instrument))
 
     def mean_order_lots(self, instrument: Instrument) -> int:
         """The mean quantity of a market order, in lots."""

@@ -88,7 +88,7 @@ class Matching:
     _ROUND_SHARE = fixed_point(0.3)
 
     def __init__(self, manifest: SimulationManifest, instrument: Instrument) -> None:
-        self._min_lots = manifest.min_lots(instrument)
+        self._min_lots, self._max_lots = manifest.min_lots(instrument), manifest.max_lots(instrument)
 
     def draw(
         self, draws: Stream, plan: MinutePlan, clock: Clock, orders: Orders, steps: Steps
@@ -197,7 +197,7 @@ class Matching:
             free=free,
             span=int(grid.max()),
         )
-        settled = settle(prints, lots, units - lowest * lots, self._min_lots, grid)
+        settled = settle(prints, lots, units - lowest * lots, (self._min_lots, self._max_lots), grid)
         fills.lots[mine] = settled.lots
         fills.price_ticks[mine[free]] += settled.free_offset
         at_ns = np.array([clock.slot(settled.grid_point, free_role, int(draws.uniform_q16(1)[0]))])

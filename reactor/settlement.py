@@ -17,6 +17,7 @@ from reactor.fixed import ONE, apportion, stable_order
 from reactor.types import Column, Side
 
 _LEAN_PASSES = 3
+_CAP_PASSES = 3
 _LEAN_LIMIT_Q36 = 9 * (1 << 36) // 10  # no weight shrinks below a tenth in one pass
 _FREE_SIZES = 48  # sizes tried for the print whose price is free
 _ROUND: Column = np.array([m * 10**e for e in range(9) for m in (1, 2, 3, 4, 5, 8)])
@@ -49,19 +50,23 @@ class Settlement:
     grid_point: int
 
 
-def settle(prints: SidePrints, lots: int, units: int, min_lots: int, grid: Column) -> Settlement:
+def settle(prints: SidePrints, lots: int, units: int, bounds: tuple[int, int], grid: Column) -> Settlement:
     """Sizes with sum(lots) = `lots` and sum(lots * offset) = `units`; `grid` holds the best price's offsets at the
-    moments where the free print may take place.
+    moments where the free print may take place, `bounds` (min_lots, max_lots) the least and the most of a print.
 
-    Always possible for min_lots >= 2, lots >= 4 * prints * min_lots and units in [1/8, 7/8] * span * lots. Every
-    print gets at least min_lots unless `units` is so extreme that the smallest must give way.
+    Always possible for min_lots >= 2, max_lots >= 8 * min_lots, lots >= 4 * prints * min_lots and units in [1/8, 7/8] *
+    span * lots. Every print gets at least min_lots unless `units` is so extreme that the smallest must give way, and at
+    most max_lots but for `low` and `high`, which take what is over.
     """
     n, span, free = len(prints.offsets), prints.span, prints.free
+    min_lots, max_lots = bounds
     most = max(1, min(_FREE_SIZES + min_lots, lots // 8 - n))
     ends = [prints.low, prints.high]
     least = np.full(n, min_lots)
     least[ends] = max(min_lots, 1 + most)
     weights = prints.weights.copy()
+    for _ in range(_CAP_PASSES):
+        weights = np.minimum(weights, max(min(max_lots * int(weights.sum()) // lots, 1 << 60), 1))
     weights[prints.low] += 1  # one weight at least is not 0
     least[free] = weights[free] = 0  # what it gets is taken from print `low`
     sizes = apportion(np.array([lots]), weights, np.array([n]), least)
@@ -70,6 +75,12 @@ def settle(prints: SidePrints, lots: int, units: int, min_lots: int, grid: Colum
     least[small] = np.maximum(_ROUND[np.searchsorted(_ROUND, sizes[small], side="right") - 1], min_lots)
     weights[small] = 0
     sizes = _leaned(prints.offsets, weights, least, lots, units, span)
+    over = np.maximum(sizes - max_lots, 0)
+    over[ends] = 0
+    sizes -= over
+    to_high = int((over * prints.offsets).sum()) // max(span, 1)
+    sizes[prints.high] += to_high
+    sizes[prints.low] += int(over.sum()) - to_high
     for floor in (min_lots, 1):
         keep = np.full(n, floor)
         keep[ends], keep[free] = 1 + most, 0

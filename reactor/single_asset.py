@@ -280,7 +280,8 @@ class HyperSynthReactor:
 
     # ------------------------------------------------------------ a minute
     def _draws(self, kind: str, k: int) -> Stream:
-        return stream(self._seed, "block", self.instrument.market, kind, k)
+        name = self.skeleton.manifest.stream_name(self.instrument.market)
+        return stream(self._seed, "block", name, kind, k)
 
     def _make_keyframe(self, k: int) -> BookSnapshot:
         plan, draws = self.skeleton.plan(k), self._draws("keyframe", k)

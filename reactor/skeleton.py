@@ -52,12 +52,15 @@ ORIGIN_ORDER_ID = 40_000_000_000
 ORIGIN_UPDATE_ID = 1_000_000_000_000
 _UPDATES_LEAST = 200_000  # update ids of a minute in which nothing happens
 _Q32 = 1 << 32
+_JUMP_S = 4  # mean seconds that a jump takes, beyond the first two
 _LOG_PRICE_MAX_Q32 = 3 * _Q32  # the price stays within a factor of 20 of the initial one
 _BASIS_REACH = 6  # deviations beyond which neither basis ever goes
 
 # Cascade of log-volatility: cells of so many minutes, each with a value of its own; long ones span days.
 _CELLS_MINUTES = (1, 5, 20, 60, 240, 1_440)
 _CELLS_DAYS = (4, 16)
+# And of seconds inside a minute, with weights of their own, in Q16 of a level's: what one second does hardly lasts.
+_CELLS_SECONDS = ((1, ONE * 3), (4, ONE * 7 // 5), (15, ONE * 3 // 2))
 _SEASON_Q16: Column = np.array(
     [round(ONE * math.sin(2 * math.pi * (i / DAY_MINUTES - 0.35))) for i in range(DAY_MINUTES)],
     dtype=np.int64,
@@ -129,7 +132,7 @@ class AssetPath:
 
     def __init__(self, seed: int, asset: str, origin_ns: int, manifest: SimulationManifest) -> None:
         assert origin_ns % BLOCK_NS == 0
-        self._seed, self._asset, self._manifest = seed, asset, manifest
+        self._seed, self._asset, self._manifest = seed, manifest.stream_name(asset), manifest
         self._lock = RLock()
         self._days = _Days(self._make_day, keep=64)
         self._seconds = _Days(self._make_seconds, keep=6)
@@ -194,17 +197,18 @@ class AssetPath:
         rows, minutes = self._days[day], self.minutes_q32(day)
         start, end = minutes[:-1], minutes[1:]
         low, high = np.minimum(start, end) - rows.below_q32, np.maximum(start, end) + rows.above_q32
-        clustering = fixed_point(self._manifest.clustering)
-        spells = np.repeat(self._normal("cell-5s", day, DAY_SECONDS // 5), 5) + self._normal(
-            "cell-1s", day, DAY_SECONDS
-        )
-        local = exp_q16(((spells * clustering) >> 16) - fixed_point(2 * self._manifest.clustering**2))
+        clustering = self._manifest.clustering
+        local = np.zeros(DAY_SECONDS, np.int64)
+        for span, weight in _CELLS_SECONDS:
+            cells = self._normal(f"cell-{span}s", day, DAY_SECONDS // span)
+            local += np.repeat(cells * (fixed_point(clustering) * weight >> 16) >> 16, span)
+        local = exp_q16(local - sum(fixed_point((clustering * w / ONE) ** 2) for _, w in _CELLS_SECONDS))
         sigma = np.repeat(self._by_second.deviations_q32(rows.log_vol_q16), 60)
         walk = np.zeros((DAY_MINUTES, 61), dtype=np.int64)
         steps = self._by_second.returns_q32(self._normal("second", day, DAY_SECONDS), (sigma * local) >> 16)
         np.cumsum(steps.reshape(DAY_MINUTES, 60), axis=1, out=walk[:, 1:])
         # The path is nailed to the minute's start, its two extremes and its end, and walks between the nails. A
-        # walker covers a distance in its square of time; a jump takes the one second between the extremes.
+        # walker covers a distance in its square of time; a jump takes the few seconds between the extremes.
         draws, jumps = stream(self._seed, "asset", self._asset, "touch", day), rows.jump_q32 != 0
         low_first = np.where(
             jumps, rows.jump_q32 > 0, (end >= start) == draws.chance(DAY_MINUTES, ONE * 3 // 4)
@@ -212,8 +216,10 @@ class AssetPath:
         first, second = np.where(low_first, low, high), np.where(low_first, high, low)
         times = [(np.abs(d) >> 12) ** 2 + 1 for d in (first - start, high - low, end - second)]
         times = [(t * (draws.exponential_q16(DAY_MINUTES) + ONE // 4)) >> 12 for t in times]
-        at_first = np.where(jumps, np.clip(rows.jump_second, 1, 58), 1 + 57 * times[0] // (sum(times) + 1))
-        at_second = at_first + 1 + np.where(jumps, 0, (58 - at_first) * times[1] // (times[1] + times[2] + 1))
+        at_first = np.where(jumps, 1 + rows.jump_second * 4 // 5, 1 + 57 * times[0] // (sum(times) + 1))
+        later = (58 - at_first) * times[1] // (times[1] + times[2] + 1)
+        jump_s = 2 + (draws.exponential_q16(DAY_MINUTES) * _JUMP_S >> 16)
+        at_second = at_first + 1 + np.where(jumps, np.minimum(jump_s, 58 - at_first), later)
         nails = np.stack([np.zeros_like(at_first), at_first, at_second, np.full_like(at_first, 60)])
         miss = np.stack([start, first, second, end]) - np.take_along_axis(walk, nails.T, axis=1).T
         s = np.arange(61)
@@ -249,6 +255,15 @@ def _overshoot(change_q32: Column, sigma_q32: Column, exponential_q16: Column) -
     return (np.maximum(isqrt(np.minimum(square, (1 << 52) - 1)) - change, 0) // 2) << 8
 
 
+@dataclass(frozen=True, slots=True)
+class Burst:
+    """A part of a minute, [start_ns, end_ns) from its start, that is `times_q16` (Q16) as active as the rest of it."""
+
+    start_ns: int
+    end_ns: int
+    times_q16: int
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class MinutePlan:
     """Row k of the skeleton as block k must realise it, exactly.
@@ -264,8 +279,8 @@ class MinutePlan:
     start_ns: int
     bid_ticks: Column
     spread_ticks: int  # base spread
-    activity_q16: int  # relative to the market's normal rate; 65536 = normal
-    volatility_q16: int  # likewise
+    activity_q16: int  # relative to the market's normal rate; 65536 = normal; a burst is in the average
+    log_volatility_q16: int  # likewise, as a logarithm: 0 = usual
     n_orders: int  # market orders: 0, or at least MIN_ORDERS
     n_prints: int  # >= n_agg
     n_agg: int  # (order, price) pairs; n_orders <= n_agg <= n_orders + min(d // 4, n_orders // 8)
@@ -282,6 +297,12 @@ class MinutePlan:
     first_order_id: int
     update_id: int  # of the book at the minute's start ...
     next_update_id: int  # ... and at its end; the difference exceeds any number of events of a block
+    burst: Burst | None = None
+
+    @property
+    def volatility_q16(self) -> int:
+        """Relative to the asset's usual one; 65536 = usual."""
+        return int(exp_q16(np.array([self.log_volatility_q16]))[0])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -292,6 +313,8 @@ class _Day:
     low_ticks: Column  # least and greatest bid of each minute
     high_ticks: Column
     activity_q16: Column
+    burst_q16: Column  # how many times as active as the rest of the minute its burst is; 65536: there is none
+    burst_ns: Column  # when it begins
     n_orders: Column
     n_agg: Column
     n_prints: Column
@@ -337,6 +360,7 @@ class MarketSkeleton:
         self._initial_ticks = fixed_point(manifest.initial_price * unit, 1)
         self._initial_e8 = fixed_point(manifest.initial_price, 10**8)
         self._min_lots = manifest.min_lots(instrument)
+        self._max_lots = manifest.max_lots(instrument)
         self._mean_lots = manifest.mean_order_lots(instrument)
         day, minute = divmod(origin_ns // BLOCK_NS, DAY_MINUTES)
         self.listed_ns = (day - LISTED_DAYS) * DAY_NS
@@ -437,7 +461,7 @@ class MarketSkeleton:
             bid_ticks=bid_ticks[i * 60 : i * 60 + 61],
             spread_ticks=self.manifest.base_spread_ticks,
             activity_q16=int(rows.activity_q16[i]),
-            volatility_q16=int(exp_q16(log_vol_q16)[0]),
+            log_volatility_q16=int(log_vol_q16[0]),
             n_orders=int(rows.n_orders[i]),
             n_prints=int(rows.n_prints[i]),
             n_agg=int(rows.n_agg[i]),
@@ -452,7 +476,12 @@ class MarketSkeleton:
             first_order_id=int(minutes.first_order_id[i]),
             update_id=int(minutes.update_id[i]),
             next_update_id=int(minutes.update_id[i] + rows.n_updates[i]),
+            burst=self._burst(int(rows.burst_ns[i]), int(rows.burst_q16[i])),
         )
+
+    def _burst(self, start_ns: int, times_q16: int) -> Burst | None:
+        end_ns = start_ns + round(self.manifest.burst_duration_s * SECOND_NS)
+        return None if times_q16 == ONE else Burst(start_ns, end_ns, times_q16)
 
     # ------------------------------------------------------------ prices
     def _bid(self, log_q32: Column) -> Column:
@@ -476,7 +505,7 @@ class MarketSkeleton:
 
     # ------------------------------------------------------------ the basis
     def _draws(self, kind: str, day: int) -> Stream:
-        return stream(self._seed, "market", self.instrument.market, kind, day)
+        return stream(self._seed, "market", self.manifest.stream_name(self.instrument.market), kind, day)
 
     def _slow_basis(self, day: int) -> Column:
         """The slow basis at the minutes of a day. Midnights are independent draws of the stationary law (the
@@ -531,11 +560,9 @@ class MarketSkeleton:
                 asset.log_vol_q16 * fixed_point(m.activity_vol_elasticity) // ONE + noise, -4 * ONE, 4 * ONE
             )
         )
-        burst = self._draws("bursts", day).chance(DAY_MINUTES, fixed_point(m.burst_probability))
-        excited = np.minimum(
-            (activity * fixed_point(m.burst_intensity_factor)) >> 16, BURST_ACTIVITY_MAX * ONE
-        )
-        activity = np.where(burst, np.maximum(excited, activity), activity)
+        burst_q16, burst_ns = self._bursts(day, activity)
+        length_ms = round(m.burst_duration_s * 1_000)
+        activity += (activity * (burst_q16 - ONE) >> 16) * length_ms // 60_000
         orders = draws.poisson(DAY_MINUTES, (activity * fixed_point(m.trade_intensity_base * 60)) >> 16)
         # Too few orders to realise a bar: none or MIN_ORDERS of them, in proportion.
         kept = draws.below(DAY_MINUTES, MIN_ORDERS) < orders
@@ -550,7 +577,7 @@ class MarketSkeleton:
             - fixed_point(m.volume_noise**2 / 2),
             1 << 20,
         )
-        lots = (orders * self._mean_lots * size) >> 20
+        lots = np.minimum((orders * self._mean_lots * size) >> 20, prints * (self._max_lots // 2))
         lean = (after - before) * ONE // np.maximum(span, 1)
         share = logistic_q16(lean + draws.normal_q16(DAY_MINUTES) * 3 // 8)
         least = 4 * prints * self._min_lots
@@ -573,6 +600,8 @@ class MarketSkeleton:
             low_ticks=low,
             high_ticks=high,
             activity_q16=activity,
+            burst_q16=burst_q16,
+            burst_ns=burst_ns,
             n_orders=orders,
             n_agg=orders + extra,
             n_prints=prints,
@@ -586,6 +615,16 @@ class MarketSkeleton:
             buy_quote_units=quotes[0],
             sell_quote_units=quotes[1],
         )
+
+    def _bursts(self, day: int, activity_q16: Column) -> tuple[Column, Column]:
+        """How many times as active the burst of each minute is, Q16, and when it begins, ns from the minute's start."""
+        m, draws = self.manifest, self._draws("bursts", day)
+        hit = draws.chance(DAY_MINUTES, fixed_point(m.burst_probability))
+        most = (BURST_ACTIVITY_MAX * ONE << 16) // activity_q16
+        times = np.maximum(np.minimum(fixed_point(m.burst_intensity_factor), most), ONE)
+        latest_ns = BLOCK_NS - round(m.burst_duration_s * SECOND_NS)
+        start_ns = draws.uniform_q16(DAY_MINUTES) * (latest_ns >> 10) >> 6
+        return np.where(hit, times, ONE), start_ns
 
     # ------------------------------------------------------------ what is carried from day to day
     def _make_minutes(self, day: int) -> Minutes:

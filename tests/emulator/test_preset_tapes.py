@@ -1,6 +1,10 @@
-"""The tape of every preset: no crossed book, minutes that join up, bars and ids that are the skeleton's."""
+"""The tape of every preset: no crossed book, minutes that join up, bars and ids of the skeleton, for all who ask."""
 
 from __future__ import annotations
+
+from dataclasses import fields
+from hashlib import blake2b
+from multiprocessing import get_context
 
 import numpy as np
 import pytest
@@ -8,7 +12,7 @@ import pytest
 from emulator.presets import get_preset
 from reactor.runner import Run, Runner
 from reactor.single_asset import HyperSynthReactor
-from reactor.types import BLOCK_NS, SECOND_NS, BookSide, BookSnapshot, Column, Levels, Side
+from reactor.types import BLOCK_NS, SECOND_NS, Block, BookSide, BookSnapshot, Column, Levels, Side
 from tests.emulator.test_presets import SEVEN
 
 ORIGIN_NS = 1_767_225_600 * SECOND_NS  # 2026-01-01T00:00Z
@@ -27,13 +31,17 @@ def test_minutes_keep_their_promises(name: str, minutes: int) -> None:
     """Over all of them: what is quoted and what rests never crosses, trades are the bar's, ids go up by one."""
     made = market(name)
     rows = made.minutes(ORIGIN_NS, ORIGIN_NS + minutes * BLOCK_NS)
+    hashes: dict[int, str] = {}
     next_trade, next_agg = int(rows.first_trade_id[0]), int(rows.first_agg_id[0])
     for k in range(minutes):
         block, start, end = made.block(k), made.keyframe(k), made.keyframe(k + 1)
+        if k % 60 == 59:
+            hashes[k] = hash_of(block)
         assert (block.quotes.bid_ticks < block.quotes.ask_ticks).all()
         assert (block.quotes.bid_lots > 0).all()
         assert (block.quotes.ask_lots > 0).all()
-        assert after(start, block.levels) == contents(end)
+        for made_so, promised in zip(after(start, block.levels), contents(end), strict=True):
+            assert np.array_equal(made_so, promised)
         never_crosses(start, block.levels)
         prints, bar = block.prints, rows.cut(k, k + 1)
         assert np.array_equal(prints.trade_id, next_trade + np.arange(bar.n_prints[0]))
@@ -56,6 +64,10 @@ def test_minutes_keep_their_promises(name: str, minutes: int) -> None:
             bar.taker_buy_lots[0],
             bar.taker_buy_quote_units[0],
         )
+    if hashes:
+        with get_context("spawn").Pool(2) as workers:  # backwards, each minute from nothing, two at a time
+            afresh = workers.starmap(hash_made_afresh, [(name, k) for k in sorted(hashes)[::-3]])
+        assert afresh == [hashes[k] for k in sorted(hashes)[::-3]]
 
 
 @pytest.mark.parametrize("name", SEVEN)
@@ -70,19 +82,40 @@ def test_seeking_is_walking(name: str) -> None:
             assert np.array_equal(getattr(getattr(a, table), column), getattr(getattr(b, table), column))
 
 
-def contents(book: BookSnapshot) -> dict[tuple[int, int], int]:
-    sides = ((BookSide.BID, book.bid_ticks, book.bid_lots), (BookSide.ASK, book.ask_ticks, book.ask_lots))
-    return {
-        (side, price): qty for side, *rows in sides for price, qty in zip(*map(list_of, rows), strict=True)
-    }
+def hash_of(block: Block) -> str:
+    """Of all its columns."""
+    digest = blake2b(digest_size=16)
+    for table in (block.quotes, block.prints, block.levels):
+        for column in fields(table):
+            digest.update(getattr(table, column.name).tobytes())
+    return digest.hexdigest()
 
 
-def after(book: BookSnapshot, levels: Levels) -> dict[tuple[int, int], int]:
-    """The book with the changes in it, in order."""
-    found = contents(book)
-    columns = (list_of(column) for column in (levels.side, levels.price_ticks, levels.qty_lots))
-    found.update({(side, price): qty for side, price, qty in zip(*columns, strict=True)})
-    return {level: qty for level, qty in found.items() if qty}
+def hash_made_afresh(name: str, k: int) -> str:
+    """Of a minute that is the first its market is asked for."""
+    return hash_of(market(name).block(k))
+
+
+Rows = tuple[Column, Column, Column]
+
+
+def contents(book: BookSnapshot) -> Rows:
+    """Its levels as (side, price, quantity), bids first, by price."""
+    side = np.repeat([int(BookSide.BID), int(BookSide.ASK)], [len(book.bid_ticks), len(book.ask_ticks)])
+    price = np.concatenate([book.bid_ticks[::-1], book.ask_ticks])
+    return side, price, np.concatenate([book.bid_lots[::-1], book.ask_lots])
+
+
+def after(book: BookSnapshot, levels: Levels) -> Rows:
+    """The book with the changes in it: of each price the last one stands."""
+    side, price, lots = (
+        np.concatenate(both)
+        for both in zip(contents(book), (levels.side, levels.price_ticks, levels.qty_lots), strict=True)
+    )
+    order = np.lexsort((np.arange(len(side)), price, side))
+    side, price, lots = side[order], price[order], lots[order]
+    stands = np.append((np.diff(side) != 0) | (np.diff(price) != 0), True) & (lots > 0)
+    return side[stands], price[stands], lots[stands]
 
 
 def never_crosses(book: BookSnapshot, levels: Levels) -> None:
@@ -102,39 +135,35 @@ def never_crosses(book: BookSnapshot, levels: Levels) -> None:
         order = np.lexsort((tick, price))
         price, tick, stands = price[order], tick[order], stands[order]
         until = np.where(np.diff(price, append=-1) == 0, np.append(tick[1:], 0), last + 1)
-        best.append(
-            sign
-            * highest(
-                sign * price[stands], tick[stands] - first + 1, until[stands] - first + 1, last - first + 2
-            )
-        )
+        span = (tick[stands] - first + 1, until[stands] - first + 1)
+        best.append(sign * highest(sign * price[stands], *span, last - first + 2))
     bid, ask = best
     assert (bid < ask).all()
 
 
 def highest(price: Column, begin: Column, end: Column, length: int) -> Column:
-    """At each of so many instants the highest price of those that stand in [begin, end)."""
-    order = np.argsort(-price, kind="stable")
-    found = np.full(length, np.iinfo(np.int64).min // 2)
-    free = np.arange(length + 1)  # the next instant nobody has filled: a forest of pointers
+    """At each of so many instants the highest price of those that stand in [begin, end), which is not empty.
 
-    def find(i: int) -> int:
-        while free[i] != i:
-            free[i] = free[free[i]]
-            i = int(free[i])
-        return i
-
-    for row in order.tolist():
-        i = find(int(begin[row]))
-        while i < end[row]:
-            found[i] = price[row]
-            free[i] = i + 1
-            i = find(i)
-        if find(0) == length:
-            break
+    A stretch is covered by two that overlap, each a power of two long; long ones are then halved, down to instants.
+    """
+    power = np.frexp((end - begin).astype(np.float64))[1] - 1
+    covered = np.full((length.bit_length(), length), np.iinfo(np.int64).min // 2)
+    np.maximum.at(covered, (power, begin), price)
+    np.maximum.at(covered, (power, end - (1 << power)), price)
+    for i in range(len(covered) - 1, 0, -1):
+        half, stop = 1 << i - 1, max(length - (1 << i) + 1, 0)
+        np.maximum(covered[i - 1, :stop], covered[i, :stop], out=covered[i - 1, :stop])
+        later = covered[i - 1, half : half + stop]
+        np.maximum(later, covered[i, :stop], out=later)
+    found: Column = covered[0]
     return found
 
 
-def list_of(column: Column) -> list[int]:
-    values: list[int] = column.tolist()
-    return values
+def test_the_highest_is_found() -> None:
+    """As it is by looking at every instant."""
+    draws = np.random.default_rng(3)
+    begin = np.concatenate([[0], draws.integers(0, 99, 60)])
+    end = np.concatenate([[100], begin[1:] + 1 + draws.integers(0, 99 - begin[1:] + 1)])
+    price = np.concatenate([[-5], draws.integers(0, 1_000, 60)])
+    looked = [price[(begin <= i) & (i < end)].max() for i in range(100)]
+    assert highest(price, begin, end, 100).tolist() == looked

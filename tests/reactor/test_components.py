@@ -37,7 +37,7 @@ def test_volume_and_quote_volume_come_out_exactly(span: int, min_lots: int, cent
         units = min(max(round(centre * span * lots), -(-span * lots // 8)), span * lots * 7 // 8)
         prints = side_prints(rng, n, span)
         grid = np.concatenate([[0, span], rng.integers(0, span + 1, 59)])
-        settled = settle(prints, lots, units, min_lots, grid)
+        settled = settle(prints, lots, units, (min_lots, 1 << 40), grid)
         offsets = prints.offsets.copy()
         offsets[prints.free] = settled.free_offset
         assert int(settled.lots.sum()) == lots
@@ -52,7 +52,7 @@ def test_sizes_keep_the_least_and_stay_round_where_there_is_room() -> None:
     """With volume to spare and an ordinary average price no print is below the least, and many are round numbers."""
     rng = np.random.default_rng(1)
     prints = side_prints(rng, 400, 5_000)
-    settled = settle(prints, 4_000_000, 9_000_000_000, 8, np.arange(0, 5_001, 50))
+    settled = settle(prints, 4_000_000, 9_000_000_000, (8, 1 << 40), np.arange(0, 5_001, 50))
     assert settled.lots.min() >= 8
     small = settled.lots[prints.rounded & (settled.lots < 1_000)]
     assert np.mean([str(n).rstrip("0") in {"1", "2", "3", "4", "5", "8"} for n in small.tolist()]) > 0.9

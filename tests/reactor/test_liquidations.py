@@ -34,7 +34,7 @@ def rows(found: Liquidations) -> list[tuple[int, ...]]:
 
 def test_liquidations_are_whole_orders_of_the_tape() -> None:
     """Side, time, quantity, value and ids are those of the order's prints, and the limit is not better than any."""
-    made = market(liquidation_share=0.02)
+    made = market(liquidation_share=0.05)
     found, prints = (
         made.liquidations(ORIGIN_NS, ORIGIN_NS + 2 * BLOCK_NS),
         made.window(ORIGIN_NS, ORIGIN_NS + 2 * BLOCK_NS).prints,
@@ -53,13 +53,13 @@ def test_liquidations_are_whole_orders_of_the_tape() -> None:
 
 def test_windows_of_liquidations_tile() -> None:
     """Cut anywhere, asked in any order, by anybody, they are the same rows."""
-    made, edges = market(liquidation_share=0.02), [0, 7, 59, 60, 61, 95, 180]
+    made, edges = market(liquidation_share=0.05), [0, 7, 59, 60, 61, 95, 180]
     parts = [
         made.liquidations(ORIGIN_NS + a * SECOND_NS, ORIGIN_NS + b * SECOND_NS)
         for a, b in list(itertools.pairwise(edges))[::-1]
     ][::-1]
     market.cache_clear()
-    whole = market(liquidation_share=0.02).liquidations(ORIGIN_NS, ORIGIN_NS + 180 * SECOND_NS)
+    whole = market(liquidation_share=0.05).liquidations(ORIGIN_NS, ORIGIN_NS + 180 * SECOND_NS)
     assert rows(Liquidations.join(parts)) == rows(whole)
 
 

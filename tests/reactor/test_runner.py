@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import fields, replace
 from functools import cache
 from typing import Any
@@ -10,11 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from reactor.exchange.overlay import Overlay
+from reactor.exchange.tape import TapeIndex
 from reactor.feed import MARK_WINDOW_S, SyntheticTelemetryUplink
 from reactor.manifest import SimulationManifest
 from reactor.profiles import profile
 from reactor.runner import TABLES, Run, Runner, Table, staleness
-from reactor.types import BLOCK_NS, DAY_NS, MS_NS, SECOND_NS, Instrument, Kind
+from reactor.types import BLOCK_NS, DAY_NS, MS_NS, SECOND_NS, BookSide, Instrument, Kind, Side
 
 ORIGIN_NS = 1_767_225_600 * SECOND_NS + 617 * BLOCK_NS
 PERP = Instrument("perp:SOL", "SOL", "SOL", "SOL", "USDC", Kind.PERP, 3, 1, 2, 1)
@@ -120,7 +123,13 @@ def test_bursts_are_as_frequent_and_as_wild_as_told() -> None:
     """A tenth of the minutes, thirty times as active, on the same path of the price."""
     minutes = []
     for probability in (0.0, 0.1):
-        manifest = profile("SOL", "perp", burst_probability=probability, burst_intensity_factor=30.0)
+        manifest = profile(
+            "SOL",
+            "perp",
+            burst_probability=probability,
+            burst_intensity_factor=30.0,
+            burst_duration_s=60.0,
+        )
         market = Runner(Run(7, ORIGIN_NS, PERP, manifest)).market
         minutes.append(market.minutes(ORIGIN_NS, ORIGIN_NS + DAY_NS))
     calm, wild = minutes
@@ -128,6 +137,26 @@ def test_bursts_are_as_frequent_and_as_wild_as_told() -> None:
     ratio = wild.n_prints / np.maximum(calm.n_prints, 1)
     assert (ratio > 5).mean() == pytest.approx(0.1, abs=0.03)
     assert np.median(ratio[ratio > 5]) == pytest.approx(30, rel=0.2)
+
+
+@pytest.mark.parametrize(("factor", "seconds"), [(10.0, 4.0), (40.0, 6.0), (100.0, 2.5)])
+def test_a_burst_lasts_as_long_as_told(factor: float, seconds: float) -> None:
+    """In the stretch that the plan names there are about `factor` times as many orders a second as beside it."""
+    manifest = profile(
+        "SOL", "perp", burst_probability=1.0, burst_intensity_factor=factor, burst_duration_s=seconds
+    )
+    market = Runner(Run(7, ORIGIN_NS, PERP, manifest)).market
+    inside, beside = 0, 0
+    for k in range(6):
+        plan, prints = market.skeleton.plan(k), market.block(k).prints
+        assert plan.burst
+        assert plan.burst.end_ns - plan.burst.start_ns == seconds * SECOND_NS
+        assert 0 <= plan.burst.start_ns < plan.burst.end_ns <= BLOCK_NS
+        at_ns = np.unique(prints.ts_ns) - plan.start_ns
+        hot = int(((at_ns >= plan.burst.start_ns) & (at_ns < plan.burst.end_ns)).sum())
+        inside, beside = inside + hot, beside + len(at_ns) - hot
+    rate, usual = inside / seconds, beside / (60 - seconds)
+    assert factor / 2 < rate / usual < factor * 1.5
 
 
 # ---------------------------------------------------------------- telemetry
@@ -165,20 +194,40 @@ STAGE: dict[str, dict[str, float]] = {
     "jump_mean": {"jump_intensity": 1_000.0},
     "jump_std": {"jump_intensity": 1_000.0},
     "burst_intensity_factor": {"burst_probability": 1.0},
+    "burst_duration_s": {"burst_probability": 1.0},
+    "max_trade_size": {"max_trade_size": 50_000.0},
     "staleness_spike_factor": {"staleness_spike_share": 0.5},
     "flicker_ms": {"flicker_intensity": 5.0},
 }
 MOVED: dict[str, float] = {
     "jump_intensity": 1_000.0,
+    "burst_probability": 1.0,
+    "seed": 1,
+    "tick": 2,
+    "lot": 2,
     "base_spread_ticks": 2,
     "prints_per_order": 1.2,
     "sweep_levels": 0.03,
 }
 
 
+def seen(**parameters: Any) -> Mapping[str, Any]:
+    """All that anybody sees of a busy minute: its tables, its liquidations, and the book a while after a client's order
+    has emptied a side of it.
+    """
+    made = run(**parameters)
+    market = Runner(replace(made, instrument=made.manifest.contract(PERP))).market
+    overlay = Overlay(TapeIndex(market), ORIGIN_NS + 30 * SECOND_NS)
+    overlay.take(overlay.plan("bot", Side.BUY, None, 10**9), "bot", 1)
+    overlay.advance(ORIGIN_NS + 31 * SECOND_NS)
+    contract = {"tick": market.instrument.tick_size, "lot": market.instrument.lot_size}
+    liquidated = market.liquidations(ORIGIN_NS, ORIGIN_NS + BLOCK_NS).order_id.tolist()
+    return {"contract": contract, "liquidated": liquidated, "after": list(overlay.levels(BookSide.ASK))}
+
+
 @pytest.mark.parametrize("name", [f.name for f in fields(SimulationManifest)])
 def test_every_parameter_has_an_effect(name: str) -> None:
-    """Moved within its range, each of them changes the rows of a busy minute."""
+    """Moved within its range, each of them changes what is seen of a busy minute."""
     _, high = next(f.metadata["range"] for f in fields(SimulationManifest) if f.name == name)
     stage = {"trade_intensity_base": 20.0, **STAGE.get(name, {})}
     usual = getattr(run(**stage).manifest, name)
@@ -186,4 +235,5 @@ def test_every_parameter_has_an_effect(name: str) -> None:
     if moved == usual:
         moved = usual / 2
     before, after = rows(0, **stage), rows(0, **stage | {name: moved})
-    assert not all(same(before[table], after[table]) for table in TABLES)
+    unlike = [table for table in TABLES if not same(before[table], after[table])]
+    assert unlike or seen(**stage) != seen(**stage | {name: moved})

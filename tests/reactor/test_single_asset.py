@@ -108,7 +108,7 @@ class ScriptedSkeleton:
             bid_ticks=bids,
             spread_ticks=spread,
             activity_q16=1 << 16,
-            volatility_q16=1 << 16,
+            log_volatility_q16=0,
             n_orders=shape.orders,
             n_prints=n_prints,
             n_agg=n_agg,
