@@ -346,6 +346,8 @@ def _levels(sides: Sequence[tuple[Column, Column, Column]], levels: int, instrum
     """The best levels of each side, given as ticks, lots and rounded ticks; equal rounded ticks make one level."""
     rows = []
     for ticks, lots, rounded in sides:
+        if rounded is ticks:  # nothing merges, so nothing beyond these matters
+            ticks, lots, rounded = ticks[:levels], lots[:levels], ticks[:levels]  # noqa: PLW2901
         firsts = np.flatnonzero(np.diff(rounded, prepend=0))
         counts = order_counts(ticks, lots, instrument)
         merged = rounded[firsts], np.add.reduceat(lots, firsts), np.add.reduceat(counts, firsts)
