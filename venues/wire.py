@@ -204,7 +204,9 @@ def _cells(part: Int | Decimal | Choice | Text | Each, values: Values) -> tuple[
     if part.per > 1:
         values = (values + part.per // 2) // part.per
     if not 0 < scale.frac <= scale.least or (len(values) and values.min() < 0):
-        return "%s", [map(scale.text, values.tolist())]
+        said = values.tolist()
+        texts = {value: scale.text(value) for value in set(said)}  # most columns of a page repeat themselves
+        return "%s", [[texts[value] for value in said]]
     whole, rest = np.divmod(values * scale.step, 10**scale.frac)
     return f"%d.%0{scale.frac}d{'0' * (scale.least - scale.frac)}", [whole.tolist(), rest.tolist()]
 
