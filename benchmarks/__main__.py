@@ -11,7 +11,8 @@ import numpy as np
 from rich.console import Console
 from rich.table import Column, Table
 
-from benchmarks.measures import MEASURES, Row
+from benchmarks.harness import Row
+from benchmarks.measures import MEASURES
 
 
 def main() -> None:

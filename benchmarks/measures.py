@@ -11,10 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
-from multiprocessing import get_context
 from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
@@ -22,6 +19,8 @@ from urllib.parse import urlsplit
 import numpy as np
 import orjson
 
+from benchmarks.harness import HANDSHAKE, Row, beside, cpu_time_s
+from benchmarks.orders import orders
 from benchmarks.references import CLIENTS, naive_loop, random_walk, transport_writes
 from emulator.parquet import Job
 from emulator.parquet import generate as write_parquet
@@ -39,22 +38,6 @@ from venues.registry import VENUES
 
 ORIGIN_NS = 1_767_225_600 * SECOND_NS  # 2026-01-01 00:00 UTC
 SEED = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A figure, and the same of a reference from the same run where there is one."""
-
-    measure: str
-    subject: str
-    value: float
-    unit: str
-    reference: float | None = None
-
-    @property
-    def ratio(self) -> float | None:
-        """Ours by the reference's."""
-        return None if self.reference is None else self.value / self.reference
 
 
 def exchange(venue: VenueProtocol) -> Exchange:
@@ -213,10 +196,6 @@ def _answer_ms(venue: VenueProtocol, request: HttpRequest, history: Exchange) ->
 # ---------------------------------------------------------------- fanout
 SETTLE_S, LISTEN_S = 2.0, 10.0
 STREAMS = "/stream?streams=btcusdt@trade/btcusdt@bookTicker/btcusdt@depth@100ms"
-HANDSHAKE = (
-    "GET {} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
-)
 
 
 def fanout() -> Iterator[Row]:
@@ -224,24 +203,24 @@ def fanout() -> Iterator[Row]:
 
     The reference writes the same bytes, at the same times, to as many sockets, and does nothing else.
     """
-    with _process(emulator) as pipe:
+    with beside(emulator) as pipe:
         url = urlsplit(pipe.recv())
         assert url.hostname
         assert url.port
         with _connections(url.hostname, url.port, HANDSHAKE.format(STREAMS).encode()) as sockets:
             _drain(sockets, SETTLE_S)
-            cpu_s = _asked(pipe)
+            before_s = cpu_time_s(pipe)
             heard = _drain(sockets, LISTEN_S)
-            cpu_s = _asked(pipe) - cpu_s
+            took_s = cpu_time_s(pipe) - before_s
     frames = count_frames(b"".join(data for _, data in heard)) * CLIENTS
-    with _process(transport_writes) as pipe:
+    with beside(transport_writes) as pipe:
         port = pipe.recv()
         with _connections("127.0.0.1", port, b"") as sockets:
             pipe.send(heard)
             _drain(sockets, LISTEN_S)
             raw_s = pipe.recv()
             pipe.send(None)
-    yield Row("fanout", f"{CLIENTS} clients", cpu_s / frames * 1e6, "us/frame", raw_s / frames * 1e6)
+    yield Row("fanout", f"{CLIENTS} clients", took_s / frames * 1e6, "us/frame", raw_s / frames * 1e6)
 
 
 def emulator(pipe: Connection) -> None:
@@ -250,24 +229,6 @@ def emulator(pipe: Connection) -> None:
         pipe.send(running.url("binance"))
         while pipe.recv() is not None:
             pipe.send(time.process_time())
-
-
-def _asked(pipe: Connection) -> float:
-    pipe.send("CPU time?")
-    cpu_s: float = pipe.recv()
-    return cpu_s
-
-
-@contextmanager
-def _process(work: Callable[[Connection], None]) -> Iterator[Connection]:
-    context = get_context("spawn")
-    ours, theirs = context.Pipe()
-    process: BaseProcess = context.Process(target=work, args=(theirs,), daemon=True)
-    process.start()
-    theirs.close()  # if it fails, whoever waits for it is told
-    yield ours
-    ours.send(None)
-    process.join()
 
 
 @contextmanager
@@ -386,7 +347,7 @@ def stepping(pipe: Connection) -> None:
 
 
 def _step_s(seconds: int, assets: Sequence[str], told: Mapping[str, Sequence[str]]) -> float:
-    with _process(stepping) as pipe, ExitStack() as stack, selectors.DefaultSelector() as selector:
+    with beside(stepping) as pipe, ExitStack() as stack, selectors.DefaultSelector() as selector:
         urls: Mapping[str, str] = pipe.recv()
         for venue_id, streams in told.items():
             url = urlsplit(urls[venue_id])
@@ -462,6 +423,7 @@ MEASURES: Mapping[str, Callable[[], Iterator[Row]]] = {
     "generate": generate,
     "klines": klines,
     "fanout": fanout,
+    "orders": orders,
     "time": warp,
     "startup": startup,
 }

@@ -16,6 +16,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 from uvicorn.loops.auto import auto_loop_factory
+from websockets.asyncio.server import ServerConnection, serve
 
 CLIENTS = 50
 
@@ -76,3 +77,22 @@ async def _write(pipe: Connection) -> None:
     pipe.send(time.process_time() - cpu_s)
     await loop.run_in_executor(None, pipe.recv)
     server.close()
+
+
+def echo(pipe: Connection) -> None:
+    """A process in which the websockets library's server sends every message back; it sends its port, and tells its
+    CPU time when asked.
+    """
+    with asyncio.Runner(loop_factory=auto_loop_factory()) as runner:
+        runner.run(_echo(pipe))
+
+
+async def _echo(pipe: Connection) -> None:
+    async def answer(connection: ServerConnection) -> None:
+        async for message in connection:
+            await connection.send(message)
+
+    async with serve(answer, "127.0.0.1", 0, compression=None, ping_interval=None) as server:
+        pipe.send(next(iter(server.sockets)).getsockname()[1])
+        while await asyncio.to_thread(pipe.recv) is not None:
+            pipe.send(time.process_time())
