@@ -31,7 +31,6 @@ from benchmarks.references import echo
 from emulator.sdk import Emulator
 from venues.hyperliquid.signing import agent_digest, connection_id
 
-HL = False
 TURNS, ROUNDS = (
     20,
     50,
@@ -67,7 +66,7 @@ def orders() -> Iterator[Row]:
                 urls = pipe.recv()
                 ours = _Server(urls["binance"], "/ws-api/v3", b'"status":200', pipe)
                 yield from _measured(subject, _binance(ours.url), ours, bare)
-                if not journal and HL:
+                if not journal:
                     yield from _hyperliquid(urls["hyperliquid"], pipe)
 
 
@@ -199,7 +198,7 @@ def _hyperliquid(url: str, pipe: Connection) -> Iterator[Row]:
 
 
 def _posted(action: Mapping[str, object], nonce: int) -> bytes:
-    digest = agent_digest(connection_id(action, nonce, None, None), "a")
+    digest = agent_digest(connection_id(action, nonce, None, None), "b")
     signed = WALLET.sign_recoverable(digest, hasher=None)
     signature = {"r": "0x" + signed[:32].hex(), "s": "0x" + signed[32:64].hex(), "v": 27 + signed[64]}
     body = orjson.dumps({"action": action, "nonce": nonce, "signature": signature})

@@ -9,6 +9,7 @@ import asyncio
 import math
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from random import Random
 from typing import cast
@@ -17,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from uvicorn.loops.auto import auto_loop_factory
 from websockets.asyncio.server import ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
 
 CLIENTS = 50
 
@@ -89,8 +91,9 @@ def echo(pipe: Connection) -> None:
 
 async def _echo(pipe: Connection) -> None:
     async def answer(connection: ServerConnection) -> None:
-        async for message in connection:
-            await connection.send(message)
+        with suppress(ConnectionClosed):
+            async for message in connection:
+                await connection.send(message)
 
     async with serve(answer, "127.0.0.1", 0, compression=None, ping_interval=None) as server:
         pipe.send(next(iter(server.sockets)).getsockname()[1])
