@@ -98,7 +98,7 @@ def _to_parquet() -> Iterator[Row]:
     """Rows a second of a preset's files, and the most memory that a day of it takes beside that of an hour."""
     spoken: dict[int, tuple[float, float]] = {}
     for minutes in (HOUR, DAY):
-        with _process(writing) as pipe:
+        with beside(writing) as pipe:
             pipe.send(minutes)
             spoken[minutes] = pipe.recv()
     yield Row("parquet", "binance_spot_btc", spoken[DAY][0], "rows/s")
