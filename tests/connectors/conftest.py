@@ -28,6 +28,13 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 
 @pytest.fixture(scope="session")
+def stepped() -> Iterator[Served]:
+    """An hour before a settlement of funding, its clock standing still."""
+    with serving("--seed", "7", "--start", "2026-01-01T07:00:00Z", "--paused") as emulator:
+        yield emulator
+
+
+@pytest.fixture(scope="session")
 def hastened() -> Iterator[Served]:
     with serving("--seed", "7", "--speed", HASTE) as emulator:
         yield emulator

@@ -112,6 +112,14 @@ def test_a_real_client_knows_the_venue(client: Client, verdicts: Mapping[Client,
     assert json.loads(verdicts[client].result())
 
 
+def test_a_market_maker_knows_what_it_has(stepped: Served) -> None:
+    """Two hours of quotes and fills, and a settlement of funding: by its user stream alone, to the last unit."""
+    urls = stepped.venues["binance-usdm"]
+    script, control = CLIENTS / "ccxt_market_maker.py", f"http://127.0.0.1:{stepped.base_port}"
+    told = json.loads(run(python("ccxt"), script, control, urls["http"], urls["ws"]))
+    assert (told["fills"] > 20, told["funding"]) == (True, 1)
+
+
 # ---------------------------------------------------------------- the examples of the documents
 def at_ports_of(served: Served, example: str) -> str:
     """An example, as printed but for the ports."""
