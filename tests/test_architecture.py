@@ -23,7 +23,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 # What uvicorn looks up by name, whether or not we import it too.
 LOOKED_UP = {"httptools", "uvloop"}
-DISTRIBUTION_OF = {"yaml": "pyyaml"}
+DISTRIBUTION_OF = {"Crypto": "pycryptodome", "yaml": "pyyaml"}
 
 # Names of venues and words of theirs alone. What any trader would say ("spot", "perp", "depth") is not among them.
 VENUE_WORDS = re.compile(
