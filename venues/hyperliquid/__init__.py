@@ -292,7 +292,9 @@ class Hyperliquid:
     def session(self, request: HttpRequest, exchange: Exchange) -> HyperliquidSession | HttpResponse:
         if request.path != WS_PATH:
             return rest.refuse(VenueError("not_found"))
-        return HyperliquidSession(self.card, exchange, request.client, greets=self.quirks[GREETING].on)
+        return HyperliquidSession(
+            self.card, exchange, request.client, rest.program_of(request), greets=self.quirks[GREETING].on
+        )
 
     def channel(self, topic: Topic, exchange: Exchange) -> Channel:
         return make_channel(topic, exchange, self.card)

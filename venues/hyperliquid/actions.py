@@ -55,6 +55,8 @@ from venues.hyperliquid.rules import (
     tag,
 )
 from venues.hyperliquid.signing import (
+    CHAINS,
+    SOURCES,
     USER_SIGNED,
     UnsignedError,
     agent_digest,
@@ -70,6 +72,8 @@ from venues.wire import Scale
 # two days or the next one: .../nonces-and-api-wallets (2026-11).
 NONCES_KEPT: Final = 100
 NONCE_PAST_NS, NONCE_FUTURE_NS = 2 * DAY_NS, DAY_NS
+# What clients send before they know anything: no reason to open an account.
+HARMLESS: Final = frozenset({"approveBuilderFee", "setReferrer", "noop"})
 SCHEDULE_AHEAD_NS = 5 * SECOND_NS
 AGENTS_NAMED: Final = 3
 LEAST_NOTIONAL_E8: Final = 10 * E8
@@ -221,54 +225,63 @@ def _known(desk: Desk, address: str) -> bool:
     return bool(known)
 
 
-def principal(desk: Desk, address: str) -> str | None:
-    """Whose agent a stranger is taken for, where accounts open by themselves: a client that signs with the key of an
-    agent looks at its master's account, and it was the real venue that was told of the two. So: of the one account that
-    this client asks about, if that has never signed for itself.
+def principal(desk: Desk, address: str, network: str) -> str | None:
+    """Whose agent a key is taken for, where accounts open by themselves: a client that signs with an agent's key looks
+    at its master's account, and it was the real venue that was told of the two. So: of the one account that this client
+    asks about, if that has never signed for itself, unless it asks about the key's own account too. A key that has an
+    account is taken for an agent's only on a network on which it has begun as clients do that know of none.
     """
-    said = desk.trading.floor.remembered(CLIENT + desk.client, ASKS)
-    silent = [
-        user
-        for user in (said.split(",") if said else ())
-        if user != address and desk.trading.floor.remembered(user, NONCES) is None
-    ]
-    return silent[0] if len(silent) == 1 else None
+    floor = desk.trading.floor
+    said = floor.remembered(CLIENT + desk.client, ASKS)
+    users = said.split(",") if said else []
+    silent = [user for user in users if floor.remembered(user, NONCES) is None]
+    stranger = not funded(floor, address) or network in (floor.remembered(address, SEEN) or "")
+    return silent[0] if stranger and len(silent) == 1 and address not in users else None
+
+
+def _recovered(desk: Desk, signed: Mapping[str, Any]) -> tuple[str, str]:
+    """The address that signed, and for which network. Raises what says that nobody did."""
+    action, signature = signed["action"], signed["signature"]
+    if action["type"] in USER_SIGNED:
+        network = SOURCES[CHAINS.index(action.get("hyperliquidChain"))]
+        return recover(user_digest(action), signature), network
+    vault = signed["vaultAddress"]
+    connection = connection_id(action, signed["nonce"], vault and vault.lower(), signed["expiresAfter"])
+    strangers = {}
+    for network in reversed(SOURCES):
+        address = recover(agent_digest(connection, network), signature)
+        if _known(desk, address):
+            return address, network
+        strangers[network] = address
+    return strangers[SOURCES[1]], SOURCES[1]
 
 
 def _signer(desk: Desk, signed: Mapping[str, Any]) -> Signer:
     """Who signed an action. Of the two networks it may have been signed for, the one on which its signer is known
     counts; a stranger is on the test network, where a client takes itself to be that is pointed here.
     """
-    action, signature, nonce = signed["action"], signed["signature"], signed["nonce"]
-    vault, expires_ms = signed["vaultAddress"], signed["expiresAfter"]
+    action, vault = signed["action"], signed["vaultAddress"]
     kind = action["type"]
     try:
-        if kind in USER_SIGNED:
-            address = recover(user_digest(action), signature)
-        else:
-            connection = connection_id(action, nonce, vault and vault.lower(), expires_ms)
-            address = recover(agent_digest(connection, "b"), signature)
-            if not _known(desk, address):
-                other = recover(agent_digest(connection, "a"), signature)
-                address = other if _known(desk, other) else address
+        address, network = _recovered(desk, signed)
     except (UnsignedError, OverflowError, ValueError, TypeError):
         raise ActionError(render(VenueError("unknown_signer")).text) from None
     floor = desk.trading.floor
-    account = address
+    account = None
     if kind not in USER_SIGNED:
-        account = floor.remembered(address, MASTER) or address
-    if not funded(floor, account) and (master := principal(desk, address)) is not None:
-        if kind in USER_SIGNED:  # an agent may not
-            desk.execute(Remember(address, SEEN, "once"))
-            raise ActionError(f"Must deposit before performing actions. User: {address}")
-        desk.execute(Remember(address, MASTER, master))
-        account = master
-    open_account(desk.trading, account, desk.now_ns)
-    if not funded(floor, account):
+        account = floor.remembered(address, MASTER) or principal(desk, address, network)
+    account = account or address
+    if kind not in HARMLESS:
+        open_account(desk.trading, account, desk.now_ns)
+    elif desk.trading.auto_fund:
+        seen = floor.remembered(address, SEEN) or ""
+        if network not in seen:
+            desk.execute(Remember(address, SEEN, seen + network))
+    if not (funded(floor, account) or (kind in HARMLESS and _known(desk, address))):
         raise ActionError(f"User or API Wallet {address} does not exist.")
     if vault is not None and vault.lower() != account:
         raise ActionError(f"Vault not registered: {vault.lower()}")  # vaults and sub-accounts are not served
-    return Signer(address, account, nonce)
+    return Signer(address, account, signed["nonce"])
 
 
 def _take_nonce(desk: Desk, signer: Signer, expires_ms: int | None) -> None:

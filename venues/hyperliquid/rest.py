@@ -83,6 +83,12 @@ class View:
     exchange: Exchange
     client: str
     at: Moment
+    program: str = ""  # what the client says it is
+
+    @property
+    def speaker(self) -> str:
+        """Who asks and signs: programs on one machine may be different traders."""
+        return f"{self.client} {self.program}"
 
     @property
     def now_ns(self) -> int:
@@ -427,7 +433,7 @@ def _info(view: View, body: Any) -> bytes:
 def _of_account(view: View, kind: str, fields: Fields) -> bytes:
     if view.exchange.trading is None:
         raise VenueError("internal")  # there are only data
-    return _json(answer_of(view.accounts, kind, fields, view.now_ns, view.client))
+    return _json(answer_of(view.accounts, kind, fields, view.now_ns, view.speaker))
 
 
 # ---------------------------------------------------------------- /exchange
@@ -435,7 +441,7 @@ def _exchange(view: View, body: Any) -> bytes:
     action = read({"action": Field(is_object)}, body)["action"]
     batch = max(len(action[name]) if isinstance(action.get(name), list) else 0 for name in BATCHES)
     view.charge(1 + batch // BATCH_PER_WEIGHT)
-    return act(view.accounts, body, view.now_ns, view.client)
+    return act(view.accounts, body, view.now_ns, view.speaker)
 
 
 # ---------------------------------------------------------------- one request
@@ -449,10 +455,15 @@ def handle(card: Card, exchange: Exchange, request: HttpRequest, now_ns: int) ->
     if request.method == "OPTIONS":
         return HttpResponse(200, b"", headers=PREFLIGHT)
     try:
-        view = View(card, exchange, request.client, Moment(now_ns, request.wall_ns))
+        view = View(card, exchange, request.client, Moment(now_ns, request.wall_ns), program_of(request))
         return HttpResponse(200, _handle(view, request), headers=(CORS,))
     except VenueError as error:
         return refuse(error)
+
+
+def program_of(request: HttpRequest) -> str:
+    """What a client says it is."""
+    return request.headers.get("user-agent", "")
 
 
 def refuse(error: VenueError) -> HttpResponse:

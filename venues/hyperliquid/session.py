@@ -66,11 +66,14 @@ POSTED: Final[Shape] = {"type": Field(is_text), "payload": Field(is_object)}
 class HyperliquidSession:
     """One client's dialogue."""
 
-    def __init__(self, card: Card, exchange: Exchange, client: str, *, greets: bool = False) -> None:
+    def __init__(
+        self, card: Card, exchange: Exchange, client: str, program: str = "", *, greets: bool = False
+    ) -> None:
         self._card = card
         self._greets = greets
         self._exchange = exchange
         self._client = client
+        self._program = program
         self._topics: set[Topic] = set()
         self._accounts: dict[
             Topic, Mapping[str, Any]
@@ -173,7 +176,7 @@ class HyperliquidSession:
             limit = self._exchange.usage.allowed(SUBSCRIPTIONS)
             raise VenueError("too_many_subscriptions", limit=limit)
         if of.channel in CHANNELS:
-            mention(self._book, of.symbol, now_ns, self._client)
+            mention(self._book, of.symbol, now_ns, f"{self._client} {self._program}")
             self._accounts[of] = fields = read(CHANNELS[of.channel], request["subscription"])
             words = first_words(self._book, of.channel, fields, now_ns)
             told = [_push(channel, data) for channel, data in words]
@@ -221,7 +224,7 @@ class HyperliquidSession:
     def _post(self, request: Any, at: Moment) -> Sequence[Action]:
         post = read(POST, request)
         posted = read(POSTED, post["request"])
-        view = rest.View(self._card, self._exchange, self._client, at)
+        view = rest.View(self._card, self._exchange, self._client, at, self._program)
         response = rest.post(view, posted["type"], posted["payload"])
         return [Reply(b'{"channel":"post","data":{"id":%d,"response":%b}}' % (post["id"], response))]
 
