@@ -16,6 +16,9 @@ from venues.binance.usdm_trade import USDM_API
 from venues.binance.usdm_wire import USDM_STREAMS
 from venues.binance.wire import SPOT_STREAMS
 from venues.binance.ws_api import SPOT_METHODS, SPOT_SOCKET_API, USDM_METHODS, USDM_SOCKET_API
+from venues.hyperliquid.actions import ACTIONS
+from venues.hyperliquid.info_user import CHANNELS as USER_CHANNELS
+from venues.hyperliquid.info_user import INFO_USER
 from venues.hyperliquid.rest import INFO
 from venues.hyperliquid.wire import CHANNELS
 from venues.registry import VENUES
@@ -59,7 +62,7 @@ def interval(name: str) -> str:
 SPOKEN = {
     "binance": {*map(interval, SPOT_STREAMS), *SPOT_API.routes, *SPOT_METHODS, *SPOT_SOCKET_API.own},
     "binance-usdm": {*map(interval, USDM_STREAMS), *USDM_API.routes, *USDM_METHODS, *USDM_SOCKET_API.own},
-    "hyperliquid": {*CHANNELS, *INFO},
+    "hyperliquid": {*CHANNELS, *INFO, *INFO_USER, *USER_CHANNELS, *ACTIONS},
 }
 
 
