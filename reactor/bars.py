@@ -163,9 +163,9 @@ class BarSeries:
             return Bars.none()
         return _merge(self._pieces(start_ns, end_ns), [start_ns, end_ns])
 
-    def _make_through(self, minute_ns: int, _revision: int) -> tuple[Column, Bars]:
-        """The instants of a minute's prints, and the bar of the first 0, 1, 2, ... of them."""
-        prints = self._tape.window(minute_ns, minute_ns + BLOCK_NS).prints
+    def _make_through(self, minute_ns: int, end_ns: int, _revision: int) -> tuple[Column, Bars]:
+        """The instants of a minute's prints before end_ns, and the bar of the first 0, 1, 2, ... of them."""
+        prints = self._tape.window(minute_ns, end_ns).prints
         return prints.ts_ns, _through(prints, self._close_before(minute_ns), minute_ns, BLOCK_NS)
 
     def _running_within(self, interval: Interval, minute_ns: int, at_ns: Column) -> Bars:
@@ -232,7 +232,10 @@ class BarSeries:
         """For each instant in the minute (start, end]: the minute's bar so far."""
         if int(at_ns[0]) == minute_ns + BLOCK_NS:
             return _of_minutes(self._tape.minutes(minute_ns, minute_ns + BLOCK_NS))
-        times, through = self._through(minute_ns, self._tape.revision)
+        # Where the future may change, no more of it is looked at than is asked for.
+        revision, last_ns = self._tape.revision, int(at_ns[-1])
+        end_ns = -(-last_ns // SECOND_NS) * SECOND_NS if revision else minute_ns + BLOCK_NS
+        times, through = self._through(minute_ns, end_ns, revision)
         return through.take(np.searchsorted(times, at_ns))
 
     def _from_prints(self, interval: Interval, starts: list[int], end_ns: int) -> Bars:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import fields, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import groupby
 from operator import itemgetter
 from threading import RLock
@@ -197,16 +197,7 @@ class OverlaidMarket(HyperSynthReactor):
         block, records = self._tape.window(start_ns, end_ns), self._records(end_ns)
         if records is None:
             return block
-        prints = _with_prints(block.prints, records, start_ns, end_ns)
-        first, stop = records.changes.ts_ns.searchsorted([start_ns, end_ns]).tolist()
-        laid = records.levels(start_ns)
-        if first == stop and not laid:
-            shift = records.count(start_ns)
-            quotes = replace(block.quotes, update_id=block.quotes.update_id + shift)
-            levels = replace(block.levels, update_id=block.levels.update_id + shift)
-            return Block(start_ns, end_ns, quotes, prints, levels)
-        layer = _Layer(self._tape, self._source.index, block, records, laid, records.changes.cut(first, stop))
-        return Block(start_ns, end_ns, layer.quotes(), prints, layer.levels())
+        return _LaidBlock(block, records, self._tape, self._source.index)
 
     def quote(self, at_ns: int) -> Quotes:
         row, records = self._tape.quote(at_ns), self._records(at_ns)
@@ -382,6 +373,51 @@ def _touch(index: TapeIndex, laid: dict[Level, Laid], at_ns: int) -> tuple[int, 
     bids = _deeper(minute, BookSide.BID, bid, bid_lots, tick, laid, own)
     asks = _deeper(minute, BookSide.ASK, ask, ask_lots, tick, laid, own)
     return (*_with_own(BookSide.BID, *bids, laid, own), *_with_own(BookSide.ASK, *asks, laid, own))
+
+
+class _LaidBlock(Block):
+    """A window of the tape with clients' orders laid over it; each kind of rows is worked out when it is first read."""
+
+    __slots__ = ("__dict__",)
+
+    def __init__(self, block: Block, records: Records, tape: HyperSynthReactor, index: TapeIndex) -> None:
+        object.__setattr__(self, "start_ns", block.start_ns)
+        object.__setattr__(self, "end_ns", block.end_ns)
+        self.__dict__.update(block=block, records=records, tape=tape, index=index)
+
+    @cached_property
+    def prints(self) -> Prints:
+        own = self.__dict__
+        prints: Prints = _with_prints(own["block"].prints, own["records"], self.start_ns, self.end_ns)
+        return prints
+
+    @cached_property
+    def quotes(self) -> Quotes:
+        own = self.__dict__
+        if self._layer is not None:
+            return self._layer.quotes()
+        quotes: Quotes = own["block"].quotes
+        return replace(quotes, update_id=quotes.update_id + own["records"].count(self.start_ns))
+
+    @cached_property
+    def levels(self) -> Levels:
+        own = self.__dict__
+        if self._layer is not None:
+            return self._layer.levels()
+        levels: Levels = own["block"].levels
+        return replace(levels, update_id=levels.update_id + own["records"].count(self.start_ns))
+
+    @cached_property
+    def _layer(self) -> _Layer | None:
+        """What clients changed of the book; None where that is nothing."""
+        own, records = self.__dict__, self.__dict__["records"]
+        first, stop = records.changes.ts_ns.searchsorted([self.start_ns, self.end_ns]).tolist()
+        laid = records.levels(self.start_ns)
+        if first == stop and not laid:
+            return None
+        return _Layer(
+            own["tape"], own["index"], own["block"], records, laid, records.changes.cut(first, stop)
+        )
 
 
 class _Layer:
