@@ -23,10 +23,10 @@ from urllib.parse import quote, unquote
 from reactor.types import MS_NS, SECOND_NS
 from tests import worlds
 from tests.venues.test_contract import DIALOGUES
+from tests.venues.trader import KEY, Trader, signature
 from venues.base import (
     CUT,
     Close,
-    Exchange,
     HttpRequest,
     HttpResponse,
     Reply,
@@ -34,6 +34,7 @@ from venues.base import (
     Subscribe,
     VenueProtocol,
 )
+from venues.binance import Binance
 from venues.limits import OFF, Usage
 from venues.registry import VENUES
 
@@ -74,6 +75,42 @@ MORE: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
                 '"signature":{"r":"0x1","s":"0x2","v":27}}}}'
             ),
         ),
+    ),
+}
+
+# Requests of an account, which are signed when they are sent.
+SPOT, USDM = "/api/v3", "/fapi/v1"
+SIGNED: Mapping[str, tuple[tuple[str, str, str], ...]] = {
+    "binance": (
+        (
+            "POST",
+            f"{SPOT}/order",
+            "symbol=BTCUSDT&side=BUY&type=LIMIT&timeInForce=GTC&quantity=0.001&price=60000",
+        ),
+        ("POST", f"{SPOT}/order", "symbol=ETHUSDT&side=SELL&type=MARKET&quantity=0.01&newClientOrderId=a"),
+        ("POST", f"{SPOT}/order/test", "symbol=BTCUSDT&side=BUY&type=LIMIT_MAKER&quantity=0.001&price=60000"),
+        ("DELETE", f"{SPOT}/order", "symbol=BTCUSDT&orderId=1"),
+        ("DELETE", f"{SPOT}/openOrders", "symbol=BTCUSDT"),
+        ("GET", f"{SPOT}/account", "omitZeroBalances=true"),
+        ("GET", f"{SPOT}/openOrders", "symbol=BTCUSDT"),
+        ("GET", f"{SPOT}/allOrders", "symbol=BTCUSDT&limit=5"),
+        ("GET", f"{SPOT}/myTrades", "symbol=BTCUSDT&fromId=0"),
+    ),
+    "binance-usdm": (
+        (
+            "POST",
+            f"{USDM}/order",
+            "symbol=BTCUSDT&side=BUY&type=LIMIT&timeInForce=GTC&quantity=0.01&price=60000",
+        ),
+        ("POST", f"{USDM}/order", "symbol=BTCUSDT&side=SELL&type=MARKET&quantity=0.01&reduceOnly=true"),
+        ("POST", f"{USDM}/batchOrders", "batchOrders=%5B%7B%22symbol%22%3A%22BTCUSDT%22%7D%5D"),
+        ("PUT", f"{USDM}/order", "symbol=BTCUSDT&orderId=1&side=BUY&quantity=0.01&price=60000"),
+        ("DELETE", f"{USDM}/allOpenOrders", "symbol=BTCUSDT"),
+        ("POST", f"{USDM}/leverage", "symbol=BTCUSDT&leverage=7"),
+        ("POST", f"{USDM}/listenKey", "a=1"),
+        ("GET", "/fapi/v3/account", "recvWindow=5000"),
+        ("GET", "/fapi/v3/positionRisk", "symbol=BTCUSDT"),
+        ("GET", f"{USDM}/income", "incomeType=COMMISSION"),
     ),
 }
 
@@ -143,6 +180,7 @@ class Corpus:
     paths: tuple[str, ...]
     messages: tuple[str, ...]
     requests: tuple[HttpRequest, ...]
+    signed: frozenset[str]  # paths
 
     @classmethod
     def of(cls, venue: VenueProtocol) -> Corpus:
@@ -152,7 +190,14 @@ class Corpus:
             for ask in (dialogue.subscribe, dialogue.unsubscribe)
             for stream in dialogue.streams
         )
-        return cls((dialogue.path, *paths), (*asked, *messages), dialogue.requests)
+        rows = SIGNED.get(venue.id, ())
+        of_accounts = (HttpRequest(method, path, query) for method, path, query in rows)
+        return cls(
+            paths=(dialogue.path, *paths),
+            messages=(*asked, *messages),
+            requests=(*dialogue.requests, *of_accounts),
+            signed=frozenset(path for _, path, _ in rows),
+        )
 
 
 class Fuzzer:
@@ -188,8 +233,16 @@ class Fuzzer:
         data = self._mutated(text.encode())
         return data if rng.random() < 0.1 else data.decode(errors="replace")
 
-    def request(self) -> HttpRequest:
-        """Likewise."""
+    def request(self, now_ns: int = NOW_NS) -> HttpRequest:
+        """Likewise; an account's with its signature, mostly."""
+        request = self._request()
+        if request.path not in self._corpus.signed or self._rng.random() < 0.1:
+            return request
+        query = f"{request.query}&timestamp={now_ns // MS_NS}"
+        signed = f"{query}&signature={signature(KEY.secret, query)}"
+        return replace(request, query=signed, headers={"x-mbx-apikey": KEY.key})
+
+    def _request(self) -> HttpRequest:
         rng = self._rng
         request = rng.choice(self._corpus.requests)
         if rng.random() < 0.05:
@@ -272,7 +325,9 @@ class Hostile:
         self._venue = venue
         self._rng = rng
         self._fuzzer = Fuzzer(Corpus.of(venue), rng)
-        self._exchange: Exchange = replace(worlds.exchange(venue), usage=Usage(OFF))
+        self._trader = Trader(venue) if isinstance(venue, Binance) else None
+        exchange = self._trader.exchange if self._trader else worlds.exchange(venue)
+        self._exchange = replace(exchange, usage=Usage(OFF))
         self._findings = findings
         self._now_ns = NOW_NS
         self._session: Session | None = None
@@ -288,8 +343,10 @@ class Hostile:
     def tell(self) -> None:
         """One input, of either kind."""
         self._now_ns += MS_NS
+        if self._trader:
+            self._trader.now_ns = self._now_ns
         if self._rng.random() < REQUESTS:
-            request = self._fuzzer.request()
+            request = self._fuzzer.request(self._now_ns)
             self._note("http", request, lambda: self._status(request))
         elif self._session is None or self._left == 0:
             self._hang_up()
