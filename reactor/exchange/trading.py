@@ -748,7 +748,9 @@ class TradingFloor:
                 self._take_off(order, Why.LIQUIDATION)
         for position in held:
             side = Side.SELL if position.lots > 0 else Side.BUY
-            asked = NewOrder(account, position.market, side, None, abs(position.lots), reduce_only=True)
+            made_id = self._house.closing_id or self._house.client_id
+            name, lots = made_id(self._next_order_id), abs(position.lots)
+            asked = NewOrder(account, position.market, side, None, lots, reduce_only=True, client_id=name)
             pit = self._reach(position.market)
             plan = self._plan(pit, asked, None, asked.qty_lots)
             if isinstance(plan, Refused):

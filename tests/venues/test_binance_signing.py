@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from base64 import b64encode
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -20,6 +21,7 @@ from tests.venues.trader import KEY, OTHERS, Trader, signature
 from venues.base import ApiKey, KeyKind
 from venues.binance import BINANCE, BINANCE_USDM
 from venues.binance.signing import payload_of, socket_payload_of
+from venues.limits import Clocks
 
 ACCOUNT = "/api/v3/account"
 ED25519, RSA = Ed25519PrivateKey.from_private_bytes(bytes(32)), generate_private_key(65_537, 2_048)
@@ -224,6 +226,15 @@ def test_otherwise_an_accounts_clock_is_its_own(
     trader.wall_ns += int(wall_s * SECOND_NS)
     answer = trader.send("GET", ACCOUNT, trader.sign({"timestamp": first_ms + int(told_s * 1_000)}))
     assert (answer.status, b"-1021" in answer.body) == ((200, False) if right else (400, True))
+
+
+def test_a_clock_that_ran_while_the_program_was_down_counts_anew() -> None:
+    trader = Trader(BINANCE)
+    first_ms = trader.now_ns // MS_NS
+    trader.ask("GET", ACCOUNT, timestamp=first_ms)
+    trader.exchange = replace(trader.exchange, clocks=Clocks())  # as after a restart from its journal
+    trader.ask("GET", ACCOUNT, timestamp=first_ms + 3_600_000)
+    assert trader.error("GET", ACCOUNT, timestamp=first_ms)[1] == -1021
 
 
 def test_times_a_client_asks_about_are_by_its_own_clock() -> None:

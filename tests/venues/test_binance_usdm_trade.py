@@ -349,7 +349,10 @@ def test_an_account_that_loses_too_much_is_called_and_liquidated(trader: Trader)
     told = socket.take()
     forced = [e["o"] for e in told if e["e"] == "ORDER_TRADE_UPDATE" and e["o"]["x"] == "CALCULATED"]
     assert forced
-    assert all(o["c"].startswith("autoclose-") for o in forced)
+    names = {o["c"] for o in forced}
+    assert all(name.startswith("autoclose-") for name in names)
+    asked = trader.ask("GET", f"{V1}/allOrders", symbol="BTCUSDT")
+    assert names < {o["clientOrderId"] for o in asked}
     calls = [e for e in told if e["e"] == "MARGIN_CALL"]
     assert list(calls[0]) == ["e", "E", "cw", "p"]
     assert list(calls[0]["p"][0]) == ["s", "ps", "pa", "mt", "iw", "mp", "up", "mm"]

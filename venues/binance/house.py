@@ -180,6 +180,7 @@ def usdm_house(venue: Funded, exchange: Exchange, tier: int = 0) -> House:
         terms={market.instrument.market: terms(market) for market in exchange},
         first_order_id=USDM_FIRST_ORDER,
         client_id=partial(client_order_id, "binance-usdm"),
+        closing_id="autoclose-{}".format,
         opening=USDM_OPENING,
         margin_call_e6=MARGIN_CALL_E6,
     )

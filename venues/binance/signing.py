@@ -217,7 +217,8 @@ def _ahead_ns(key: ApiKey, exchange: Exchange, told_ns: int, window_ns: int, at:
     """How far the account's clock is ahead of ours, which is remembered from its first request on.
 
     A request in time is one that is by this clock, or by what the wall clock has run since: a live client is not cut
-    because virtual time was warped. With a strict clock, there is only the exchange's.
+    because virtual time was warped, nor because the program was down, after which his first request counts anew. With
+    a strict clock, there is only the exchange's.
     """
     trading = exchange.trading
     assert trading is not None
@@ -225,15 +226,16 @@ def _ahead_ns(key: ApiKey, exchange: Exchange, told_ns: int, window_ns: int, at:
         _check_late(at.now_ns - told_ns, window_ns)
         return 0
     known = trading.floor.remembered(key.account, CLOCK)
-    if known is None:
-        known = str(told_ns - at.now_ns)
-        trading.execute(Remember(key.account, CLOCK, known), at.now_ns)
-    ahead_ns = int(known)
+    ahead_ns = told_ns - at.now_ns if known is None else int(known)
     late_ns = at.now_ns + ahead_ns - told_ns
     if not -AHEAD_NS < late_ns <= window_ns:
         by_wall_ns = exchange.clocks.late_ns(key.account, told_ns, at)
-        if by_wall_ns is None or not -AHEAD_NS < by_wall_ns <= window_ns:
+        if by_wall_ns is None:
+            ahead_ns = told_ns - at.now_ns
+        elif not -AHEAD_NS < by_wall_ns <= window_ns:
             _check_late(late_ns, window_ns)
+    if known != str(ahead_ns):
+        trading.execute(Remember(key.account, CLOCK, str(ahead_ns)), at.now_ns)
     exchange.clocks.start(key.account, told_ns, at)
     return ahead_ns
 

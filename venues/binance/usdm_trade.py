@@ -249,7 +249,7 @@ def _check_counterparty(call: Call, market: HyperSynthReactor, side: Side, mark_
 
 # ---------------------------------------------------------------- reports
 def type_of(order: Order) -> str:
-    """LIMIT or MARKET; what closes a position by force is LIMIT."""
+    """LIMIT or MARKET."""
     return "MARKET" if order.asked.price_ticks is None else "LIMIT"
 
 

@@ -132,7 +132,7 @@ def _order(
         "E": told.ts_ns // MS_NS,
         "o": {
             "s": measure.instrument.symbol,
-            "c": _client_id(order, fill),
+            "c": order.asked.client_id,
             "S": side_of(order),
             "o": type_of(order),
             "f": time_in_force_of(order),
@@ -174,11 +174,6 @@ def _order(
     }
 
 
-def _client_id(order: Order, fill: Fill | None) -> str:
-    """The owner's; of what closes a position by force, the venue's."""
-    return f"autoclose-{order.created_ns // MS_NS}" if fill and fill.liquidation else order.asked.client_id
-
-
 def _expiry(order: Order) -> str:
     unfilled = order.why is Why.NOT_FILLED_AT_ONCE
     if unfilled and order.asked.price_ticks is None:
@@ -207,7 +202,7 @@ def _trade_lite(exchange: Exchange, told: Told, order: Order, fill: Fill) -> Eve
         "q": measure.qty(order.qty_lots),
         "p": _price(measure, order.price_ticks),
         "m": fill.maker,
-        "c": _client_id(order, fill),
+        "c": order.asked.client_id,
         "S": side_of(order),
         "L": measure.price(fill.price_ticks),
         "l": measure.qty(fill.qty_lots),
