@@ -155,12 +155,16 @@ class History:
     _frozen: Executions = field(default_factory=Executions.none)
     _executions: array[int] = field(default_factory=lambda: array("q"))
     _changes: array[int] = field(default_factory=lambda: array("q"))
+    _joined: Executions | None = None  # all of them, until there are more
     _total: int = 0  # changes so far
     _prune_at: int = 5 * _PRUNE_AT  # how long the changes may get
 
     def write(self, events: Iterable[Execution | Ended], changes: Iterable[Change]) -> None:
         """What happened next."""
-        self._executions.extend(_flat_executions(events))
+        flat = _flat_executions(events)
+        if flat:
+            self._executions.extend(flat)
+            self._joined = None
         for change in changes:
             minute_ns = change.ts_ns - change.ts_ns % BLOCK_NS
             if not self.counts or self.counts[-1][0] < minute_ns:
@@ -197,16 +201,17 @@ class History:
     def restore(self, state: HistoryState) -> None:
         """Go on from such a state; what happened to the book before is known no more."""
         flat = np.frombuffer(b64decode(state.executions), dtype="<i8").astype(np.int64)
-        self._frozen = _columns(Executions, array("q", flat.tolist()))
+        self._frozen, self._joined = _columns(Executions, array("q", flat.tolist())), None
         self.base = {(side, price): (own, hole) for side, price, own, hole in state.levels}
         self.counted = self._total = state.total
         self.counts = list(state.counts)
 
     def records(self) -> Records:
         """All so far."""
-        executions = [self._frozen, _columns(Executions, self._executions)]
+        if self._joined is None:
+            self._joined = Executions.join([self._frozen, _columns(Executions, self._executions)])
         return Records(
-            Executions.join(executions),
+            self._joined,
             _columns(Changes, self._changes),
             dict(self.base),
             self.counted,
