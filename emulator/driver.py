@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from email.utils import formatdate
 
 from emulator.config import SPEED_LIMIT
@@ -65,6 +65,14 @@ async def settled(done: Callable[[], bool], seconds: float) -> bool:
             return False
         await asyncio.sleep(0.01)
     return True
+
+
+async def happened(event: Awaitable[object], seconds: float) -> bool:
+    """Wait for it, at most so long by the wall clock; whether it happened."""
+    task = asyncio.ensure_future(event)
+    done, _ = await asyncio.wait({task}, timeout=seconds)
+    task.cancel()
+    return bool(done)
 
 
 # ---------------------------------------------------------------- the driver
@@ -155,6 +163,10 @@ class Driver:
     def cancel_alarm(self, call: Callable[[], None]) -> None:
         """Have it not called. Idempotent."""
         self._alarms.pop(call, None)
+
+    def after(self, seconds: float, call: Callable[[], None]) -> None:
+        """Have it called, once, after so much wall time."""
+        self._loop.call_later(seconds, call)
 
     async def advance(self, seconds: float) -> int:
         """Step, paused or not, and return the instant reached, in ns.

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from fnmatch import fnmatchcase
 
 from emulator.chaos.faults import KINDS
-from emulator.chaos.rules import Rule, Rules, Scope
+from emulator.chaos.rules import Event, Fault, Rule, Rules, Scope
 from emulator.config import Given
 
 
@@ -48,6 +48,14 @@ class Chaos:
         for rule in list(self.rules):
             self.rules.remove(rule.id)
         self.changed()
+
+    def has(self, scope: Scope) -> bool:
+        """Whether any rule is of this scope."""
+        return any(rule.fault.scope is scope for rule in self.rules)
+
+    def hitting(self, event: Event) -> list[Fault]:
+        """The faults of the rules that hit an event, in the order in which these were added. All are asked."""
+        return [rule.fault for rule in self.rules if self.rules.decides(rule, event)]
 
     def concerning(self, venue: str, connection: str, path: str, key: str) -> list[Rule]:
         """The rules that may hit frames of a connection, in the order in which they were added."""

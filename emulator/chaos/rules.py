@@ -31,7 +31,8 @@ ID = re.compile(r"[\w.-]{1,64}")
 Identity: TypeAlias = tuple[int, ...]  # ascending within a stream
 
 
-REPLY, USER = "reply", "user"
+REPLY, USER = "reply", "user"  # channels that no venue names
+ACK, PING, UNSUBSCRIBE = "ack", "ping", "unsubscribe"  # roles
 
 
 class Scope(StrEnum):
@@ -51,7 +52,8 @@ class Event:
     """Something that a rule may hit, by the venue's own words for it; what does not apply is empty.
 
     `channel` of what answers a client is REPLY, of what it is told of its account USER; `on_match` looks at `content`.
-    `key` is the client's API key, or its address where it shows none.
+    `key` is the client's API key, or its address where it shows none. `role` tells messages of a scope apart: ACK is
+    what answers a subscription or its end, PING and UNSUBSCRIBE are what a client says.
     """
 
     scope: Scope
@@ -63,6 +65,7 @@ class Event:
     endpoint: str = ""
     connection: str = ""
     key: str = ""
+    role: str = ""
     content: bytes = b""
 
 
@@ -72,13 +75,17 @@ class Fault:
     """What is done to what a rule hits. A fault is a dataclass, its fields its configuration, made by `option`.
 
     `kind` is its name; `about` says in a line what a client sees. What it copies stands in docs/chaos.md.
-    A rule that names no channel hits replies and user news only if the fault is `of_all`.
     """
 
     kind: ClassVar[str]
     scope: ClassVar[Scope]
     about: ClassVar[str]
-    of_all: ClassVar[bool] = False
+
+    def suits(self, event: Event, *, named: bool) -> bool:
+        """Whether it can be done to an event of its scope; `named` is whether the rule names a channel. Unless it does,
+        a fault is of streams: not of answers and not of an account's news.
+        """
+        return named or event.channel not in (REPLY, USER)
 
 
 def option(kind: Kind, text: str, default: Any = MISSING) -> Any:
@@ -392,7 +399,7 @@ class Rules:
         """Whether a rule hits an event. Asked again of the same event, for another connection, it says the same."""
         if event.scope is not rule.fault.scope or not rule.where.matches(event):
             return False
-        if event.channel in (REPLY, USER) and not (rule.where.channel or rule.fault.of_all):
+        if not rule.fault.suits(event, named=bool(rule.where.channel)):
             return False
         if event.at_ns < rule.from_ns or (rule.until_ns is not None and event.at_ns > rule.until_ns):
             return False

@@ -29,14 +29,23 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Shut:
-    """The socket ends: by a closing handshake with this code, or cut (None), or reset."""
+    """The socket ends: by a closing handshake with this code, or cut (None), or reset, or `expired`: as the venue ends
+    one that has lived as long as it may.
+    """
 
     code: int | None
     reason: str = ""
     reset: bool = False
+    expired: bool = False
+    at_ns: int = 0  # at once, where that is past
 
 
-Outcome: TypeAlias = Send | Shut
+@dataclass(frozen=True, slots=True)
+class Farewell:
+    """The venue says what it says before its server shuts down."""
+
+
+Outcome: TypeAlias = Send | Shut | Farewell
 
 
 class Passage(Protocol):
@@ -81,13 +90,18 @@ class _Stateless:
 
 # ---------------------------------------------------------------- the tap
 class Tap:
-    """The rules that concern one connection, at work. `wrap` makes a payload a frame."""
+    """The rules that concern one connection, at work. `wrap` makes a payload a frame; `farewell` says what the venue
+    says at an instant before its server shuts down.
+    """
 
-    def __init__(self, rules: Rules, wrap: Callable[[bytes], bytes]) -> None:
+    def __init__(
+        self, rules: Rules, wrap: Callable[[bytes], bytes], farewell: Callable[[int], Sequence[bytes]]
+    ) -> None:
         self._rules = rules
         self._wrap = wrap
+        self._farewell = farewell
         self._passages: dict[str, tuple[Rule, Passage]] = {}
-        self._held: list[tuple[int, int, bytes]] = []
+        self._held: list[tuple[int, int, bytes | Shut]] = []
         self._held_bytes = 0
         self._number = 0
         self.shut: Shut | None = None  # what is to be done to the socket once what was said is written
@@ -124,25 +138,37 @@ class Tap:
                     out for outcome in outcomes for out in self._through(rule, passage, event, outcome)
                 ]
             for outcome in outcomes:
-                if isinstance(outcome, Shut):
-                    self.shut = outcome
-                    return b"".join(pieces)
-                data = outcome.payload if outcome.raw else self._wrap(outcome.payload)
-                if outcome.at_ns <= event.at_ns:
-                    pieces.append(data)
-                else:
-                    self._hold(outcome.at_ns, data)
+                pieces += self._done(outcome, event.at_ns)
+            if self.shut is not None:
+                return b"".join(pieces)
         pieces += self._due(now_ns)
         while self._held_bytes > HELD_BYTES_MAX:
-            pieces.append(self._release())
+            pieces += self._release()
         return b"".join(pieces)
 
     def release(self, now_ns: int) -> bytes:
         """The held frames whose time has come."""
         return b"".join(self._due(now_ns))
 
+    def _done(self, outcome: Outcome, now_ns: int) -> Iterator[bytes]:
+        """What leaves at once of an outcome; what is later is held. Nothing leaves after the end."""
+        if self.shut is not None:
+            return
+        if isinstance(outcome, Farewell):
+            yield from map(self._wrap, self._farewell(now_ns))
+            return
+        left: bytes | Shut = outcome if isinstance(outcome, Shut) else outcome.payload
+        if isinstance(outcome, Send) and not outcome.raw:
+            left = self._wrap(outcome.payload)
+        if outcome.at_ns > now_ns:
+            self._hold(outcome.at_ns, left)
+        elif isinstance(left, Shut):
+            self.shut = left
+        else:
+            yield left
+
     def _through(self, rule: Rule, passage: Passage, event: Event, outcome: Outcome) -> Sequence[Outcome]:
-        if isinstance(outcome, Shut) or outcome.raw:
+        if not isinstance(outcome, Send) or outcome.raw:
             return (outcome,)
         if outcome.payload is not event.content:  # an earlier rule changed it
             event = replace(event, content=outcome.payload)
@@ -152,19 +178,22 @@ class Tap:
             return (outcome,)
         return _no_sooner(passage.spare(event), outcome.at_ns)
 
-    def _hold(self, at_ns: int, data: bytes) -> None:
+    def _hold(self, at_ns: int, left: bytes | Shut) -> None:
         self._number += 1
-        self._held_bytes += len(data)
-        heapq.heappush(self._held, (at_ns, self._number, data))
+        self._held_bytes += 0 if isinstance(left, Shut) else len(left)
+        heapq.heappush(self._held, (at_ns, self._number, left))
 
-    def _release(self) -> bytes:
-        data = heapq.heappop(self._held)[2]
-        self._held_bytes -= len(data)
-        return data
+    def _release(self) -> Iterator[bytes]:
+        left = heapq.heappop(self._held)[2]
+        if isinstance(left, Shut):
+            self.shut = left
+        else:
+            self._held_bytes -= len(left)
+            yield left
 
     def _due(self, now_ns: int) -> Iterator[bytes]:
-        while self._held and self._held[0][0] <= now_ns:
-            yield self._release()
+        while self._held and self._held[0][0] <= now_ns and self.shut is None:
+            yield from self._release()
 
 
 def _no_sooner(outcomes: Sequence[Outcome], at_ns: int) -> list[Outcome]:

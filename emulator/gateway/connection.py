@@ -28,7 +28,8 @@ from websockets.protocol import Event as Received
 from websockets.server import ServerProtocol
 
 from emulator.chaos.engine import Chaos
-from emulator.chaos.rules import REPLY, USER, Event, Scope
+from emulator.chaos.input import HandshakeFault
+from emulator.chaos.rules import ACK, PING, REPLY, UNSUBSCRIBE, USER, Event, Fault, Scope
 from emulator.chaos.tap import Tap
 from emulator.driver import Driver, http_date
 from emulator.gateway.desk import Desk
@@ -47,6 +48,7 @@ from venues.base import (
     Reply,
     Session,
     Subscribe,
+    Topic,
     Unlisten,
     Unsubscribe,
     VenueProtocol,
@@ -75,7 +77,14 @@ class Wire(ServerProtocol):
         """Handle a frame that was parsed."""
         if frame.opcode is Opcode.CLOSE:
             self.current_size = None  # the message will not be whole
+        if frame.opcode is Opcode.PING and self.state is State.OPEN and not self.answers():
+            self.events.append(frame)
+            return
         super().recv_frame(frame)
+
+    def answers(self) -> bool:
+        """Whether the ping that has just come is answered."""
+        return True
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,7 +92,8 @@ class Port:
     """What the connections of one listener share. `rank` orders the venues; `connections` are the open ones.
 
     `lifetime_ns` is how long a socket lives, in virtual time; None without end. Where there is a `desk`, whoever asks
-    the venue anything has it brought to the present first. `opened` counts the connections there were.
+    the venue anything has it brought to the present first. `opened` counts the connections there were, `asked` the
+    requests, `said` what rules of chaos might hit of what clients said on sockets.
     """
 
     venue: VenueProtocol
@@ -96,6 +106,8 @@ class Port:
     desk: Desk | None = None
     connections: set[Connection] = field(default_factory=set)
     opened: Iterator[int] = field(default_factory=lambda: count(1))
+    asked: Iterator[int] = field(default_factory=lambda: count(1))
+    said: Iterator[int] = field(default_factory=lambda: count(1))
 
     @property
     def crowded(self) -> bool:
@@ -127,6 +139,7 @@ class Connection(asyncio.Protocol):
         self._port = port
         self._rules = port.venue.socket_rules
         self._wire = Wire(max_size=self._rules.max_message_bytes, logger=library_log)
+        self._wire.answers = lambda: not self._hit(PING)  # type: ignore[method-assign]
         self._session: Session | None = None
         self._holder: str | None = None  # the client whose socket it is counted as
         self._message = bytearray()  # as far as it was received
@@ -138,7 +151,8 @@ class Connection(asyncio.Protocol):
         self.id = ""
         self._full = False  # the outbox is at its bound
         self._held = False  # what the client says waits for a delivery
-        self._acting, self._answering = False, REPLY
+        self._acting, self._answering, self._role = False, REPLY, ""
+        self._greeting = False  # the answer to the handshake is waited for
         self._told: list[Told] = []  # heard while the session had the word
         self._closing = False
         self._patience = PATIENCE
@@ -160,7 +174,8 @@ class Connection(asyncio.Protocol):
         self._transport.set_write_buffer_limits(high=bound, low=bound)
         self._peer = transport.get_extra_info("peername") or ("", 0)
         self._port.connections.add(self)
-        self.id = f"{self._port.venue.id}-{next(self._port.opened)}"
+        self._number = next(self._port.opened)
+        self.id = f"{self._port.venue.id}-{self._number}"
 
     def data_received(self, data: bytes) -> None:
         self._wire.receive_data(data)
@@ -208,7 +223,7 @@ class Connection(asyncio.Protocol):
             self._transport.resume_reading()
         if self._port.desk is not None and self._events:
             self._port.desk.reach(now_ns)
-        while self._events and not self._full:
+        while self._events and not self._full and not self._greeting:
             event = self._events.popleft()
             if isinstance(event, Request):
                 self._handshake(event, now_ns, wall_ns)
@@ -218,15 +233,36 @@ class Connection(asyncio.Protocol):
         self._flush()
 
     def _handshake(self, request: Request, now_ns: int, wall_ns: int) -> None:
-        path, _, query = request.path.partition("?")
+        path = request.path.partition("?")[0]
         self._path, self.opened_ns = path, now_ns
         self._name = f"{self._port.venue.id} {self._peer[0]}:{self._peer[1]} {path}"
         self._key = request.headers.get(self._port.venue.key_header or "", "") or self._peer[0]
+        faults: Sequence[Fault] = ()
         if self._port.chaos.rules:
             self.attend()
+            faults = self._port.chaos.hitting(self._input(Scope.HANDSHAKE, self._number))
+        greetings = [fault for fault in faults if isinstance(fault, HandshakeFault)]
+        wait_s = sum(fault.patience_s for fault in greetings)
+        refusal = next((each.refusal for each in greetings if each.refusal is not None), None)
+        if wait_s:
+            self._greeting = True
+            self._port.driver.after(wait_s, lambda: self._greet_late(request, refusal))
+        else:
+            self._greet(request, refusal, now_ns, wall_ns)
+
+    def _greet_late(self, request: Request, refusal: HttpResponse | None) -> None:
+        self._greeting = False
+        if not self._closing:
+            self._greet(request, refusal, *self._port.driver.stamp())
+            self._listen()
+
+    def _greet(self, request: Request, refusal: HttpResponse | None, now_ns: int, wall_ns: int) -> None:
+        """Answer a handshake: as the venue does, or with the refusal of a rule of chaos."""
+        path, _, query = request.path.partition("?")
         response = self._wire.accept(request)
         if response.status_code == 101:
-            answer = self._answer(path, query, request.headers, Moment(now_ns, wall_ns))
+            at = Moment(now_ns, wall_ns)
+            answer = refusal or self._answer(path, query, request.headers, at)
             if isinstance(answer, HttpResponse):
                 response = _refusal(answer)
             else:
@@ -307,9 +343,12 @@ class Connection(asyncio.Protocol):
             return
         self._acting = True
         try:
-            for action in ask(*args, **kwargs):
+            actions = ask(*args, **kwargs)
+            if self._tap is not None and any(isinstance(each, Subscribe | Unsubscribe) for each in actions):
+                self._role = ACK
+            for action in actions:
                 self._perform(action, now_ns)
-            self._answering = USER
+            self._answering, self._role = USER, ""
             while self._told and self._session is not None:
                 told, self._told = self._told, []
                 for action in self._session.hear(told, now_ns):
@@ -318,7 +357,7 @@ class Connection(asyncio.Protocol):
             log.exception("session failed", connection=self._name)
             self._close(INTERNAL_ERROR)
         finally:
-            self._acting, self._answering = False, REPLY
+            self._acting, self._answering, self._role = False, REPLY, ""
 
     def _perform(self, action: Action, now_ns: int) -> None:
         port = self._port
@@ -326,7 +365,7 @@ class Connection(asyncio.Protocol):
             case Reply(payload, binary=True):
                 self._out.append(frame(payload, BINARY_FRAME))  # no venue's: not for a tap
             case Reply(payload):
-                self._say(self._answering, "", payload, now_ns)
+                self._say(self._answering, "", payload, now_ns, self._role)
             case Subscribe(topic, snapshot):
                 make = lambda: port.venue.channel(topic, port.exchange)
                 channel = port.hub.subscribe(self, port.rank, topic, make)
@@ -334,7 +373,8 @@ class Connection(asyncio.Protocol):
                     for payload in channel.snapshot(now_ns):
                         self._say(topic.channel, topic.symbol, payload, now_ns)
             case Unsubscribe(topic):
-                port.hub.unsubscribe(self, port.rank, topic)
+                if not self._hit(UNSUBSCRIBE, topic):
+                    port.hub.unsubscribe(self, port.rank, topic)
             case Listen(account):
                 if port.desk is not None:
                     port.desk.listen(self, account)
@@ -385,7 +425,7 @@ class Connection(asyncio.Protocol):
         """The rules in force have changed."""
         rules = self._port.chaos.concerning(self._port.venue.id, self.id, self._path, self._key)
         if self._tap is None and rules:
-            self._tap = Tap(self._port.chaos.rules, frame)
+            self._tap = Tap(self._port.chaos.rules, frame, self._last_words)
         if self._tap is not None:
             self._tap.attend(rules)
             if self._tap.idle:
@@ -403,7 +443,29 @@ class Connection(asyncio.Protocol):
         )
         self._put(self._tap.take(events, upto_ns))
 
-    def _event(self, channel: str, symbol: str, payload: bytes, at_ns: int, place: int) -> Event:
+    def _hit(self, role: str, topic: Topic | None = None) -> bool:
+        """Whether a rule hits what the client has just said."""
+        if not self._port.chaos.has(Scope.MESSAGE):
+            return False
+        return bool(self._port.chaos.hitting(self._input(Scope.MESSAGE, next(self._port.said), role, topic)))
+
+    def _input(self, scope: Scope, number: int, role: str = "", topic: Topic | None = None) -> Event:
+        return Event(
+            scope,
+            self._port.venue.id,
+            self._port.driver.now_ns,
+            (number,),
+            channel=topic.channel if topic else "",
+            symbol=topic.symbol if topic else "",
+            endpoint=self._path,
+            connection=self.id,
+            key=self._key,
+            role=role,
+        )
+
+    def _event(
+        self, channel: str, symbol: str, payload: bytes, at_ns: int, place: int, role: str = ""
+    ) -> Event:
         return Event(
             Scope.FRAME,
             self._port.venue.id,
@@ -414,17 +476,28 @@ class Connection(asyncio.Protocol):
             endpoint=self._path,
             connection=self.id,
             key=self._key,
+            role=role,
             content=payload,
         )
 
-    def _say(self, channel: str, symbol: str, payload: bytes, now_ns: int) -> None:
+    def _say(self, channel: str, symbol: str, payload: bytes, now_ns: int, role: str = "") -> None:
         """A frame that answers what is being handled."""
         if self._tap is None:
             self._out.append(frame(payload))
             return
         self._said += 1
-        self._out.append(self._tap.take([self._event(channel, symbol, payload, now_ns, self._said)], now_ns))
+        event = self._event(channel, symbol, payload, now_ns, self._said, role)
+        self._out.append(self._tap.take([event], now_ns))
         self._obey()
+
+    def _last_words(self, now_ns: int) -> list[bytes]:
+        """What the venue says on this socket before its server shuts down."""
+        try:
+            actions = self._session.farewell(now_ns) if self._session is not None else ()
+        except Exception:
+            log.exception("session failed", connection=self._name)
+            return []
+        return [action.payload for action in actions if isinstance(action, Reply)]
 
     def _put(self, data: bytes) -> None:
         """Write what left the tap, and see to what it holds."""
@@ -439,7 +512,9 @@ class Connection(asyncio.Protocol):
         if tap.shut is not None:
             shut, tap.shut = tap.shut, None
             self._flush()
-            if shut.code is not None:
+            if shut.expired:
+                self._expire()
+            elif shut.code is not None:
                 self.close(Close(shut.code, shut.reason))
             else:
                 self._cut(reset=shut.reset)
@@ -518,7 +593,7 @@ class Connection(asyncio.Protocol):
         self._out.clear()
         if data:
             self._transport.write(data)
-        ended = self._wire.state is not State.OPEN or SEND_EOF in writes
+        ended = (self._wire.state is not State.OPEN and not self._greeting) or SEND_EOF in writes
         if ended and not self._closing:
             self._closing = True
             self._forget()

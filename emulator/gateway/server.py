@@ -27,9 +27,12 @@ from uvicorn._types import (
 )
 from uvicorn.server import ServerState
 
+from emulator.chaos.answer import Answer, Asked, spoilt
 from emulator.chaos.engine import Chaos
+from emulator.chaos.rules import Event
+from emulator.chaos.rules import Scope as EventScope
 from emulator.config import NEVER, Config, chosen, nearest, resolve
-from emulator.driver import Driver, http_date, settled, utc_ns
+from emulator.driver import Driver, happened, http_date, settled, utc_ns
 from emulator.gateway.connection import FAILED, Connection, Port, Row
 from emulator.gateway.desk import Desks
 from emulator.gateway.history import HistoryMaker
@@ -71,12 +74,33 @@ async def _read_body(receive: ASGIReceiveCallable) -> bytes | None:
 
 
 async def _respond(send: ASGISendCallable, response: HttpResponse) -> None:
+    await _head(send, response)
+    await send({"type": "http.response.body", "body": response.body})
+
+
+async def _head(send: ASGISendCallable, response: HttpResponse) -> None:
     size = str(len(response.body))
     rows = [("content-type", response.content_type), ("content-length", size), *response.headers]
     rows = [row for row in rows if row != ("content-type", "")]
     headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in rows]
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
-    await send({"type": "http.response.body", "body": response.body})
+
+
+async def _respond_badly(receive: ASGIReceiveCallable, send: ASGISendCallable, answer: Answer) -> None:
+    """Send an answer that rules of chaos have spoilt. Who leaves while it waits is not waited for."""
+    if answer.wait_s and await happened(receive(), answer.wait_s):
+        return
+    if answer.cut:
+        cast(Any, send).__self__.transport.abort()  # uvicorn's: there is no word for it in ASGI
+        return
+    await _head(send, answer.response)
+    body, size = answer.response.body, max(1, -(-len(answer.response.body) // answer.pieces))
+    pieces = [body[i : i + size] for i in range(0, len(body), size)]
+    for piece in pieces[:-1]:
+        await send({"type": "http.response.body", "body": piece, "more_body": True})
+        if await happened(receive(), answer.spread_s / len(pieces)):
+            return
+    await send({"type": "http.response.body", "body": pieces[-1] if pieces else b""})
 
 
 def venue_app(port: Port) -> ASGI3Application:
@@ -87,27 +111,55 @@ def venue_app(port: Port) -> ASGI3Application:
         body = await _read_body(receive)
         if port.crowded:
             await settled(lambda: not port.crowded, CROWDED_S)
-        await _respond(send, TOO_LARGE if body is None else _answer(port, scope, body))
+        number = next(port.asked)
+        if body is None:
+            await _respond(send, TOO_LARGE)
+        elif port.chaos.has(EventScope.REQUEST):
+            await _respond_badly(receive, send, _spoilt(port, _request(port, scope, body), number))
+        else:
+            await _respond(send, _answer(port, _request(port, scope, body)))
 
     return app
 
 
-def _answer(port: Port, scope: HTTPScope, body: bytes) -> HttpResponse:
+def _spoilt(port: Port, request: HttpRequest, number: int) -> Answer:
+    """The answer to a venue's request of that number, past the rules of chaos."""
+    now_ns, _ = port.driver.stamp()
+    address = request.client.partition(" ")[0]
+    event = Event(
+        EventScope.REQUEST,
+        port.venue.id,
+        now_ns,
+        (number,),
+        endpoint=request.path,
+        key=request.headers.get(port.venue.key_header) or address,
+        content=b"%s %s?%s\n%s"
+        % (request.method.encode(), request.path.encode(), request.query.encode(), request.body),
+    )
+    asked = Asked(event, lambda: Answer(_answer(port, request)), port.venue.socket_rules.refuse)
+    return spoilt(port.chaos.rules, event, asked)
+
+
+def _request(port: Port, scope: HTTPScope, body: bytes) -> HttpRequest:
     headers: dict[str, str] = {}
     for raw_name, raw_value in scope["headers"]:
         name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
     method, path, query = scope["method"], scope["path"], scope["query_string"].decode("latin-1")
     client = scope["client"] or ("", 0)
-    now_ns, wall_ns = port.driver.stamp()
+    _, wall_ns = port.driver.stamp()
     whose = client_of(client[0], headers, port.venue.key_header)
-    request = HttpRequest(method, path, query, headers, body, whose, wall_ns)
+    return HttpRequest(method, path, query, headers, body, whose, wall_ns)
+
+
+def _answer(port: Port, request: HttpRequest) -> HttpResponse:
+    now_ns, _ = port.driver.stamp()
     try:
         if port.desk is not None:
             port.desk.reach(now_ns)
         return port.venue.handle(request, port.exchange, now_ns)
     except Exception:
-        log.exception("venue failed", venue=port.venue.id, method=method, path=path)
+        log.exception("venue failed", venue=port.venue.id, method=request.method, path=request.path)
         return FAILED
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from emulator.chaos.faults import KINDS
@@ -62,6 +64,8 @@ def test_a_gap_is_where_it_was_asked_for(toy: Emulator, listening: Client) -> No
         ({"kind": "md.drop", "at_s": 0.5, "duration_s": 0.2}, [1, 2, 3, 4, 8, 9, 10]),
         ({"kind": "md.drop", "on_match": " [0-9]*[05]$"}, [1, 2, 3, 4, 6, 7, 8, 9]),
         ({"kind": "ws.half_open", "after_n": 4}, [1, 2, 3, 4]),
+        ({"kind": "md.stall", "after_n": 3, "count": 1, "for_s": 0.3}, [1, 2, 3, 7, 8, 9, 10]),
+        ({"kind": "md.stall", "after_n": 3, "count": 1}, [1, 2, 3]),
         ({"kind": "ws.fragment", "pieces": 4}, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]),
         ({"kind": "md.drop", "channel": "b"}, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]),
         ({"kind": "md.drop", "venue": "other"}, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]),
@@ -142,6 +146,78 @@ def test_a_socket_that_ends_without_a_word(toy: Emulator, listening: Client, kin
     toy.faults.add(kind, channel="a", after_n=2)
     toy.clock.advance(0.5)
     listening.closed_without_a_word()
+
+
+def test_a_thin_line_carries_only_so_much(toy: Emulator, listening: Client) -> None:
+    """Frames of 13 bytes, 104 bits, at 1,000 bits a second: the first at 0.1 + 0.104 s, then each 0.104 s."""
+    toy.faults.add("ws.bandwidth", kbit_per_s=1)
+    toy.clock.advance(1)
+    assert [int(listening.recv()[-2:]) % 10 for _ in range(8)] == [1, 2, 3, 4, 5, 6, 7, 8]
+    with pytest.raises(TimeoutError):
+        listening.socket.recv(timeout=0.1)
+
+
+def test_a_socket_may_be_too_old_before_its_time(toy: Emulator, listening: Client) -> None:
+    toy.faults.add("ws.24h_cut", channel="a", after_n=2)
+    toy.clock.advance(0.5)
+    assert listening.closed() == (4_010, "an hour is over")
+
+
+def test_a_server_that_goes_down_says_so_first(toy: Emulator, dial: Dial) -> None:
+    client = dial("/polite")
+    client.tell("sub a 100")
+    toy.faults.add("ws.server_shutdown", after_n=2, count=1, lead_s=0.5)
+    toy.clock.advance(2)
+    said = [client.recv() for _ in range(8)]
+    assert said[3] == f"bye at {START_NS + 300_000_000}"
+    assert len([text for text in said if text.startswith("a ")]) == 7
+    assert client.closed() == (4_010, "an hour is over")
+
+
+def test_pings_may_go_unanswered(toy: Emulator, dial: Dial) -> None:
+    client = dial()
+    toy.faults.add("ws.no_pong", count=1)
+    assert not client.socket.ping("one").wait(0.2)
+    assert client.socket.ping("two").wait(20)
+    client.socket.send("heard")
+    assert client.recv() == "ping ping"
+
+
+def test_a_handshake_may_be_late(toy: Emulator, dial: Dial) -> None:
+    toy.faults.add("ws.slow_handshake", wait_s=0.2, count=1)
+    before = time.monotonic()
+    dial().tell("sub a 100")
+    assert time.monotonic() - before >= 0.2
+    toy.faults.add("ws.slow_handshake")
+    with pytest.raises(TimeoutError):
+        connect(toy.ws_url("toy"), open_timeout=0.2)
+
+
+def test_a_handshake_may_be_refused(toy: Emulator, dial: Dial) -> None:
+    toy.faults.add("ws.handshake_status", status=451, body="not here", endpoint="/far", count=1)
+    with pytest.raises(InvalidStatus) as refused:
+        dial("/far")
+    assert (refused.value.response.status_code, refused.value.response.body) == (451, b"not here")
+    dial("/near").tell("sub a 100")
+    dial("/far").tell("sub a 100")
+
+
+def test_an_acknowledgement_may_be_lost_or_late(toy: Emulator, dial: Dial) -> None:
+    client = dial()
+    toy.faults.add("sub.ack_lost", count=1)
+    toy.faults.add("sub.ack_late", delay_ms=150, count=1)
+    for command in ("say 1", "sub a 100", "sub b 100"):
+        client.socket.send(command)
+    assert client.frames() == ["x"]
+    toy.clock.advance(0.2)
+    assert [text.partition(" ")[0] for text in client.frames()] == ["a", "b", "ok", "a", "b"]
+
+
+def test_an_unsubscription_may_be_ignored(toy: Emulator, listening: Client) -> None:
+    listening.tell("sub b 100")
+    toy.faults.add("unsub.ignored", channel="a")
+    listening.tell("unsub a 100", "unsub b 100")
+    assert ran(toy, listening, 0.3) == [1, 2, 3]
 
 
 def test_answers_can_be_hit_too(toy: Emulator, dial: Dial) -> None:

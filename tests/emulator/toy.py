@@ -193,6 +193,10 @@ class ToyVenue:
             raise RuntimeError("a venue that fails at a request")
         if request.path == "/messages":
             return HttpResponse(200, b"%d" % len(self.messages), "text/plain")
+        if request.path == "/count":
+            self.messages.append("counted")
+        if request.path == "/counted":
+            return HttpResponse(200, b"%d" % self.messages.count("counted"), "text/plain")
         said = (
             request.method,
             request.path,

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from emulator.chaos.rules import Draw, Event, Fault, integer, number, option
+from emulator.chaos.input import MessageFault
+from emulator.chaos.rules import ACK, SECONDS, UNSUBSCRIBE, Draw, Event, Fault, integer, number, option
 from emulator.chaos.tap import FrameFault, Outcome, Passage, Send
-from reactor.types import MS_NS
+from reactor.types import MS_NS, SECOND_NS
 
 MILLISECONDS = number(0, 86_400_000)
 
@@ -155,4 +157,88 @@ class Burst(FrameFault):
         return (Send(event.content),) * self.times
 
 
-FAULTS: tuple[type[Fault], ...] = (Drop, Gap, Duplicate, Reorder, Delay, Stale, Burst)
+@dataclass(frozen=True, slots=True)
+class Stall(FrameFault):
+    """A stream falls silent on a socket on which all else goes on."""
+
+    kind: ClassVar[str] = "md.stall"
+    about: ClassVar[str] = (
+        "One stream falls silent while others on the socket go on, until the client connects anew."
+    )
+
+    for_s: float | None = option(SECONDS, "For how long, in virtual time; for good when left out.", None)
+
+    def passage(self) -> Passage:
+        return _Stall(self.for_s)
+
+
+class _Stall:
+    def __init__(self, for_s: float | None) -> None:
+        self._for_s = for_s
+        self._until_ns: dict[tuple[str, str], float] = {}
+
+    def apply(self, event: Event, draw: Draw) -> Sequence[Outcome]:
+        end_ns = math.inf if self._for_s is None else event.at_ns + int(self._for_s * SECOND_NS)
+        self._until_ns.setdefault((event.channel, event.symbol), end_ns)
+        return self.spare(event)
+
+    def spare(self, event: Event) -> Sequence[Outcome]:
+        silent = event.at_ns < self._until_ns.get((event.channel, event.symbol), 0)
+        return () if silent else (Send(event.content),)
+
+
+# ---------------------------------------------------------------- subscriptions
+@dataclass(frozen=True, slots=True)
+class AckFault(FrameFault):
+    """A fault of what acknowledges a subscription or its end."""
+
+    def suits(self, event: Event, *, named: bool) -> bool:
+        return event.role == ACK
+
+
+@dataclass(frozen=True, slots=True)
+class AckLost(AckFault):
+    """A subscription works and is never acknowledged."""
+
+    kind: ClassVar[str] = "sub.ack_lost"
+    about: ClassVar[str] = "A subscription works, but its acknowledgement never comes."
+
+    def apply(self, event: Event, draw: Draw) -> Sequence[Outcome]:
+        return ()
+
+
+@dataclass(frozen=True, slots=True)
+class AckLate(AckFault):
+    """A subscription is acknowledged after its first messages."""
+
+    kind: ClassVar[str] = "sub.ack_late"
+    about: ClassVar[str] = "The acknowledgement of a subscription comes after the stream's first messages."
+
+    delay_ms: float = option(MILLISECONDS, "How late, in virtual time.", 1_000.0)
+
+    def apply(self, event: Event, draw: Draw) -> Sequence[Outcome]:
+        return (Send(event.content, event.at_ns + int(self.delay_ms * MS_NS)),)
+
+
+@dataclass(frozen=True, slots=True)
+class UnsubscribeIgnored(MessageFault):
+    """A subscription that was ended goes on."""
+
+    kind: ClassVar[str] = "unsub.ignored"
+    about: ClassVar[str] = "The end of a subscription is acknowledged, and its messages go on."
+    role: ClassVar[str] = UNSUBSCRIBE
+
+
+FAULTS: tuple[type[Fault], ...] = (
+    Drop,
+    Gap,
+    Duplicate,
+    Reorder,
+    Delay,
+    Stale,
+    Burst,
+    Stall,
+    AckLost,
+    AckLate,
+    UnsubscribeIgnored,
+)

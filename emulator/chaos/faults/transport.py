@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from emulator.chaos.rules import Draw, Event, Fault, integer, option
-from emulator.chaos.tap import FrameFault, Outcome, Send, Shut
-from emulator.config import Kind
+from emulator.chaos.input import HandshakeFault, MessageFault
+from emulator.chaos.rules import PING, SECONDS, Draw, Event, Fault, integer, number, option
+from emulator.chaos.tap import Farewell, FrameFault, Outcome, Passage, Send, Shut
+from emulator.config import TEXT, Kind
+from reactor.types import SECOND_NS
+from venues.base import HttpResponse
 from venues.wire import frame
 
 
@@ -25,7 +28,8 @@ REASON = Kind("a text of at most 123 bytes", _reason)
 class SocketFault(FrameFault):
     """A fault of all that is said on a socket."""
 
-    of_all: ClassVar[bool] = True
+    def suits(self, event: Event, *, named: bool) -> bool:
+        return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,4 +109,112 @@ class Fragment(SocketFault):
         return (Send(b"".join(map(bytes, frames)), raw=True),)
 
 
-FAULTS: tuple[type[Fault], ...] = (Cut, Reset, Closed, HalfOpen, Truncate, Fragment)
+@dataclass(frozen=True, slots=True)
+class Bandwidth(SocketFault):
+    """All that is said on a socket squeezes through a thin line."""
+
+    kind: ClassVar[str] = "ws.bandwidth"
+    about: ClassVar[str] = (
+        "Messages come no faster than a thin line carries them, later and later behind the market."
+    )
+
+    kbit_per_s: float = option(number(1, 10_000_000), "What the line carries in a virtual second.", 64.0)
+
+    def passage(self) -> Passage:
+        return _Bandwidth(self.kbit_per_s)
+
+
+class _Bandwidth:
+    def __init__(self, kbit_per_s: float) -> None:
+        self._bits_per_s = int(kbit_per_s * 1_000)
+        self._free_ns = 0
+
+    def apply(self, event: Event, draw: Draw) -> Sequence[Outcome]:
+        bits = len(event.content) * 8
+        self._free_ns = max(self._free_ns, event.at_ns) + bits * SECOND_NS // self._bits_per_s
+        return (Send(event.content, self._free_ns),)
+
+    def spare(self, event: Event) -> Sequence[Outcome]:
+        return (Send(event.content, self._free_ns),)
+
+
+@dataclass(frozen=True, slots=True)
+class Expired(SocketFault):
+    """A socket ends as the venue ends one that has lived as long as it may."""
+
+    kind: ClassVar[str] = "ws.24h_cut"
+    about: ClassVar[str] = "The venue ends the socket as one that is too old, with its own code."
+
+    def apply(self, event: Event, draw: Draw) -> Sequence[Outcome]:
+        return (Shut(None, expired=True),)
+
+
+@dataclass(frozen=True, slots=True)
+class ServerShutdown(SocketFault):
+    """The venue announces that its server goes down, in its own words if it has any, and ends the socket later."""
+
+    kind: ClassVar[str] = "ws.server_shutdown"
+    about: ClassVar[str] = (
+        "The venue announces that its server shuts down, and ends the socket some time later."
+    )
+
+    lead_s: float = option(SECONDS, "How long after the announcement, in virtual time.", 600.0)
+
+    def apply(self, event: Event, draw: Draw) -> Sequence[Outcome]:
+        end_ns = event.at_ns + int(self.lead_s * SECOND_NS)
+        return (Send(event.content), Farewell(), Shut(None, expired=True, at_ns=end_ns))
+
+
+# ---------------------------------------------------------------- what clients do
+@dataclass(frozen=True, slots=True)
+class NoPong(MessageFault):
+    """A client's ping is not answered, whatever else is said."""
+
+    kind: ClassVar[str] = "ws.no_pong"
+    about: ClassVar[str] = "The client's protocol pings are not answered, though messages come."
+    role: ClassVar[str] = PING
+
+
+@dataclass(frozen=True, slots=True)
+class SlowHandshake(HandshakeFault):
+    """A handshake is answered late."""
+
+    kind: ClassVar[str] = "ws.slow_handshake"
+    about: ClassVar[str] = "A handshake is answered late."
+
+    wait_s: float = option(number(0, 3_600), "How late, in wall time.", 30.0)
+
+    @property
+    def patience_s(self) -> float:
+        return self.wait_s
+
+
+@dataclass(frozen=True, slots=True)
+class HandshakeStatus(HandshakeFault):
+    """A handshake is refused."""
+
+    kind: ClassVar[str] = "ws.handshake_status"
+    about: ClassVar[str] = "A handshake is answered with an HTTP error in the place of a socket."
+
+    status: int = option(integer(400, 599), "Which.", 503)
+    body: str = option(TEXT, "And what it says.", "")
+
+    @property
+    def refusal(self) -> HttpResponse:
+        return HttpResponse(self.status, self.body.encode(), "text/plain")
+
+
+FAULTS: tuple[type[Fault], ...] = (
+    Cut,
+    Reset,
+    Closed,
+    HalfOpen,
+    Truncate,
+    Fragment,
+    Bandwidth,
+    Expired,
+    ServerShutdown,
+    NoPong,
+    SlowHandshake,
+    HandshakeStatus,
+)
