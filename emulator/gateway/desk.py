@@ -6,6 +6,7 @@ for its sockets, and the news of it follows. Whoever is about to read the floor 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from functools import partial
@@ -19,7 +20,7 @@ from reactor.exchange.floor import Floor
 from reactor.exchange.orders import Command, Deposit, Outcome, Told
 from reactor.exchange.terms import House
 from reactor.exchange.trading import FloorState, TradingFloor
-from reactor.types import SECOND_NS
+from reactor.types import BLOCK_NS, SECOND_NS
 from venues.base import Exchange, Trading, VenueProtocol
 
 CHECKPOINT_S = 60  # of virtual time
@@ -51,6 +52,7 @@ class Desk:
         self.stirred = False  # something happened; whoever keeps states takes it back
         self._listeners: dict[str, dict[Listener, None]] = {}
         self._alarm_ns: int | None = None
+        self._minute = -1  # of the last command
 
     # ------------------------------------------------------------ in time
     def execute(self, command: Command, now_ns: int) -> Outcome:
@@ -61,7 +63,15 @@ class Desk:
         outcome = self.floor.apply(command, now_ns)
         self.stirred = True
         self._tell(now_ns)
+        self._look_ahead(now_ns)
         return outcome
+
+    def _look_ahead(self, now_ns: int) -> None:
+        """Once a minute in which there are commands, have the next one worked out beside the event loop."""
+        minute = now_ns // BLOCK_NS
+        if minute != self._minute:
+            self._minute = minute
+            asyncio.get_running_loop().run_in_executor(None, self.floor.prepare, now_ns + BLOCK_NS)
 
     def reach(self, now_ns: int) -> None:
         """Bring the floor to a boundary that the clock has reached."""

@@ -58,6 +58,12 @@ class Floor(Protocol):
         """
         ...
 
+    def prepare(self, at_ns: int) -> None:
+        """Work out what commands at an instant will ask of the tape, on markets that are traded: so that they need not
+        wait for it. From any thread; changes nothing.
+        """
+        ...
+
     # ------------------------------------------------------------ kept and taken up again
     def state(self) -> object:
         """All that a floor of the same house and world must be told to go on from here, its news having been asked for:

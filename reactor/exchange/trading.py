@@ -369,6 +369,12 @@ class TradingFloor:
     def market(self, market: str) -> HyperSynthReactor:
         return self._pit(market).face
 
+    def prepare(self, at_ns: int) -> None:
+        for pit in list(self._pits.values()):
+            if pit.revision:
+                pit.index.at(at_ns)
+                pit.index.reach(at_ns - at_ns % BLOCK_NS)
+
     def news(self) -> Sequence[Told]:
         told, self._told = self._told, []
         return told
