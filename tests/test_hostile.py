@@ -9,14 +9,13 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Self, TypeAlias
-from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from emulator.sdk import Emulator
-from tests.emulator.conftest import HANDSHAKE
+from tests.emulator.conftest import RawClient
 from tests.fuzzing import Corpus, Findings, Fuzzer, Hostile
 from tests.venues.test_contract import DIALOGUES
 from venues.registry import VENUES
@@ -62,26 +61,21 @@ def running() -> Iterator[Emulator]:
         yield emulator
 
 
-class Raw:
-    """A TCP connection to a venue that says anything."""
+class Raw(RawClient):
+    """A connection to a venue that says anything; with a path, a socket."""
 
     def __init__(self, emulator: Emulator, name: str, path: str | None = None) -> None:
-        address = urlsplit(emulator.url(name))
-        self.socket = socket.create_connection((address.hostname, address.port or 0), timeout=20)
+        super().__init__(emulator.url(name), path or "/")
         if path is not None:
-            self.socket.sendall(HANDSHAKE.format(path).encode())
-            head = b""
-            while not head.endswith(b"\r\n\r\n"):
-                head += self.socket.recv(1)
-            assert head.startswith(b"HTTP/1.1 101 ")
+            self.upgrade()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.socket.close()
+        self.close()
 
-    def send(self, first: int, payload: bytes) -> None:
+    def put(self, first: int, payload: bytes) -> None:
         """A masked frame with this first byte."""
         size = len(payload)
         length = bytes((0x80 | size,)) if size < 126 else b"\xff" + size.to_bytes(8, "big")
@@ -93,36 +87,15 @@ class Raw:
         with suppress(ConnectionError):
             self.socket.sendall(data)
 
-    def frame(self) -> tuple[int, bytes]:
-        """The next frame: its first byte and payload; (0, b"") at the end."""
-        head = self._exactly(2)
-        if len(head) < 2:
-            return 0, b""
-        size = head[1]
-        if size > 125:
-            size = int.from_bytes(self._exactly(2 if size == 126 else 8), "big")
-        return head[0], self._exactly(size)
-
-    def rest(self) -> bytes:
+    def last_words(self) -> bytes:
         """All that comes until the end, once nothing more is said; the server may have ended it before."""
+        said = b""
         with suppress(OSError):
             self.socket.shutdown(socket.SHUT_WR)
-        said = b""
-        while more := self._some():
-            said += more
+        with suppress(ConnectionResetError):
+            while more := self.socket.recv(65_536):
+                said += more
         return said
-
-    def _some(self) -> bytes:
-        try:
-            return self.socket.recv(65_536)
-        except ConnectionResetError:
-            return b""
-
-    def _exactly(self, size: int) -> bytes:
-        data = b""
-        while len(data) < size and (more := self.socket.recv(size - len(data))):
-            data += more
-        return data
 
 
 def subscription(name: str) -> bytes:
@@ -138,17 +111,17 @@ def test_a_message_may_come_in_pieces_with_pings_between_them(running: Emulator,
         Raw(running, name, DIALOGUES[name].path) as whole,
         Raw(running, name, DIALOGUES[name].path) as client,
     ):
-        whole.send(0x81, said)
+        whole.put(0x81, said)
         expected = whole.frame()
-        client.send(0x01, said[:5])
-        client.send(0x89, b"one")
+        client.put(0x01, said[:5])
+        client.put(0x89, b"one")
         assert client.frame() == (0x8A, b"one")
         for byte in said[5:-1]:
-            client.send(0x00, bytes((byte,)))
-        client.send(0x00, b"")
-        client.send(0x89, b"two")
+            client.put(0x00, bytes((byte,)))
+        client.put(0x00, b"")
+        client.put(0x89, b"two")
         assert client.frame() == (0x8A, b"two")
-        client.send(0x80, said[-1:])
+        client.put(0x80, said[-1:])
         assert client.frame() == expected
         assert expected[0] == 0x81
 
@@ -161,7 +134,7 @@ def test_a_message_beyond_the_bound_ends_the_socket(running: Emulator, name: str
         with Raw(running, name, DIALOGUES[name].path) as client:
             for number, size in enumerate(pieces):
                 final = 0x80 * (number == len(pieces) - 1)
-                client.send(final | (0 if number else 1), b" " * size)
+                client.put(final | (0 if number else 1), b" " * size)
             first, payload = client.frame()
             assert (first, int.from_bytes(payload[:2], "big")) == (0x88, code) if code else first == 0x81
 
@@ -186,9 +159,9 @@ def test_whatever_comes_after_the_handshake_nothing_of_ours_fails(
     with Raw(running, name, DIALOGUES[name].path) as client:
         for message in (fuzzer.message() for _ in range(4)):
             text = message.encode(errors="surrogatepass") if isinstance(message, str) else message
-            client.send(0x81 if isinstance(message, str) else 0x82, text)
+            client.put(0x81 if isinstance(message, str) else 0x82, text)
         client.say(noise)
-        client.rest()
+        client.last_words()
     assert failures(caplog) == []
 
 
@@ -207,10 +180,10 @@ def test_whatever_a_port_is_told_it_goes_on(
     with Raw(running, name) as client:
         client.say(whole if seed % 2 else fuzzer._mutated(whole))
         client.say(noise)
-        said = client.rest()
+        said = client.last_words()
     assert said == b"" or said.startswith(b"HTTP/1.1 ")
     assert b"Internal Server Error" not in said
     assert failures(caplog) == []
     with Raw(running, name, DIALOGUES[name].path) as next_one:
-        next_one.send(0x89, b"")
+        next_one.put(0x89, b"")
         assert next_one.frame() == (0x8A, b"")
