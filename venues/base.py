@@ -21,7 +21,7 @@ from reactor.exchange.terms import House
 from reactor.manifest import SimulationManifest
 from reactor.profiles import Assets
 from reactor.single_asset import HyperSynthReactor
-from reactor.types import Column, Columns, Instrument
+from reactor.types import MS_NS, Column, Columns, Instrument
 from reactor.unified_market import MarketOrchestrationCore
 from venues.limits import Charge, Clocks, Limit, Usage
 
@@ -87,6 +87,34 @@ class Channel(Protocol):
         continues them.
         """
         ...
+
+
+# ---------------------------------------------------------------- where things are in a message
+Path: TypeAlias = tuple[str | int, ...]  # keys and places, from the outside in
+EACH = "*"  # in a path: every element of a list
+
+
+@dataclass(frozen=True, slots=True)
+class Anatomy:
+    """Where things are in the JSON messages of a topic, for whoever bends them; what a message lacks is not there.
+
+    `body` leads to what a message tells, within its envelope; all other paths go on from there. `sequence` leads to
+    the numbers that go on from message to message, `times` to instants in units of `unit_ns`. `bids` and `asks` lead to
+    lists of levels, whose price and size are at `price` and `size`; where they are `changes`, a size of zero takes a
+    level away. `bid` and `ask` lead to best prices that are told by themselves.
+    """
+
+    body: Path = ()
+    sequence: tuple[Path, ...] = ()
+    times: tuple[Path, ...] = ()
+    unit_ns: int = MS_NS
+    bids: Path | None = None
+    asks: Path | None = None
+    price: str | int = 0
+    size: str | int = 1
+    changes: bool = False
+    bid: Path | None = None
+    ask: Path | None = None
 
 
 # ---------------------------------------------------------------- the dialogue of a socket
@@ -432,6 +460,10 @@ class VenueProtocol(Protocol):
 
     def channel(self, topic: Topic, exchange: Exchange) -> Channel:
         """The channel of a topic that one of this venue's sessions subscribed."""
+        ...
+
+    def anatomy(self, topic: Topic) -> Anatomy:
+        """Where things are in the messages of such a topic."""
         ...
 
     def handle(self, request: HttpRequest, exchange: Exchange, now_ns: int) -> HttpResponse:

@@ -19,6 +19,7 @@ from typing import Any, ClassVar, TypeAlias
 
 from emulator.config import ConfigError, Kind, judge, nearest
 from reactor.types import SECOND_NS
+from venues.base import Anatomy
 
 HITS_KEPT = 10_000
 DECISIONS_KEPT = (
@@ -53,7 +54,8 @@ class Event:
 
     `channel` of what answers a client is REPLY, of what it is told of its account USER; `on_match` looks at `content`.
     `key` is the client's API key, or its address where it shows none. `role` tells messages of a scope apart: ACK is
-    what answers a subscription or its end, PING and UNSUBSCRIBE are what a client says.
+    what answers a subscription or its end, PING and UNSUBSCRIBE are what a client says. `anatomy` is that of a stream's
+    message.
     """
 
     scope: Scope
@@ -66,6 +68,7 @@ class Event:
     connection: str = ""
     key: str = ""
     role: str = ""
+    anatomy: Anatomy | None = None
     content: bytes = b""
 
 

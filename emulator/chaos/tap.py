@@ -45,7 +45,14 @@ class Farewell:
     """The venue says what it says before its server shuts down."""
 
 
-Outcome: TypeAlias = Send | Shut | Farewell
+@dataclass(frozen=True, slots=True)
+class Again:
+    """The snapshot of this event's stream comes once more, where the stream begins with one."""
+
+    event: Event
+
+
+Outcome: TypeAlias = Send | Shut | Farewell | Again
 
 
 class Passage(Protocol):
@@ -91,15 +98,20 @@ class _Stateless:
 # ---------------------------------------------------------------- the tap
 class Tap:
     """The rules that concern one connection, at work. `wrap` makes a payload a frame; `farewell` says what the venue
-    says at an instant before its server shuts down.
+    says at an instant before its server shuts down, `snapshot` what an event's stream begins with.
     """
 
     def __init__(
-        self, rules: Rules, wrap: Callable[[bytes], bytes], farewell: Callable[[int], Sequence[bytes]]
+        self,
+        rules: Rules,
+        wrap: Callable[[bytes], bytes],
+        farewell: Callable[[int], Sequence[bytes]],
+        snapshot: Callable[[Event], Sequence[bytes]],
     ) -> None:
         self._rules = rules
         self._wrap = wrap
         self._farewell = farewell
+        self._snapshot = snapshot
         self._passages: dict[str, tuple[Rule, Passage]] = {}
         self._held: list[tuple[int, int, bytes | Shut]] = []
         self._held_bytes = 0
@@ -156,6 +168,9 @@ class Tap:
             return
         if isinstance(outcome, Farewell):
             yield from map(self._wrap, self._farewell(now_ns))
+            return
+        if isinstance(outcome, Again):
+            yield from map(self._wrap, self._snapshot(outcome.event))
             return
         left: bytes | Shut = outcome if isinstance(outcome, Shut) else outcome.payload
         if isinstance(outcome, Send) and not outcome.raw:

@@ -39,6 +39,7 @@ from reactor.exchange.orders import Told
 from venues.base import (
     CUT,
     Action,
+    Anatomy,
     Close,
     Exchange,
     HttpRequest,
@@ -156,6 +157,7 @@ class Connection(asyncio.Protocol):
         self._told: list[Told] = []  # heard while the session had the word
         self._closing = False
         self._patience = PATIENCE
+        self._anatomies: dict[Topic, Anatomy] = {}
         self._name = self._path = self._key = ""
         self.opened_ns = 0
 
@@ -365,13 +367,13 @@ class Connection(asyncio.Protocol):
             case Reply(payload, binary=True):
                 self._out.append(frame(payload, BINARY_FRAME))  # no venue's: not for a tap
             case Reply(payload):
-                self._say(self._answering, "", payload, now_ns, self._role)
+                self._say(Topic(self._answering, ""), payload, now_ns, self._role)
             case Subscribe(topic, snapshot):
                 make = lambda: port.venue.channel(topic, port.exchange)
                 channel = port.hub.subscribe(self, port.rank, topic, make)
                 if snapshot:
                     for payload in channel.snapshot(now_ns):
-                        self._say(topic.channel, topic.symbol, payload, now_ns)
+                        self._say(topic, payload, now_ns)
             case Unsubscribe(topic):
                 if not self._hit(UNSUBSCRIBE, topic):
                     port.hub.unsubscribe(self, port.rank, topic)
@@ -425,7 +427,7 @@ class Connection(asyncio.Protocol):
         """The rules in force have changed."""
         rules = self._port.chaos.concerning(self._port.venue.id, self.id, self._path, self._key)
         if self._tap is None and rules:
-            self._tap = Tap(self._port.chaos.rules, frame, self._last_words)
+            self._tap = Tap(self._port.chaos.rules, frame, self._last_words, self._snapshot)
         if self._tap is not None:
             self._tap.attend(rules)
             if self._tap.idle:
@@ -437,7 +439,7 @@ class Connection(asyncio.Protocol):
         if self._tap is None:
             return
         events = (
-            self._event(topic.channel, topic.symbol, payload, due_ns, place)
+            self._event(topic, payload, due_ns, place)
             for due_ns, topic, frames in pieces
             for place, payload in enumerate(payloads(frames))
         )
@@ -463,30 +465,36 @@ class Connection(asyncio.Protocol):
             role=role,
         )
 
-    def _event(
-        self, channel: str, symbol: str, payload: bytes, at_ns: int, place: int, role: str = ""
-    ) -> Event:
+    def _event(self, topic: Topic, payload: bytes, at_ns: int, place: int, role: str = "") -> Event:
         return Event(
             Scope.FRAME,
             self._port.venue.id,
             at_ns,
             (at_ns, place),
-            channel=channel,
-            symbol=symbol,
+            channel=topic.channel,
+            symbol=topic.symbol,
             endpoint=self._path,
             connection=self.id,
             key=self._key,
             role=role,
+            anatomy=self._anatomy(topic),
             content=payload,
         )
 
-    def _say(self, channel: str, symbol: str, payload: bytes, now_ns: int, role: str = "") -> None:
+    def _anatomy(self, topic: Topic) -> Anatomy | None:
+        if topic.channel in (REPLY, USER):
+            return None
+        if topic not in self._anatomies:
+            self._anatomies[topic] = self._port.venue.anatomy(topic)
+        return self._anatomies[topic]
+
+    def _say(self, topic: Topic, payload: bytes, now_ns: int, role: str = "") -> None:
         """A frame that answers what is being handled."""
         if self._tap is None:
             self._out.append(frame(payload))
             return
         self._said += 1
-        event = self._event(channel, symbol, payload, now_ns, self._said, role)
+        event = self._event(topic, payload, now_ns, self._said, role)
         self._out.append(self._tap.take([event], now_ns))
         self._obey()
 
@@ -498,6 +506,16 @@ class Connection(asyncio.Protocol):
             log.exception("session failed", connection=self._name)
             return []
         return [action.payload for action in actions if isinstance(action, Reply)]
+
+    def _snapshot(self, event: Event) -> list[bytes]:
+        """What whoever subscribed to an event's stream then would be told first."""
+        topics = {key[1]: feed.channel for key, feed in self.feeds.items()}
+        return [
+            payload
+            for topic, channel in topics.items()
+            if (topic.channel, topic.symbol) == (event.channel, event.symbol)
+            for payload in channel.snapshot(event.at_ns)
+        ]
 
     def _put(self, data: bytes) -> None:
         """Write what left the tap, and see to what it holds."""

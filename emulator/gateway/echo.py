@@ -22,6 +22,7 @@ from reactor.exchange.terms import House
 from reactor.profiles import Assets
 from venues.base import (
     Action,
+    Anatomy,
     Channel,
     Close,
     Exchange,
@@ -94,6 +95,9 @@ class EchoVenue:
 
     def channel(self, topic: Topic, exchange: Exchange) -> Channel:
         raise NotImplementedError  # no session of it subscribes
+
+    def anatomy(self, topic: Topic) -> Anatomy:
+        return Anatomy()
 
     def handle(self, request: HttpRequest, exchange: Exchange, now_ns: int) -> HttpResponse:
         return HttpResponse(404, b"")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -132,6 +134,56 @@ def test_others_notice_nothing(toy: Emulator, dial: Dial) -> None:
     toy.clock.advance(1)
     assert hit.frames() == []
     assert len(spared.frames()) == 110
+
+
+# ---------------------------------------------------------------- what messages say
+@pytest.mark.parametrize(
+    ("words", "seen"),
+    [
+        ({"kind": "md.crossed"}, {"b": [["101.5", "2"]]}),
+        ({"kind": "md.locked"}, {"b": [["100.5", "2"]]}),
+        ({"kind": "md.unknown_level_delete"}, {"b": [["99.5", "2"], ["49.8", "0"]]}),
+        ({"kind": "md.old_timestamp", "age_s": 2}, {"at": START_NS // 1_000_000 + 100 - 2_000}),
+        ({"kind": "md.null_field", "field": "b.0.1"}, {"b": [["99.5", None]]}),
+        ({"kind": "md.new_field", "name": "z"}, {"z": "x"}),
+        ({"kind": "md.seq_reset", "first": 7}, {"p": 7, "n": 8}),
+    ],
+    ids=lambda value: value.get("kind", ""),
+)
+def test_a_message_says_something_else(
+    toy: Emulator, dial: Dial, words: dict[str, Any], seen: dict[str, object]
+) -> None:
+    """Only that, and only once; what has no such thing in it is not hit."""
+    client = dial()
+    client.tell("sub book 100", "sub a 100")
+    toy.faults.add(**{"count": 1, **words})
+    toy.clock.advance(0.2)
+    texts = client.frames()
+    first, second = (json.loads(text)["d"] for text in texts if text.startswith("{"))
+    whole = {
+        "n": START_NS // 100_000_000 % 1_000 + 1,
+        "p": START_NS // 100_000_000 % 1_000,
+        "at": START_NS // 1_000_000 + 100,
+        "b": [["99.5", "2"]],
+        "a": [["100.5", "1"], ["101.0", "0"]],
+    }
+    assert first == whole | seen
+    if words["kind"] == "md.seq_reset":
+        assert (second["p"], second["n"]) == (8, 9)
+    else:
+        assert second == whole | {"n": second["n"], "p": second["p"], "at": second["at"]}
+    assert [hit.channel for hit in toy.faults.hits] == ["book"]
+
+
+def test_a_snapshot_may_come_again(toy: Emulator, dial: Dial) -> None:
+    client = dial()
+    client.socket.send("snap a 100")
+    toy.faults.add("md.snapshot_resend", channel="a", after_n=1, count=1)
+    client.frames()
+    toy.clock.advance(0.3)
+    first, second, again, third = client.frames()
+    assert again == f"snapshot of {second}"
+    assert numbers([third]) == [numbers([first])[0] + 2]
 
 
 # ---------------------------------------------------------------- sockets

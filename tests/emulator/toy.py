@@ -1,8 +1,9 @@
 """A venue small enough to know by heart: counters that tick in virtual time, and a session that does as it is told.
 
 A socket understands "sub NAME MS [SIZE]", "snap NAME MS" (with a snapshot), "unsub NAME MS", "say SIZE", "now", "ping",
-"heard", "quit CODE" and "boom", which raises. The counter NAME says "NAME n" every MS milliseconds, padded to SIZE. On
-/strict, who has said nothing for half a second by both clocks is closed. Sockets of the venue live for an hour.
+"heard", "quit CODE" and "boom", which raises. The counter NAME says "NAME n" every MS milliseconds, padded to SIZE;
+only "book" speaks JSON. On /strict, who has said nothing for half a second by both clocks is closed. Sockets of the
+venue live for an hour.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from venues.base import (
     CUT,
     PAGE_NS,
     Action,
+    Anatomy,
     Channel,
     Close,
     Exchange,
@@ -60,6 +62,13 @@ class Counter:
         return pack(start_ns, list(due), [self.payload(at_ns) for at_ns in due])
 
     def payload(self, at_ns: int) -> bytes:
+        if self.name == "book":
+            n = at_ns // (self.every_ms * MS_NS) % 1_000
+            return b'{"d":{"n":%d,"p":%d,"at":%d,"b":[["99.5","2"]],"a":[["100.5","1"],["101.0","0"]]}}' % (
+                n,
+                n - 1,
+                at_ns // MS_NS,
+            )
         return f"{self.name} {at_ns // (self.every_ms * MS_NS)}".encode().ljust(self.size, b"x")
 
     def snapshot(self, now_ns: int) -> Sequence[bytes]:
@@ -148,6 +157,9 @@ RULES = SocketRules(
     lifetime_ns=3_600 * SECOND_NS,
     expired=Close(4_010, "an hour is over"),
 )
+BOOK = Anatomy(
+    body=("d",), sequence=(("n",), ("p",)), times=(("at",),), bids=("b",), asks=("a",), changes=True
+)
 COIN = Instrument("toy:COIN", "COIN", "COIN", "COIN", "USD", Kind.PERP, 2, 1, 3, 1)
 
 
@@ -187,6 +199,10 @@ class ToyVenue:
         if topic.channel == "unmade":
             raise RuntimeError("a channel that cannot be made")
         return Counter(topic.channel, int(topic.symbol), int(topic.options[0]) if topic.options else 0)
+
+    def anatomy(self, topic: Topic) -> Anatomy:
+        """Of the counter "book", whose messages are JSON."""
+        return BOOK if topic.channel == "book" else Anatomy()
 
     def handle(self, request: HttpRequest, exchange: Exchange, now_ns: int) -> HttpResponse:
         if request.path == "/boom":

@@ -15,6 +15,7 @@ from reactor.manifest import SimulationManifest
 from reactor.profiles import ASSETS, Assets, profile
 from reactor.types import DAY_NS, Instrument, Kind
 from venues.base import (
+    Anatomy,
     Channel,
     Close,
     Exchange,
@@ -30,6 +31,7 @@ from venues.base import (
     VenueError,
     switched,
 )
+from venues.binance.anatomy import anatomy
 from venues.binance.house import spot_house, usdm_house
 from venues.binance.mark import payments
 from venues.binance.rest import JSON, Api, banned, handle, retry_after
@@ -178,6 +180,9 @@ class Binance:
         assert market is not None, topic
         latency = exchange.latency(market, topic.channel, *topic.options)
         return StreamChannel(topic, stream, market, self.api.decimals, latency)
+
+    def anatomy(self, topic: Topic) -> Anatomy:
+        return anatomy(topic, self.streams[topic.channel].text if topic.channel in self.streams else "")
 
     def handle(self, request: HttpRequest, exchange: Exchange, now_ns: int) -> HttpResponse:
         return handle(self.api, request, exchange, now_ns)

@@ -11,6 +11,7 @@ from reactor.manifest import SimulationManifest
 from reactor.profiles import ASSETS, Assets, profile
 from reactor.types import SECOND_NS, Instrument, Kind
 from venues.base import (
+    Anatomy,
     Channel,
     Close,
     Exchange,
@@ -27,6 +28,7 @@ from venues.base import (
 )
 from venues.funding import Perpetuals
 from venues.hyperliquid import rest
+from venues.hyperliquid.anatomy import anatomy
 from venues.hyperliquid.house import house
 from venues.hyperliquid.rules import (
     BUILT,
@@ -298,6 +300,9 @@ class Hyperliquid:
 
     def channel(self, topic: Topic, exchange: Exchange) -> Channel:
         return make_channel(topic, exchange, self.card)
+
+    def anatomy(self, topic: Topic) -> Anatomy:
+        return anatomy(topic)
 
     def handle(self, request: HttpRequest, exchange: Exchange, now_ns: int) -> HttpResponse:
         return rest.handle(self.card, exchange, request, now_ns)
