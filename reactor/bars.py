@@ -115,8 +115,9 @@ class BarSeries:
 
     def forget(self, from_ns: int) -> None:
         """What the tape tells of days that end after an instant has changed."""
-        for day in [day for day in self._quarters if (day + 1) * DAY_NS > from_ns]:
-            del self._quarters[day]
+        for day in list(self._quarters):
+            if (day + 1) * DAY_NS > from_ns:
+                del self._quarters[day]
 
     def bars(self, interval: Interval, first_ns: int, stop_ns: int, at_ns: int) -> Bars:
         """The bars that open in [first_ns, stop_ns) and before at_ns; the last one as far as it goes at

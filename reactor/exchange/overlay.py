@@ -404,6 +404,9 @@ class Overlay:
         tape_lots = minute.lots(side, order.price_ticks, tick)
         if queue is None:
             queue = self._queues[side][order.price_ticks] = _Queue([], tape_lots)
+        queue.tape_lots = tape_lots
+        for earlier in queue.orders:  # nobody watched a level out of reach
+            earlier.ahead_lots = min(earlier.ahead_lots, tape_lots)
         hole = self._holes[side].get(order.price_ticks)
         order.ahead_lots = max(tape_lots - hole.lots, 0) if hole else tape_lots
         queue.orders.append(order)

@@ -206,6 +206,17 @@ def test_a_minute_out_of_reach_is_passed_over_and_the_queue_then_is_what_is_left
     assert order.ahead_lots == 4
 
 
+def test_who_joins_a_level_that_nobody_watched_sees_what_is_there() -> None:
+    """At 80, out of reach, 100 lots have become 4 when a second order comes: no more than 4 are ahead of either."""
+    floor = overlay(levels=[(0, BID, 80, 100), (5, BID, 80, 4)])
+    floor.advance(ORIGIN_NS + TICK_NS)
+    first = rest(floor, 1, BUY, 80, 5)
+    floor.advance(ORIGIN_NS + SECOND_NS)
+    assert first.ahead_lots == 100
+    second = rest(floor, 2, BUY, 80, 5, "b")
+    assert (first.ahead_lots, second.ahead_lots) == (4, 4)
+
+
 # ---------------------------------------------------------------- taking
 def test_a_hole_fills_up_by_halves_in_steps_of_100_ms() -> None:
     """Half-life 1 s: of 1000 lots 933 are missing after 100 ms, 500 after 1 s, 250 after 2 s (1000 * 2 ** -t)."""
