@@ -248,30 +248,37 @@ def _with_executions(rows: Minutes, records: Records, before: Column, after: Col
     """Minute rows with clients' executions counted: those of row i are before[i] to after[i]."""
     mine = records.executions
     columns = {f.name: getattr(rows, f.name).copy() for f in fields(rows)}
-    for i in np.flatnonzero(after > before).tolist():
-        own = mine.cut(int(before[i]), int(after[i]))
+    hit = np.flatnonzero(after > before)
+    if len(hit):
+        start = int(before[hit[0]])
+        own = mine.cut(start, int(after[hit[-1]]))
+        first, last, n = before[hit] - start, after[hit] - 1 - start, (after - before)[hit]
         price, lots = own.price_ticks, own.lots
-        traded = bool(columns["n_prints"][i])
-        if not traded or int(own.trade_id[0]) == int(columns["first_trade_id"][i]):
-            columns["open_ticks"][i] = price[0]
-        last_id = int(columns["first_trade_id"][i]) + int(columns["n_prints"][i]) + len(own) - 1
-        if not traded or int(own.trade_id[-1]) == last_id:
-            columns["close_ticks"][i] = price[-1]
-        high, low = int(price.max()), int(price.min())
-        columns["high_ticks"][i] = max(high, int(columns["high_ticks"][i])) if traded else high
-        columns["low_ticks"][i] = min(low, int(columns["low_ticks"][i])) if traded else low
-        columns["n_prints"][i] += len(own)
-        columns["volume_lots"][i] += lots.sum()
-        columns["quote_units"][i] += (price * lots).sum()
-        bought = own.side == Side.BUY
-        columns["taker_buy_lots"][i] += lots[bought].sum()
-        columns["taker_buy_quote_units"][i] += (price * lots)[bought].sum()
+        bought = np.where(own.side == Side.BUY, lots, 0)
+        traded = columns["n_prints"][hit] > 0
+        first_id = columns["first_trade_id"][hit]
+        last_id = first_id + columns["n_prints"][hit] + n - 1
+        opens = ~traded | (own.trade_id[first] == first_id)
+        closes = ~traded | (own.trade_id[last] == last_id)
+        high, low = np.maximum.reduceat(price, first), np.minimum.reduceat(price, first)
+        columns["open_ticks"][hit] = np.where(opens, price[first], columns["open_ticks"][hit])
+        columns["close_ticks"][hit] = np.where(closes, price[last], columns["close_ticks"][hit])
+        columns["high_ticks"][hit] = np.where(traded, np.maximum(high, columns["high_ticks"][hit]), high)
+        columns["low_ticks"][hit] = np.where(traded, np.minimum(low, columns["low_ticks"][hit]), low)
+        columns["n_prints"][hit] += n
+        for name, values in (
+            ("volume_lots", lots),
+            ("quote_units", price * lots),
+            ("taker_buy_lots", bought),
+            ("taker_buy_quote_units", price * bought),
+        ):
+            columns[name][hit] += np.add.reduceat(values, first)
     # A minute without prints stands at the close before it, which may be a client's.
-    for i in np.flatnonzero(columns["n_prints"] == 0).tolist():
-        n = int(before[i])
-        if n and int(mine.trade_id[n - 1]) == int(columns["first_trade_id"][i]) - 1:
-            for name in ("open_ticks", "high_ticks", "low_ticks", "close_ticks"):
-                columns[name][i] = mine.price_ticks[n - 1]
+    idle = np.flatnonzero((columns["n_prints"] == 0) & (before > 0))
+    newest = before[idle] - 1
+    theirs = mine.trade_id[newest] == columns["first_trade_id"][idle] - 1
+    for name in ("open_ticks", "high_ticks", "low_ticks", "close_ticks"):
+        columns[name][idle[theirs]] = mine.price_ticks[newest[theirs]]
     return Minutes(**columns)
 
 

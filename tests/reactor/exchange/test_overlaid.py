@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import pytest
@@ -13,10 +13,12 @@ from pydantic import TypeAdapter
 from reactor.bars import Interval
 from reactor.book import Ladder
 from reactor.exchange.orders import (
+    E8,
     AmendOrder,
     CancelAll,
     CancelOrder,
     Command,
+    Deposit,
     NewOrder,
     OrderFilled,
     PlaceOrder,
@@ -24,8 +26,11 @@ from reactor.exchange.orders import (
     TimeInForce,
     Told,
 )
+from reactor.exchange.terms import SPOT, House, Terms
 from reactor.exchange.trading import FloorState, TradingFloor
+from reactor.manifest import SimulationManifest
 from reactor.types import BLOCK_NS, SECOND_NS, TICK_NS, Block, BookSide, BookSnapshot, Columns, Prints, Side
+from reactor.unified_market import MarketOrchestrationCore
 from tests.reactor.exchange.test_trading import BUY, MARKET, SELL, START_NS, Trader, tape, world
 
 END_NS = START_NS - START_NS % (10 * SECOND_NS) + 40 * SECOND_NS
@@ -317,3 +322,28 @@ def test_a_floor_taken_up_again_goes_on_as_before() -> None:
         first, second = (getattr(public(one, from_ns, END_NS), name) for one in (trader, again))
         assert same(first, second), name
     assert same(public(trader, FROM_NS, END_NS).prints, public(again, FROM_NS, END_NS).prints)
+
+
+def test_a_minute_without_trades_stands_at_the_last_price_even_a_clients() -> None:
+    """On a market where hardly anybody trades, a bar in which nothing happened stands where the one before closed."""
+    thin = replace(MARKET, market="spot:THIN", qty_decimals=0)
+    quiet = SimulationManifest(initial_price=0.2, trade_intensity_base=0.001, mean_order_notional=60.0)
+    quiet_world = MarketOrchestrationCore(7, START_NS - START_NS % BLOCK_NS, [(thin, quiet)])
+    house = House({thin.market: Terms(0, 0)}, 1, str)
+    floor = TradingFloor(house, quiet_world, START_NS)
+    floor.apply(Deposit("a", SPOT, "USDT", 10**9 * E8), START_NS)
+    now_ns = START_NS
+    for minute in range(12):
+        now_ns += BLOCK_NS
+        if minute % 4 == 1:
+            floor.apply(PlaceOrder(NewOrder("a", thin.market, BUY, None, 10**6)), now_ns)
+    face = floor.market(thin.market)
+    first_ns = START_NS - START_NS % BLOCK_NS
+    bars = face.bars.bars(Interval(BLOCK_NS), first_ns, now_ns, now_ns)
+    idle = np.flatnonzero(bars.n_prints[1:] == 0) + 1
+    assert len(idle) > 3
+    assert (bars.n_prints > 0).sum() >= 3
+    for name in ("open_ticks", "high_ticks", "low_ticks", "close_ticks"):
+        assert np.array_equal(getattr(bars, name)[idle], bars.close_ticks[idle - 1]), name
+    mine = floor.fills("a")[-1].price_ticks
+    assert mine in bars.close_ticks.tolist()
