@@ -133,3 +133,14 @@ def test_real_clients_are_cut_when_sockets_have_lived_long_enough() -> None:
         for client in clients:
             heard = client.until("cuts", 1)
             client.until("last", heard["last"] + SLACK_MS)
+
+
+@pytest.mark.client
+@pytest.mark.timeout(300)
+def test_real_clients_are_cut_where_a_fault_says_so() -> None:
+    """One rule of chaos for each socket: all notice, and those that come back by themselves hear on."""
+    with serving("--seed", "7", "--speed", str(SPEED)) as served, all_staying(served) as clients:
+        served.post("/faults", kind="ws.close", code=1012, reason="maintenance", count=len(clients))
+        heard = [client.until("cuts", 1) for client in clients]
+        for client, before in zip(clients[:2], heard, strict=False):
+            client.until("last", before["last"] + SLACK_MS)
