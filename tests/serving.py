@@ -51,7 +51,7 @@ def ask(url: str, body: object = None) -> Any:
 @contextmanager
 def serving(*options: str, environment: Mapping[str, str] | None = None) -> Iterator[Served]:
     """`exchange-emulator serve` with these options, from ready until it has ended with exit code 0."""
-    base = _free_ports()
+    base = free_ports()
     program = str(Path(sys.executable).with_name("exchange-emulator"))
     command = (program, "serve", "--base-port", str(base), *options)
     child = {**os.environ, **(environment or {})}
@@ -73,7 +73,8 @@ def serving(*options: str, environment: Mapping[str, str] | None = None) -> Iter
             raise
 
 
-def _free_ports() -> int:
+def free_ports() -> int:
+    """A base port above which nobody listens, for now."""
     for base in range(FIRST_PORT, FIRST_PORT + 10_000, PORTS):
         held = [socket.socket() for _ in range(PORTS)]
         try:
