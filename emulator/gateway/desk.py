@@ -52,6 +52,7 @@ class Desk:
         self.stirred = False  # something happened; whoever keeps states takes it back
         self._listeners: dict[str, dict[Listener, None]] = {}
         self._alarm_ns: int | None = None
+        self._reached_ns = -1
         self._minute = -1  # of the last command
 
     # ------------------------------------------------------------ in time
@@ -75,6 +76,9 @@ class Desk:
 
     def reach(self, now_ns: int) -> None:
         """Bring the floor to a boundary that the clock has reached."""
+        if now_ns == self._reached_ns and self._alarm_ns is not None:
+            return  # there it stands, and is to be woken
+        self._reached_ns = now_ns
         self.floor.advance(now_ns)
         self._tell(now_ns)
 
@@ -180,6 +184,7 @@ class Desks:
         for desk in self._desks.values():
             desk.floor.advance(upto_ns)
             desk.floor.news()  # whoever was to hear it is gone
+            desk.reach(upto_ns)  # so that it is woken
         self._marked_ns = upto_ns - upto_ns % SECOND_NS
         self._keep()
 
