@@ -17,7 +17,7 @@ from typing import Self, TypeVar, cast
 from uvicorn.loops.auto import auto_loop_factory
 
 from emulator.chaos.rules import Hit, Rule
-from emulator.config import Layer, load
+from emulator.config import Layer, load, read_preset
 from emulator.gateway.connection import Row
 from emulator.gateway.server import Gateway
 from venues.base import VenueProtocol
@@ -175,9 +175,11 @@ class Connections:
 
 
 class Emulator:
-    """An emulator in a thread of this program, running from `start` to `stop` or within a `with`.
+    """An emulator in a thread of this program, running from `start` to `stop` or within a `with`, `async` or not.
 
-    `ca` is the certificate that TLS clients must trust, None without TLS.
+    Settings are those of a file (docs/configuration.md), as a mapping, by name, or both; a `preset`'s come below
+    them. ConfigError, of one line, says which is wrong. `ca` is the certificate that TLS clients must trust, None
+    without TLS.
     """
 
     clock: Clock
@@ -185,9 +187,15 @@ class Emulator:
     connections: Connections
 
     def __init__(
-        self, settings: Mapping[str, object] | None = None, *, registry: Sequence[VenueProtocol] = VENUES
+        self,
+        settings: Mapping[str, object] | None = None,
+        *,
+        preset: str | None = None,
+        registry: Sequence[VenueProtocol] = VENUES,
+        **more: object,
     ) -> None:
-        self._config = load([Layer(str, DEFAULTS), Layer(str, settings or {})], registry)
+        below = [Layer(str, DEFAULTS), *([read_preset(preset)] if preset else [])]
+        self._config = load([*below, Layer(str, settings or {}), Layer(str, more)], registry)
         self._registry = registry
         self._thread: threading.Thread | None = None
 
@@ -199,6 +207,15 @@ class Emulator:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+
+    async def __aenter__(self) -> Self:
+        await asyncio.to_thread(self.start)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await asyncio.to_thread(self.stop)
 
     def start(self) -> None:
         """Take the ports and serve; returns when every venue answers. Raises PortBusyError."""

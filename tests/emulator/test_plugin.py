@@ -7,9 +7,12 @@ import re
 import subprocess
 import sys
 import urllib.request
+from typing import Any
 
 import pytest
 
+import emulator
+from emulator.config import ConfigError
 from emulator.sdk import Emulator
 from venues.registry import VENUES
 
@@ -28,6 +31,26 @@ def test_the_fixture_is_a_running_exchange(exchange: Emulator) -> None:
         health = json.load(answer)
     assert health["now_ns"] == exchange.clock.now_ns == 1_767_225_601_500_000_000
     assert health["venues"] == {id_: {"http": http, "ws": ws} for id_, (http, ws) in urls.items()}
+
+
+@pytest.mark.emulator(seed=7, start="2026-03-01T12:00:00Z", venues=["hyperliquid"])
+def test_a_marker_has_the_exchange_as_a_test_wants_it(exchange: Emulator) -> None:
+    """Its settings are those of a file."""
+    with urllib.request.urlopen(exchange.control_url + "/health", timeout=20) as answer:
+        health = json.load(answer)
+    assert (health["seed"], list(health["venues"])) == (7, ["hyperliquid"])
+    assert health["now_ns"] == 1_772_366_400_000_000_000
+
+
+@pytest.mark.parametrize("wrong", [{"sed": 7}, {"preset": "binance"}, {"seed": "x"}])
+def test_a_wrong_setting_is_one_line(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match=r"^[^\n]+$"):
+        Emulator(**wrong)
+
+
+async def test_an_emulator_lives_in_an_async_with() -> None:
+    async with emulator.Emulator(preset="hyperliquid_perp_btc") as exchange:
+        assert await exchange.clock.advance_async(1) == exchange.clock.now_ns
 
 
 async def test_the_clock_can_be_awaited(exchange: Emulator) -> None:
