@@ -84,10 +84,12 @@ def test_links_lead_somewhere(page: Path) -> None:
     assert [target for target in targets if not (page.parent / target).exists()] == []
 
 
-def test_the_test_in_the_readme_passes(tmp_path: Path) -> None:
-    """A project that has the emulator installed can paste the README's test and run it."""
-    (example,) = re.findall(r"```python\n([^`]*def test_[^`]*)```", README)
-    (tmp_path / "test_example.py").write_text(example)
+@pytest.mark.parametrize("page", ["README.md", "docs/chaos.md"])
+def test_the_tests_in_the_pages_pass(tmp_path: Path, page: str) -> None:
+    """A project that has the emulator installed can paste a page's tests and run them."""
+    examples = re.findall(r"```python\n([^`]*def test_[^`]*)```", (ROOT / page).read_text())
+    assert examples
+    (tmp_path / "test_example.py").write_text("\n".join(examples))
     options = ("-q", "-W", "error", "-p", "no:asyncio", "-p", "no:cacheprovider")
     command = (sys.executable, "-m", "pytest", *options, "test_example.py")
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
