@@ -294,6 +294,15 @@ class Overlay:
         for rank in own[i:]:
             yield sign * rank, 0, queues[sign * rank].lots
 
+    def reaches(self, side: Side, limit_ticks: int) -> bool:
+        """Whether an order's limit may reach the other side: False is sure, and costs little."""
+        bid, _, ask, _ = self._tape.at(self.at_ns).touch(self.at_ns)
+        if side == Side.BUY:
+            own = self._best_own(BookSide.ASK)
+            return limit_ticks >= (ask if own is None else min(ask, own))
+        own = self._best_own(BookSide.BID)
+        return limit_ticks <= (bid if own is None else max(bid, own))
+
     def best(self, side: BookSide) -> int:
         """The best displayed price of a side, 0 if it is empty."""
         if not self._holes[side] and not self._resting:
@@ -327,6 +336,8 @@ class Overlay:
     ) -> Plan:
         """What an order would get at once: up to `lots`, or for up to `units` (price_ticks * lots)."""
         book_side = BookSide.ASK if side == Side.BUY else BookSide.BID
+        if limit_ticks is not None and not self.reaches(side, limit_ticks):
+            return Plan(side)
         legs: list[Leg] = []
         reduced: dict[str, int] = {}
 

@@ -513,6 +513,8 @@ class TradingFloor:
     def _plan(self, pit: _Pit, asked: NewOrder, limit: int | None, lots: int | None) -> Plan | Refused:
         """What an order would get now, or why it may not try; a fill-or-kill order gets all or nothing."""
         if asked.time_in_force is TimeInForce.POST_ONLY and limit is not None:
+            if not pit.overlay.reaches(asked.side, limit):
+                return Plan(asked.side)
             best = pit.overlay.best(BookSide.ASK if asked.side == Side.BUY else BookSide.BID)
             would_take = best and (limit - best) * asked.side >= 0
             return self._refused(Refusal.WOULD_TAKE, pit) if would_take else Plan(asked.side)
