@@ -120,6 +120,13 @@ def test_a_market_maker_knows_what_it_has(stepped: Served) -> None:
     assert (told["fills"] > 20, told["funding"]) == (True, 1)
 
 
+def test_a_market_maker_knows_what_it_has_on_hyperliquid(stepped: Served) -> None:
+    """Likewise, by its subscriptions alone; funding is settled every hour."""
+    script, control = CLIENTS / "hyperliquid_sdk_market_maker.py", f"http://127.0.0.1:{stepped.base_port}"
+    told = json.loads(run(python(SDK), script, control, stepped.venues["hyperliquid"]["http"]))
+    assert (told["fills"] > 20, told["funding"]) == (True, 2)
+
+
 # ---------------------------------------------------------------- the examples of the documents
 def at_ports_of(served: Served, example: str) -> str:
     """An example, as printed but for the ports."""
