@@ -217,7 +217,7 @@ class Connection(asyncio.Protocol):
         if self._events and self._port.crowded:
             self._held = True
             self._transport.pause_reading()
-            self._port.hub.after_delivery(self._listen)
+            self._port.hub.after_delivery(self._listen_again)
             self._flush()
             return
         if self._held and not self._full:
@@ -233,6 +233,10 @@ class Connection(asyncio.Protocol):
                 self._frame(event, now_ns, wall_ns)
             self._flush()
         self._flush()
+
+    def _listen_again(self) -> None:
+        if not self._transport.is_closing():
+            self._listen()
 
     def _handshake(self, request: Request, now_ns: int, wall_ns: int) -> None:
         path = request.path.partition("?")[0]
@@ -567,7 +571,7 @@ class Connection(asyncio.Protocol):
             self._act(now_ns, self._session.tick, now_ns, wall_ns)
             self._flush()
         if self._held:
-            self._listen()  # should there have been no delivery
+            self._listen_again()  # should there have been no delivery
 
     def fail(self) -> None:
         self.close(INTERNAL_ERROR)
