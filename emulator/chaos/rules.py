@@ -53,9 +53,9 @@ class Event:
     """Something that a rule may hit, by the venue's own words for it; what does not apply is empty.
 
     `channel` of what answers a client is REPLY, of what it is told of its account USER; `on_match` looks at `content`.
-    `key` is the client's API key, or its address where it shows none. `role` tells messages of a scope apart: ACK is
-    what answers a subscription or its end, PING and UNSUBSCRIBE are what a client says. `anatomy` is that of a stream's
-    message.
+    `key` is the client's API key, or its address where it shows none; of commands and news, the account. `role` tells
+    events of a scope apart: ACK is what answers a subscription or its end, PING and UNSUBSCRIBE are what a client says.
+    `anatomy` is that of a stream's message.
     """
 
     scope: Scope
@@ -210,7 +210,9 @@ class Where:
     endpoint: str = option(PATTERN, "The path of an HTTP request or of a socket.", "")
     connection: str = option(PATTERN, "A socket, by its name in the list of connections.", "")
     key: str = option(
-        PATTERN, "Whoever uses this API key; of those without one, whoever is this address.", ""
+        PATTERN,
+        "Whoever uses this API key; of those without one, whoever is this address; of orders, whose account.",
+        "",
     )
 
     def matches(self, event: Event) -> bool:

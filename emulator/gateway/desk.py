@@ -7,17 +7,21 @@ for its sockets, and the news of it follows. Whoever is about to read the floor 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import count
 from typing import Protocol
 
+from emulator.chaos.engine import Chaos
+from emulator.chaos.rules import USER, Event, Scope
+from emulator.chaos.trade import ACCOUNT, NEWS, CommandFault, NewsFault, role_of
 from emulator.config import DEMO, Account, Config
 from emulator.driver import Driver
 from emulator.gateway.hub import Hub
 from emulator.gateway.journal import FileJournal, Journal
 from reactor.exchange.floor import Floor
-from reactor.exchange.orders import Command, Deposit, Outcome, Told
+from reactor.exchange.orders import Command, Deposit, Outcome, PlaceOrder, Told
 from reactor.exchange.terms import House
 from reactor.exchange.trading import FloorState, TradingFloor
 from reactor.types import BLOCK_NS, SECOND_NS
@@ -44,11 +48,16 @@ class Desk:
         driver: Driver,
         journal: Journal | None,
         refresh: Callable[[Collection[str]], None],
+        chaos: Chaos,
+        symbols: Mapping[str, str],
     ) -> None:
         self.venue, self.floor = venue, floor
         self._driver = driver
         self._journal = journal
         self._refresh = refresh
+        self._chaos = chaos
+        self._symbols = symbols
+        self._commands = count(1)
         self.stirred = False  # something happened; whoever keeps states takes it back
         self._listeners: dict[str, dict[Listener, None]] = {}
         self._alarm_ns: int | None = None
@@ -59,6 +68,9 @@ class Desk:
     def execute(self, command: Command, now_ns: int) -> Outcome:
         """Have a command carried out: on disk first, where there is a journal."""
         self.reach(now_ns)
+        spoilt = self._spoilt(command, now_ns)
+        if spoilt is not None:
+            return spoilt
         if self._journal is not None:
             self._journal.record(now_ns, self.venue, command)
         outcome = self.floor.apply(command, now_ns)
@@ -96,6 +108,8 @@ class Desk:
         self.stirred |= bool(told)
         if told and self._journal is not None:
             self._journal.mark(now_ns)  # nobody hears of what a restart would not know
+        if told and self._chaos.has(Scope.NEWS):
+            told = self._bent(told)
         news: dict[Listener, list[Told]] = {}
         for each in told:
             for listener in self._listeners.get(each.account, ()):
@@ -109,6 +123,60 @@ class Desk:
                 self._driver.cancel_alarm(self._ring)
             else:
                 self._driver.set_alarm(self._ring, next_ns)
+
+    # ------------------------------------------------------------ what rules of chaos want
+    def _spoilt(self, command: Command, now_ns: int) -> Outcome | None:
+        """The outcome of a command that never reaches the floor; None for one that does."""
+        number = next(self._commands)
+        if not self._chaos.has(Scope.COMMAND):
+            return None
+        asked = command.order if isinstance(command, PlaceOrder) else command
+        market = getattr(asked, "market", None) or ""
+        client_id = getattr(asked, "client_id", "")
+        role = role_of(command, self.floor)
+        event = self._event(Scope.COMMAND, now_ns, number, asked.account, market, role, client_id)
+        faults = [fault for fault in self._chaos.hitting(event) if isinstance(fault, CommandFault)]
+        return faults[0].outcome(command, self.floor, now_ns) if faults else None
+
+    def _bent(self, told: Sequence[Told]) -> list[Told]:
+        """News as it is told."""
+        heard: list[Told] = []
+        for each in told:
+            order = getattr(each.news, "order", None)
+            market, client_id = (order.asked.market, order.asked.client_id) if order else ("", "")
+            role = NEWS.get(type(each.news), ACCOUNT)
+            event = self._event(
+                Scope.NEWS, each.ts_ns, each.number, each.account, market, role, client_id, USER
+            )
+            pieces = [each]
+            for fault in self._chaos.hitting(event):
+                if isinstance(fault, NewsFault):
+                    pieces = [piece for before in pieces for piece in fault.tell(before)]
+            heard += pieces
+        return heard
+
+    def _event(
+        self,
+        scope: Scope,
+        at_ns: int,
+        number: int,
+        account: str,
+        market: str,
+        role: str,
+        client_id: str,
+        channel: str = "",
+    ) -> Event:
+        return Event(
+            scope,
+            self.venue,
+            at_ns,
+            (number,),
+            channel=channel,
+            symbol=self._symbols.get(market, ""),
+            key=account,
+            role=role,
+            content=client_id.encode(),
+        )
 
     # ------------------------------------------------------------ who listens
     def listen(self, listener: Listener, account: str) -> None:
@@ -131,8 +199,11 @@ class Desk:
 class Desks:
     """The desks of a run by venue, opened or taken up again where its journal ends."""
 
-    def __init__(self, config: Config, driver: Driver, hub: Hub, journal: FileJournal | None) -> None:
+    def __init__(
+        self, config: Config, driver: Driver, hub: Hub, journal: FileJournal | None, chaos: Chaos
+    ) -> None:
         self._config = config
+        self._chaos = chaos
         self._accounts = config.accounts or (DEMO,)
         self._driver = driver
         self._hub = hub
@@ -155,7 +226,10 @@ class Desks:
             for wallet, asset, amount_e8 in _opening(account, house):
                 floor.apply(Deposit(account.name, wallet, asset, amount_e8), start_ns)
         refresh = partial(self._refresh, rank, exchange)
-        desk = self._desks[venue.id] = Desk(venue.id, floor, self._driver, self._journal, refresh)
+        symbols = {market: symbol for symbol, market in exchange.markets.items()}
+        desk = self._desks[venue.id] = Desk(
+            venue.id, floor, self._driver, self._journal, refresh, self._chaos, symbols
+        )
         strict = self._config.start is None if self._config.strict_time is None else self._config.strict_time
         keys = {key.key: key for account in self._accounts for key in account.keys}
         trading = Trading(floor, desk.execute, keys, strict, self._config.auto_fund, house)

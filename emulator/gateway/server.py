@@ -325,7 +325,7 @@ class Gateway:
         self.hub = Hub()
         clock = Chronometer(now_ns, config.speed, paused=config.paused)
         self.driver = Driver(self.hub, self._on_second, clock, lossless=config.delivery == "lossless")
-        self.desks = Desks(config, self.driver, self.hub, self._journal)
+        self.desks = Desks(config, self.driver, self.hub, self._journal, self.chaos)
         self.chaos.begin(config.faults, now_ns)
         self.chaos.changed = self._attend
         self._await_end()

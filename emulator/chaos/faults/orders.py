@@ -1,0 +1,109 @@
+"""Faults of orders and of what accounts are told of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from emulator.chaos.rules import Fault, option
+from emulator.chaos.trade import CANCEL, FILL, MAKE, PLACE, CommandFault, NewsFault
+from emulator.config import Kind
+from reactor.exchange.floor import Floor
+from reactor.exchange.orders import (
+    CancelOrder,
+    Command,
+    Done,
+    OrderStatus,
+    Outcome,
+    Refusal,
+    Refused,
+    Told,
+    Why,
+)
+
+REFUSALS = (
+    Refusal.INSUFFICIENT_BALANCE,
+    Refusal.NO_LIQUIDITY,
+    Refusal.TOO_MANY_ORDERS,
+    Refusal.DUPLICATE_CLIENT_ID,
+)
+
+
+def _refusal(value: object) -> str:
+    if value not in REFUSALS:
+        raise ValueError
+    return str(value)
+
+
+REFUSAL = Kind(f"one of {', '.join(REFUSALS)}", _refusal)
+
+
+@dataclass(frozen=True, slots=True)
+class Reject(CommandFault):
+    """An order is refused, in the venue's own words."""
+
+    kind: ClassVar[str] = "ord.reject"
+    about: ClassVar[str] = "An order is refused, in the venue's own words, though nothing is wrong with it."
+    roles: ClassVar[tuple[str, ...]] = (PLACE, MAKE)
+
+    why: str = option(REFUSAL, "As if for this reason.", "insufficient_balance")
+
+    def outcome(self, command: Command, floor: Floor, now_ns: int) -> Outcome:
+        return Refused(Refusal(self.why))
+
+
+@dataclass(frozen=True, slots=True)
+class PostOnlyMode(CommandFault):
+    """Orders that may take are refused."""
+
+    kind: ClassVar[str] = "ord.post_only_mode"
+    about: ClassVar[str] = "Orders are refused unless they are post-only; cancels go on."
+    roles: ClassVar[tuple[str, ...]] = (PLACE,)
+
+    why: str = option(REFUSAL, "As if for this reason.", "no_liquidity")
+
+    def outcome(self, command: Command, floor: Floor, now_ns: int) -> Outcome:
+        return Refused(Refusal(self.why))
+
+
+@dataclass(frozen=True, slots=True)
+class CancelLost(CommandFault):
+    """A cancel is answered and has no effect."""
+
+    kind: ClassVar[str] = "ord.cancel_lost"
+    about: ClassVar[str] = "A cancel is answered as done, but the order stays open and may still be filled."
+    roles: ClassVar[tuple[str, ...]] = (CANCEL,)
+
+    def outcome(self, command: Command, floor: Floor, now_ns: int) -> Outcome:
+        assert isinstance(command, CancelOrder)
+        order = floor.order(command.account, command.market, command.order_id, command.client_id)
+        assert order is not None
+        return Done((replace(order, status=OrderStatus.CANCELLED, why=Why.ASKED, updated_ns=now_ns),))
+
+
+@dataclass(frozen=True, slots=True)
+class FillEventLost(NewsFault):
+    """An account is not told of a fill."""
+
+    kind: ClassVar[str] = "ord.fill_event_lost"
+    about: ClassVar[str] = "An order is filled and its owner is not told; balances and REST know it."
+    roles: ClassVar[tuple[str, ...]] = (FILL,)
+
+    def tell(self, told: Told) -> Sequence[Told]:
+        return ()
+
+
+@dataclass(frozen=True, slots=True)
+class FillEventTwice(NewsFault):
+    """An account is told of a fill twice."""
+
+    kind: ClassVar[str] = "ord.dup_fill_event"
+    about: ClassVar[str] = "The event of a fill comes twice, though there was one fill."
+    roles: ClassVar[tuple[str, ...]] = (FILL,)
+
+    def tell(self, told: Told) -> Sequence[Told]:
+        return (told, told)
+
+
+FAULTS: tuple[type[Fault], ...] = (Reject, PostOnlyMode, CancelLost, FillEventLost, FillEventTwice)

@@ -1,0 +1,79 @@
+"""What may become of commands on their way to a floor, and of an account's news on its way to who listens.
+
+The floor itself is never bent: what it has carried out is so, and REST tells the truth of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from emulator.chaos.rules import Event, Fault, Scope
+from reactor.exchange.floor import Floor
+from reactor.exchange.orders import (
+    CancelOrder,
+    Command,
+    OrderAmended,
+    OrderEnded,
+    OrderFilled,
+    OrderPlaced,
+    Outcome,
+    PlaceOrder,
+    TimeInForce,
+    Told,
+)
+
+PLACE, MAKE, CANCEL = (
+    "place",
+    "make",
+    "cancel",
+)  # roles of commands: an order that may take, one that only makes, ...
+FILL, ORDER, ACCOUNT = "fill", "order", "account"  # roles of news
+NEWS: Mapping[type[object], str] = {
+    OrderFilled: FILL,
+    OrderPlaced: ORDER,
+    OrderEnded: ORDER,
+    OrderAmended: ORDER,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class CommandFault(Fault):
+    """A command of one of these roles never reaches the floor; its owner hears something all the same."""
+
+    scope: ClassVar[Scope] = Scope.COMMAND
+    roles: ClassVar[tuple[str, ...]]
+
+    def suits(self, event: Event, *, named: bool) -> bool:  # noqa: ARG002
+        return event.role in self.roles
+
+    def outcome(self, command: Command, floor: Floor, now_ns: int) -> Outcome:
+        """What its owner hears."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True)
+class NewsFault(Fault):
+    """A piece of news of one of these roles is told otherwise than it should be."""
+
+    scope: ClassVar[Scope] = Scope.NEWS
+    roles: ClassVar[tuple[str, ...]]
+
+    def suits(self, event: Event, *, named: bool) -> bool:  # noqa: ARG002
+        return event.role in self.roles
+
+    def tell(self, told: Told) -> Sequence[Told]:
+        """What is told in its place."""
+        raise NotImplementedError
+
+
+def role_of(command: Command, floor: Floor) -> str:
+    """A command's role; "" for one that no fault is about, or that would be refused anyway."""
+    match command:
+        case PlaceOrder(asked):
+            return MAKE if asked.time_in_force is TimeInForce.POST_ONLY else PLACE
+        case CancelOrder(account, market, order_id, client_id):
+            order = floor.order(account, market, order_id, client_id)
+            return CANCEL if order is not None and order.status.open else ""
+    return ""

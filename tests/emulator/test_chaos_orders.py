@@ -1,0 +1,133 @@
+"""Faults of orders and accounts, as a trader on a real venue meets them: what it is told, and what is so."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
+
+import pytest
+from websockets.sync.client import ClientConnection, connect
+
+from emulator.sdk import Emulator
+from tests.trader import KEY, SECRET, Refused, Trader
+
+ORDER = {"symbol": "BTCUSDT", "side": "BUY", "type": "LIMIT", "timeInForce": "GTC", "quantity": "0.01"}
+FAR = ORDER | {"price": "30000"}  # rests, for the market is at 65,000
+MARKET = {"symbol": "BTCUSDT", "side": "BUY", "type": "MARKET", "quantity": "0.01"}
+NOW_MS = 1_767_225_600_000
+
+
+@pytest.fixture
+def running() -> Iterator[Emulator]:
+    with Emulator({"venues": ["binance"]}) as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def trader(running: Emulator) -> Iterator[Trader]:
+    with closing(Trader(running.url("binance"))) as trader:
+        yield trader
+
+
+@pytest.fixture
+def told(running: Emulator) -> Iterator[ClientConnection]:
+    """The account's user stream."""
+    with connect(running.ws_url("binance") + "/ws-api/v3", max_queue=None) as socket:
+        params = {"apiKey": KEY, "timestamp": str(NOW_MS)}
+        query = "&".join(f"{name}={value}" for name, value in params.items())
+        params["signature"] = hmac.new(SECRET.encode(), query.encode(), hashlib.sha256).hexdigest()
+        socket.send(json.dumps({"id": 1, "method": "userDataStream.subscribe.signature", "params": params}))
+        assert json.loads(socket.recv(timeout=20))["status"] == 200
+        yield socket
+
+
+def place(trader: Trader, order: dict[str, str]) -> Any:
+    return trader.signed("POST", "/api/v3/order", order)
+
+
+def open_orders(trader: Trader) -> list[str]:
+    return [order["clientOrderId"] for order in trader.signed("GET", "/api/v3/openOrders")]
+
+
+def fills(told: ClientConnection) -> list[int]:
+    """The trade ids of fills that were told, in their order."""
+    events = []
+    try:
+        while True:
+            events.append(json.loads(told.recv(timeout=0.3))["event"])
+    except TimeoutError:
+        return [event["t"] for event in events if event.get("x") == "TRADE"]
+
+
+def test_an_order_is_refused_in_the_venues_words(running: Emulator, trader: Trader) -> None:
+    """https://github.com/binance/binance-spot-api-docs/blob/master/errors.md, 2026-07-21: -2010."""
+    running.faults.add("ord.reject", venue="binance", symbol="BTCUSDT", key="demo", count=1)
+    with pytest.raises(Refused) as refused:
+        place(trader, FAR)
+    said = {"code": -2010, "msg": "Account has insufficient balance for requested action."}
+    assert (refused.value.status, refused.value.body) == (400, said)
+    assert open_orders(trader) == []
+    place(trader, FAR | {"newClientOrderId": "mine"})
+    assert open_orders(trader) == ["mine"]
+
+
+def test_a_rule_may_choose_orders_by_their_owners_id(running: Emulator, trader: Trader) -> None:
+    running.faults.add("ord.reject", on_match="^odd")
+    for name in ("even-1", "odd-1"):
+        try:
+            place(trader, FAR | {"newClientOrderId": name})
+        except Refused:
+            assert name == "odd-1"
+    assert open_orders(trader) == ["even-1"]
+
+
+def test_while_only_makers_may_trade_others_are_refused(running: Emulator, trader: Trader) -> None:
+    running.faults.add("ord.post_only_mode")
+    with pytest.raises(Refused):
+        place(trader, MARKET)
+    maker = {name: value for name, value in FAR.items() if name != "timeInForce"}
+    place(trader, maker | {"type": "LIMIT_MAKER", "newClientOrderId": "maker"})
+    assert open_orders(trader) == ["maker"]
+
+
+def test_a_cancel_is_lost(running: Emulator, trader: Trader) -> None:
+    """The answer says so, the order is open; the next cancel works."""
+    placed = place(trader, FAR | {"newClientOrderId": "ghost"})
+    running.faults.add("ord.cancel_lost", count=1)
+    cancel = {"symbol": "BTCUSDT", "orderId": placed["orderId"]}
+    assert trader.signed("DELETE", "/api/v3/order", cancel)["status"] == "CANCELED"
+    assert open_orders(trader) == ["ghost"]
+    assert trader.signed("DELETE", "/api/v3/order", cancel)["status"] == "CANCELED"
+    assert open_orders(trader) == []
+
+
+@pytest.mark.parametrize(("kind", "times"), [("ord.fill_event_lost", 0), ("ord.dup_fill_event", 2)])
+def test_the_event_of_a_fill_is_lost_or_doubled(
+    running: Emulator, trader: Trader, told: ClientConnection, kind: str, times: int
+) -> None:
+    """REST knows each fill once."""
+    running.faults.add(kind, symbol="BTCUSDT", count=1)
+    place(trader, MARKET)
+    place(trader, MARKET)
+    known = [trade["id"] for trade in trader.signed("GET", "/api/v3/myTrades", {"symbol": "BTCUSDT"})]
+    assert len(known) == len(set(known)) >= 2
+    assert fills(told) == [known[0]] * times + known[1:]
+
+
+def test_an_order_is_placed_though_its_answer_is_an_error(running: Emulator, trader: Trader) -> None:
+    """What a retry makes of it is the bot's: https://github.com/nautechsystems/nautilus_trader/issues/4215."""
+    running.faults.add(
+        "http.status",
+        endpoint="/api/v3/order",
+        status=503,
+        body='{"code":-1007,"msg":"Timeout waiting for response from backend server."}',
+        carried_out=True,
+        count=1,
+    )
+    with pytest.raises(Refused):
+        place(trader, FAR | {"newClientOrderId": "there"})
+    assert open_orders(trader) == ["there"]
