@@ -33,7 +33,7 @@ from reactor.exchange.orders import (
     Told,
     Why,
 )
-from reactor.exchange.terms import SPOT, House, Terms
+from reactor.exchange.terms import PERP, SPOT, House, MarginTier, Terms
 from reactor.exchange.trading import TradingFloor
 from reactor.manifest import SimulationManifest
 from reactor.single_asset import HyperSynthReactor
@@ -250,3 +250,35 @@ def test_what_is_scheduled_happens_at_its_boundary(trader: Trader) -> None:
     assert (ended.ts_ns, ended.news.order.why) == (at_ns, Why.SCHEDULED)
     assert (forgotten.ts_ns, forgotten.news) == (at_ns + TICK_NS, Forgotten("agent", "0x1"))
     assert trader.floor.remembered("a", "agent") is None
+
+
+# ---------------------------------------------------------------- reducing
+PERP_MARKET = Instrument("perp:BTC", "BTCUSDT", "BTC", "BTC", "USDT", Kind.PERP, 1, 1, 3, 1)
+
+
+def test_a_reduce_only_order_never_turns_a_position() -> None:
+    """A larger one at the market closes it and expires; what waited to reduce it too is gone with it."""
+    world = MarketOrchestrationCore(7, ORIGIN_NS, [(PERP_MARKET, SimulationManifest())])
+    tiers = (MarginTier(10**9 * E8, 100, 4_000),)
+    terms = Terms(200, 500, margin_asset="USDT", tiers=tiers, mark_e8=lambda _: 65_000 * E8)
+    floor = TradingFloor(House({PERP_MARKET.market: terms}, 1, str), world, START_NS)
+    floor.apply(Deposit("a", PERP, "USDT", 10**7 * E8), START_NS)
+
+    def place(side: Side, price: int | None, lots: int, *, reduce_only: bool = False) -> Any:
+        order = NewOrder("a", PERP_MARKET.market, side, price, lots, reduce_only=reduce_only)
+        return floor.apply(PlaceOrder(order), START_NS)
+
+    assert place(SELL, None, 5, reduce_only=True).refusal is Refusal.NOTHING_TO_REDUCE
+    assert place(BUY, None, 100).order.status is OrderStatus.FILLED
+    far = int(world.market(PERP_MARKET.market).quote(START_NS).ask_ticks[0]) + 10_000
+    waiting = place(SELL, far, 60, reduce_only=True).order
+    closing = place(SELL, None, 250, reduce_only=True).order
+    assert (closing.filled_lots, closing.status, closing.why) == (
+        100,
+        OrderStatus.EXPIRED,
+        Why.REDUCED_ENOUGH,
+    )
+    assert floor.position("a", PERP_MARKET.market).lots == 0
+    ended = floor.order("a", PERP_MARKET.market, waiting.id)
+    assert ended is not None
+    assert (ended.status, ended.why) == (OrderStatus.EXPIRED, Why.REDUCED_ENOUGH)
