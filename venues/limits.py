@@ -103,9 +103,10 @@ class Usage:
     # ------------------------------------------------------------ so much in a window
     def charge(self, limit: Limit, client: str, cost: int, at: Moment) -> Charge:
         """Count a client's cost towards a limit, granted or refused; while it is shut out, nothing is counted."""
-        if limit not in self._windows:
-            self._windows[limit] = _windows(limit, self.allowed(limit))
-        return self._charge(self._windows[limit], limit, client, cost, at)
+        windows = self._windows.get(limit)
+        if windows is None:
+            windows = self._windows[limit] = _windows(limit, self.allowed(limit))
+        return self._charge(windows, limit, client, cost, at)
 
     def meter(self, limit: Limit, client: str) -> Callable[[Moment], Charge]:
         """What counts towards a limit that each of a client's connections has to itself, one at a time."""
@@ -169,12 +170,14 @@ class _Recent(Generic[T]):
         return client in self._values
 
     def __getitem__(self, client: str) -> T:
-        if client not in self._values:
-            self._values[client] = self._make()
-            if len(self._values) > CLIENTS:
-                self._values.popitem(last=False)
-        self._values.move_to_end(client)
-        return self._values[client]
+        values = self._values
+        if client in values:
+            values.move_to_end(client)
+        else:
+            values[client] = self._make()
+            if len(values) > CLIENTS:
+                values.popitem(last=False)
+        return values[client]
 
     def __setitem__(self, client: str, value: T) -> None:
         self[client]
@@ -226,8 +229,10 @@ class _Aligned:
         start = Moment(at.now_ns - at.now_ns % self._window_ns, at.wall_ns)
         if self._opened is None or start.possibly_since(self._opened) >= self._window_ns:
             self._opened, self._used = start, _Recent(int)
-        self._used[client] += cost
-        return self._used[client], self._window_ns - at.possibly_since(self._opened)
+        used = self._used[client] + cost
+        if cost:
+            self._used[client] = used
+        return used, self._window_ns - at.possibly_since(self._opened)
 
 
 class _Rolling:

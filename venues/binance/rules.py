@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -186,6 +187,7 @@ class RateLimit:
             "limit": self.limit if allowed == ENDLESS else allowed,
         }
 
+    @cache  # noqa: B019  # rows of tables, which are there for good
     def windowed(self, ban: Ban | None = None) -> Limit:
         """The limit itself. Windows are aligned, minutes to :00 (.../web-socket-api.md#rate-limits, 2026-07-21)."""
         window_ns = self.interval_num * INTERVALS_NS[self.interval]

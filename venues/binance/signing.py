@@ -7,7 +7,6 @@ https://developers.binance.com/docs/derivatives/usds-margined-futures/general-in
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import re
 from base64 import b64decode
@@ -152,7 +151,7 @@ def _signed(key: ApiKey, payload: bytes, signature: str) -> bool:
 
 def _hmac(secret: str, payload: bytes, signature: str) -> bool:
     """Hexadecimal, in either case."""
-    digest = hmac.new(secret.encode(), payload, hashlib.sha256).hexdigest()
+    digest = hmac.digest(secret.encode(), payload, "sha256").hex()
     return hmac.compare_digest(digest.encode(), signature.lower().encode())
 
 

@@ -9,7 +9,7 @@ https://github.com/hyperliquid-dex/hyperliquid-python-sdk/blob/master/hyperliqui
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Final
 
 import msgpack
@@ -78,12 +78,17 @@ def keccak(data: bytes) -> bytes:
 
 
 # ---------------------------------------------------------------- EIP-712, of types without nested ones
+@lru_cache(maxsize=256)  # most are the name of a chain or of a source
+def _text_hash(text: str) -> bytes:
+    return keccak(text.encode())
+
+
 def _word(number: int) -> bytes:
     return number.to_bytes(32, "big")
 
 
 _ENCODERS: Final[Mapping[str, Callable[[Any], bytes]]] = {
-    "string": lambda value: keccak(value.encode()),
+    "string": _text_hash,
     "address": lambda value: bytes(12) + address_bytes(value),
     "bytes32": lambda value: value,
     "bool": lambda value: _word(int(value)),
