@@ -17,6 +17,7 @@ from uvicorn.loops.auto import auto_loop_factory
 
 from emulator import log
 from emulator.chaos.guide import tell as tell_faults
+from emulator.chaos.guide import tell_scenarios
 from emulator.config import SETTINGS, ConfigError, Layer, load, presets, read_file, read_preset
 from emulator.driver import utc_ns
 from emulator.funding import funding_path, show
@@ -163,6 +164,14 @@ def show_faults(
 ) -> None:
     """List the kinds of faults, or the words of a rule of one of them."""
     tell_faults(kind, Console(highlight=False))
+
+
+@app.command("scenarios")
+def show_scenarios(
+    name: Annotated[str | None, typer.Argument(help="One of them.", metavar="NAME")] = None,
+) -> None:
+    """List the scenarios, or print the timeline of one of them."""
+    tell_scenarios(name, Console(highlight=False))
 
 
 @app.command()

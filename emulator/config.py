@@ -29,6 +29,7 @@ from venues.base import ApiKey, KeyKind, Listing, VenueProtocol
 from venues.limits import OFF
 
 PRESETS = Path(__file__).with_name("configs")
+SCENARIOS = PRESETS / "scenarios"
 SPEED_LIMIT = 10_000
 NEVER = math.inf
 AT_ONCE, OF_MARKET = "none", "market"  # latencies without a model, and with that of each market
@@ -278,7 +279,7 @@ def _amount_e8(value: object) -> int:
 def _faults(value: object) -> tuple[Given, ...]:
     """Rules, or the name of a file of them."""
     if isinstance(value, str):
-        return read_rules(_document(Path(value), value), value)
+        return read_rules(read_yaml(Path(value), value), value)
     return read_rules(value, "faults")
 
 
@@ -468,6 +469,11 @@ class Config:
         FAULTS,
         "Rules of chaos in force from the start, or a YAML file of them; `exchange-emulator faults` lists the kinds.",
     )
+    scenario: str = _setting(
+        "",
+        TEXT,
+        "A timeline of rules, from the start on: one that `exchange-emulator scenarios` lists, or a YAML file.",
+    )
     lazy_history: bool = _setting(
         False, FLAG, "Make candles of the past when they are asked for, not ahead while there is time."
     )
@@ -593,14 +599,14 @@ def profile_at(venue: VenueProtocol, month: str | None) -> str:
 def read_file(path: Path, shown: str | None = None) -> Layer:
     """A YAML file as a layer; `shown` is what to call it, its path when left out."""
     shown = shown or str(path)
-    document = _document(path, shown)
+    document = read_yaml(path, shown)
     document = {} if document is None else document
     if not isinstance(document, dict):
         raise ConfigError(f"{shown}: expected one setting a line, as in 'seed: 7'")
     return Layer(lambda name: f"{shown}: {name}", {str(key): value for key, value in document.items()})
 
 
-def _document(path: Path, shown: str) -> object:
+def read_yaml(path: Path, shown: str) -> object:
     """What a YAML file holds."""
     try:
         document: object = yaml.safe_load(path.read_bytes())

@@ -17,6 +17,7 @@ from typing import Self, TypeVar, cast
 from uvicorn.loops.auto import auto_loop_factory
 
 from emulator.chaos.rules import Hit, Rule
+from emulator.chaos.scenarios import read_scenario
 from emulator.config import Layer, load, read_preset
 from emulator.gateway.connection import Row
 from emulator.gateway.server import Gateway
@@ -135,6 +136,12 @@ class Faults:
     def change(self, name: str, kind: str, **words: object) -> None:
         """Put a rule in the place of the one of this id; its count begins anew."""
         self.add(kind, id=name, **words)
+
+    def start(self, scenario: str) -> list[str]:
+        """Begin a scenario now, by its name or its file, and return the ids of its rules."""
+        rules = read_scenario(scenario).rules
+        started = self._call(lambda: self._chaos.start(rules, self._driver.stamp()[0]))
+        return [rule.id for rule in cast(list[Rule], started)]
 
     def remove(self, name: str) -> bool:
         """Take a rule out of force; whether there was one."""

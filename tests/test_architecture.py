@@ -148,7 +148,7 @@ def test_modules_say_what_they_are() -> None:
 
 
 def test_the_wheel_carries_code_and_presets(tmp_path: Path) -> None:
-    """What is installed elsewhere has every module and every preset of this tree, and nothing else."""
+    """What is installed elsewhere has every module, preset and scenario of this tree, and nothing else."""
     source = tmp_path / "source"
     for path in tracked():
         copy = source / path.relative_to(ROOT)
@@ -171,6 +171,8 @@ def test_the_wheel_carries_code_and_presets(tmp_path: Path) -> None:
         shipped = {name for name in archive.namelist() if ".dist-info/" not in name}
     modules = {str(path.relative_to(ROOT)) for path in tracked() if path.suffix == ".py"}
     expected = {name for name in modules if name.partition("/")[0] in PACKAGES}
-    expected |= {f"emulator/configs/{path.name}" for path in tracked() if path.parent == ROOT / "configs"}
+    expected |= {
+        f"emulator/{path.relative_to(ROOT)}" for path in tracked() if ROOT / "configs" in path.parents
+    }
     expected |= {f"emulator/realism/{name}" for name in ("page.css", "targets.json")}
     assert shipped == expected

@@ -16,6 +16,7 @@ import yaml
 from emulator.chaos.faults import KINDS
 from emulator.chaos.guide import PAGE, link
 from emulator.chaos.rules import When, Where, read_rule, words
+from emulator.chaos.scenarios import read_scenario, scenarios
 
 TEXT = (Path(__file__).parent.parent / PAGE).read_text()
 CHAPTERS = dict(re.findall(r"^### (\w+\.\w+)\n\n(.*?)(?=^##|\Z)", TEXT, re.MULTILINE | re.DOTALL))
@@ -41,6 +42,11 @@ def test_every_kind_has_its_chapter() -> None:
 @pytest.mark.parametrize(("heading", "part"), [("Where", Where), ("When, and for how long", When)])
 def test_the_words_of_all_rules_are_told(heading: str, part: type[Any]) -> None:
     assert rows(TEXT.partition(f"### {heading}\n")[2].partition("\n##")[0]) == told(part)
+
+
+def test_every_scenario_is_told() -> None:
+    expected = [f"| `{name}` | {read_scenario(name).about} |" for name in scenarios()]
+    assert rows(TEXT.partition("\n## Scenarios\n")[2].partition("\n## ")[0]) == expected
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -11,11 +11,14 @@ from emulator.api.control import Run
 from emulator.chaos.faults import KINDS
 from emulator.chaos.guide import link
 from emulator.chaos.rules import Rule, Scope, When, Where, words
-from emulator.config import ConfigError
+from emulator.chaos.scenarios import read_scenario
+from emulator.chaos.scenarios import scenarios as known_scenarios
+from emulator.config import ConfigError, nearest
 from emulator.gateway.connection import Row
 from emulator.gateway.server import Gateway
 
 faults = APIRouter(prefix="/faults", tags=["faults"])
+scenarios = APIRouter(prefix="/scenarios", tags=["faults"])
 connections = APIRouter(prefix="/connections", tags=["connections"])
 
 Words = Annotated[
@@ -202,6 +205,40 @@ async def remove_fault(run: Run, name: str) -> dict[str, Any]:
     told = _told(run, _found(run, name))
     run.chaos.remove(name)
     return told
+
+
+# ---------------------------------------------------------------- scenarios
+class ScenarioRow(BaseModel):
+    """A timeline of rules: what it is, and what it copies."""
+
+    name: str
+    about: str
+    source: str
+    rules: list[dict[str, Any]]
+
+
+@scenarios.get("")
+async def list_scenarios() -> list[ScenarioRow]:
+    """Those that come along."""
+    rows = [read_scenario(name) for name in known_scenarios()]
+    return [
+        ScenarioRow(
+            name=row.name, about=row.about, source=row.source, rules=[rule.words for rule in row.rules]
+        )
+        for row in rows
+    ]
+
+
+@scenarios.post("/{name}/start", responses=NO_SUCH)
+async def start_scenario(run: Run, name: str) -> list[dict[str, Any]]:
+    """Begin one now; answered with its rules, whose seconds count from here."""
+    if name not in known_scenarios():
+        raise HTTPException(404, f"there is no scenario {name!r}{nearest(name, known_scenarios())}")
+    try:
+        rules = run.chaos.start(read_scenario(name).rules, run.driver.stamp()[0])
+    except ConfigError as error:
+        raise HTTPException(422, str(error)) from None
+    return [_told(run, rule) for rule in rules]
 
 
 # ---------------------------------------------------------------- sockets

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 
 from emulator.chaos.faults import KINDS
@@ -21,10 +21,13 @@ class Chaos:
         """ConfigError, of one line, where what is written is no rule."""
         Rules(KINDS).add(given.words, 0, given.place, given.id)
 
-    def begin(self, given: Iterable[Given], now_ns: int) -> None:
-        """Put the rules of a run's settings into force."""
+    def start(self, given: Sequence[Given], now_ns: int) -> list[Rule]:
+        """Put the rules of a scenario into force, all of them or, with a ConfigError, none."""
         for each in given:
-            self.rules.add(each.words, now_ns, each.place, each.id)
+            self.judge(each)
+        added = [self.rules.add(each.words, now_ns, each.place, each.id) for each in given]
+        self.changed()
+        return added
 
     def add(self, values: Mapping[str, object], now_ns: int, place: str = "fault", name: str = "") -> Rule:
         """Put a rule into force, in the place of one of the same id; ConfigError, of one line, where it is none."""

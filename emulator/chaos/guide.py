@@ -9,6 +9,7 @@ from rich.table import Table
 
 from emulator.chaos.faults import KINDS
 from emulator.chaos.rules import When, Where, Word, words
+from emulator.chaos.scenarios import read_scenario, scenarios
 from emulator.config import ConfigError, nearest
 
 PAGE = "docs/chaos.md"
@@ -35,6 +36,23 @@ def tell(kind: str | None, console: Console) -> None:
     for word in _every(fault):
         table.add_row(word.name, word.otherwise, word.help, word.allowed)
     console.print(table)
+
+
+def tell_scenarios(name: str | None, console: Console) -> None:
+    """Print the scenarios, or the timeline of one. ConfigError when there is none such."""
+    if name is None:
+        table = Table("scenario", "what it is")
+        for known in scenarios():
+            table.add_row(known, read_scenario(known).about)
+        console.print(table)
+        return
+    scenario = read_scenario(name, "scenarios")
+    console.print(scenario.about, markup=False, soft_wrap=True)
+    if scenario.source:
+        console.print(f"source: {scenario.source}", markup=False, soft_wrap=True)
+    for rule in scenario.rules:
+        words = ", ".join(f"{word}: {value}" for word, value in rule.items)
+        console.print(f"- {{{words}}}", markup=False, soft_wrap=True)
 
 
 def _every(fault: type[object]) -> Iterator[Word]:

@@ -30,7 +30,7 @@ OF_THE_PROCESS = frozenset(
     {
         *("base_port", "host", "control_host", "api_key", "tls", "tls_cert", "tls_key", "limits"),
         *("start", "origin", "speed", "paused", "delivery", "socket_lifetime", "lazy_history"),
-        *("journal", "fsync", "resume_gap", "log_level", "faults"),
+        *("journal", "fsync", "resume_gap", "log_level", "faults", "scenario"),
     }
 )
 

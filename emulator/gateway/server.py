@@ -31,6 +31,7 @@ from emulator.chaos.answer import Answer, Asked, spoilt
 from emulator.chaos.engine import Chaos
 from emulator.chaos.rules import Event
 from emulator.chaos.rules import Scope as EventScope
+from emulator.chaos.scenarios import read_scenario
 from emulator.config import NEVER, Config, chosen, nearest, resolve
 from emulator.driver import Driver, happened, http_date, settled, utc_ns
 from emulator.gateway.connection import FAILED, Connection, Port, Row
@@ -304,7 +305,8 @@ class Gateway:
         base = config.base_port
         self.config = config
         self.chaos = Chaos()
-        for given in config.faults:
+        rules = [*config.faults, *(read_scenario(config.scenario).rules if config.scenario else ())]
+        for given in rules:  # before anything is taken
             self.chaos.judge(given)
         wall_ns = utc_ns()
         self.start_ns, self.origin_ns = resolve(config, wall_ns)
@@ -326,7 +328,7 @@ class Gateway:
         clock = Chronometer(now_ns, config.speed, paused=config.paused)
         self.driver = Driver(self.hub, self._on_second, clock, lossless=config.delivery == "lossless")
         self.desks = Desks(config, self.driver, self.hub, self._journal, self.chaos)
-        self.chaos.begin(config.faults, now_ns)
+        self.chaos.start(rules, now_ns)
         self.chaos.changed = self._attend
         self._await_end()
         self._ports = self._make_ports(registry)

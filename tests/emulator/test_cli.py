@@ -16,6 +16,7 @@ from websockets.sync.client import connect
 
 import emulator.cli
 from emulator.chaos.faults import KINDS
+from emulator.chaos.scenarios import scenarios
 from emulator.config import SETTINGS
 from venues.registry import VENUES
 
@@ -63,9 +64,27 @@ def test_faults_lists_kinds_and_explains_one(
     )
 
 
+def test_scenarios_lists_timelines_and_prints_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A line for each; of one, its rules as YAML; of none, the nearest."""
+    monkeypatch.setenv("COLUMNS", "400")
+    assert command(monkeypatch, "scenarios") == 0
+    rows = [re.split(r"\s*│\s*", line)[1:-1] for line in capsys.readouterr().out.splitlines()]
+    assert [row[0] for row in rows if row] == list(scenarios())
+    assert command(monkeypatch, "scenarios", "rate-limit-storm") == 0
+    assert "- {kind: http.418, retry_after_s: 120, at_s: 120, duration_s: 120}\n" in capsys.readouterr().out
+    assert command(monkeypatch, "scenarios", "flaky-net") == 2
+    assert capsys.readouterr().err == (
+        "exchange-emulator: scenarios: there is no scenario 'flaky-net'; did you mean flaky-network?\n"
+    )
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
+        (["--scenario", "flaky"], "scenario: there is no scenario 'flaky'"),
+        (["--scenario", "missing.yaml"], "missing.yaml: No such file or directory"),
         (["--faults", "missing.yaml"], "missing.yaml: No such file or directory"),
         (["--speed", "0"], "--speed: '0' is not allowed; allowed: a number above 0, at most 10000"),
         (["--seed", "x"], "--seed: 'x' is not allowed; allowed: a whole number from 0 to"),

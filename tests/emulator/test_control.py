@@ -240,6 +240,8 @@ def test_the_api_describes_itself(toy: Emulator) -> None:
         "/faults/hits",
         "/faults/{name}",
         "/connections",
+        "/scenarios",
+        "/scenarios/{name}/start",
         "/connections/{name}",
     }
     assert set(description["paths"]) == {"/health", "/clock", *commands, *chaos}
