@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Future
 from types import TracebackType
@@ -21,6 +22,7 @@ from emulator.chaos.scenarios import read_scenario
 from emulator.config import Layer, load, read_preset
 from emulator.gateway.connection import Row
 from emulator.gateway.server import Gateway
+from emulator.truth import TrueBook, difference, instant
 from venues.base import VenueProtocol
 from venues.registry import VENUES
 
@@ -181,6 +183,20 @@ class Connections:
             raise KeyError(name)
 
 
+class Truth:
+    """What is so on a running emulator, whatever clients were told."""
+
+    def __init__(self, gateway: Gateway, call: Callable[[Callable[[], object]], object]) -> None:
+        self._gateway = gateway
+        self._call = call
+
+    def book(self, venue: str, symbol: str, at_ns: int | None = None) -> TrueBook:
+        """A market's book, by the venue's name for it, at a boundary that has passed; now if it is left out. ValueError
+        where there is no such market or instant.
+        """
+        return cast(TrueBook, self._call(lambda: self._gateway.true_book(venue, symbol, at_ns)))
+
+
 class Emulator:
     """An emulator in a thread of this program, running from `start` to `stop` or within a `with`, `async` or not.
 
@@ -192,6 +208,7 @@ class Emulator:
     clock: Clock
     faults: Faults
     connections: Connections
+    truth: Truth
 
     def __init__(
         self,
@@ -239,6 +256,8 @@ class Emulator:
         self.clock = Clock(gateway, self._loop)
         self.faults = Faults(gateway, self.clock.call)
         self.connections = Connections(gateway, self.clock.call)
+        self.truth = Truth(gateway, self.clock.call)
+        self._gateway = gateway
 
     def stop(self) -> None:
         """Close every socket and end the thread. Idempotent."""
@@ -254,6 +273,27 @@ class Emulator:
     def ws_url(self, venue: str, *, tls: bool = False) -> str:
         """ws://host:port of the venue, or wss: without a path or a slash at the end. KeyError without TLS."""
         return self._urls[venue]["wss" if tls else "ws"]
+
+    def assert_book_in_sync(
+        self, venue: str, symbol: str, bids: Mapping[str, str], asks: Mapping[str, str]
+    ) -> None:
+        """AssertionError, which names the first difference, unless a client's book is the true one.
+
+        `bids` and `asks` are quantities by price, as text. The truth is that of the last message about this book that
+        a socket was sent; of several sockets, of any. Every level the client holds counts, and every true one within
+        its range. ValueError where there is no such market.
+        """
+        instants = self.clock.call(lambda: self._gateway.books_told_ns(venue, symbol))
+        books = [self.truth.book(venue, symbol, at_ns) for at_ns in instants]
+        found = [difference(book, bids, asks) for book in books]
+        if None in found:
+            return
+        hits = Counter(hit.kind for hit in self.faults.hits if hit.venue == venue)
+        said = ", ".join(f"{kind} x {times}" for kind, times in hits.items())
+        raise AssertionError(
+            f"{venue} {symbol} is out of sync at {instant(books[0].at_ns)}, update {books[0].update_id}: {found[0]}"
+            + (f"; faults that hit: {said}" if said else "")
+        )
 
     def _run(self, gateway: Gateway, started: Future[asyncio.AbstractEventLoop]) -> None:
         with asyncio.Runner(loop_factory=auto_loop_factory()) as runner:

@@ -62,6 +62,11 @@ class Page:
         first, stop = bisect_right(self.due_ns, after_ns), bisect_right(self.due_ns, upto_ns)
         return self.buffer[self.ends[first - 1] if first else 0 : self.ends[stop - 1] if stop else 0]
 
+    def last_due_ns(self, upto_ns: int) -> int:
+        """When the last frame up to then was due; the page's start where there was none."""
+        stop = bisect_right(self.due_ns, upto_ns)
+        return self.due_ns[stop - 1] if stop else self.start_ns
+
     def ticks(self, after_ns: int, upto_ns: int) -> Iterator[tuple[int, bytes]]:
         """The same by the boundaries at which they are due."""
         first, stop = bisect_right(self.due_ns, after_ns), bisect_right(self.due_ns, upto_ns)

@@ -6,7 +6,7 @@ from fastapi import Depends, FastAPI, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
-from emulator.api.chaos import connections, faults, scenarios
+from emulator.api.chaos import connections, faults, scenarios, truth
 from emulator.api.control import clock, guard, health
 from emulator.driver import AdvanceBlocked
 from emulator.gateway.server import Gateway
@@ -17,7 +17,7 @@ def create_app(gateway: Gateway) -> FastAPI:
     app = FastAPI(title="Exchange emulator: control")
     app.state.gateway = gateway
     app.include_router(health)
-    for router in (clock, faults, scenarios, connections):
+    for router in (clock, faults, scenarios, truth, connections):
         app.include_router(router, dependencies=[Depends(guard)])
     app.exception_handler(RequestValidationError)(_invalid)
     app.exception_handler(AdvanceBlocked)(_blocked)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Protocol, TypeAlias
 
 from emulator.chaos.rules import Draw, Event, Fault, Rule, Rules, Scope
+from venues.base import Topic
 
 HELD_BYTES_MAX = 8 << 20  # at the bound the oldest held frames leave early
 
@@ -116,6 +117,7 @@ class Tap:
         self._held: list[tuple[int, int, bytes | Shut]] = []
         self._held_bytes = 0
         self._number = 0
+        self._told: dict[tuple[str, str], int] = {}
         self.shut: Shut | None = None  # what is to be done to the socket once what was said is written
 
     def attend(self, rules: Iterable[Rule]) -> None:
@@ -151,12 +153,18 @@ class Tap:
                 ]
             for outcome in outcomes:
                 pieces += self._done(outcome, event.at_ns)
+            if outcomes:
+                self._told[event.channel, event.symbol] = event.at_ns
             if self.shut is not None:
                 return b"".join(pieces)
         pieces += self._due(now_ns)
         while self._held_bytes > HELD_BYTES_MAX:
             pieces += self._release()
         return b"".join(pieces)
+
+    def told_ns(self, topic: Topic, otherwise_ns: int) -> int:
+        """When the last frame of a stream that was not lost was due."""
+        return self._told.get((topic.channel, topic.symbol), otherwise_ns)
 
     def release(self, now_ns: int) -> bytes:
         """The held frames whose time has come."""

@@ -176,8 +176,8 @@ class Connection(asyncio.Protocol):
         self._transport.set_write_buffer_limits(high=bound, low=bound)
         self._peer = transport.get_extra_info("peername") or ("", 0)
         self._port.connections.add(self)
-        self._number = next(self._port.opened)
-        self.id = f"{self._port.venue.id}-{self._number}"
+        self.number = next(self._port.opened)
+        self.id = f"{self._port.venue.id}-{self.number}"
 
     def data_received(self, data: bytes) -> None:
         self._wire.receive_data(data)
@@ -246,7 +246,7 @@ class Connection(asyncio.Protocol):
         faults: Sequence[Fault] = ()
         if self._port.chaos.rules:
             self.attend()
-            faults = self._port.chaos.hitting(self._input(Scope.HANDSHAKE, self._number))
+            faults = self._port.chaos.hitting(self._input(Scope.HANDSHAKE, self.number))
         greetings = [fault for fault in faults if isinstance(fault, HandshakeFault)]
         wait_s = sum(fault.patience_s for fault in greetings)
         refusal = next((each.refusal for each in greetings if each.refusal is not None), None)
@@ -401,6 +401,14 @@ class Connection(asyncio.Protocol):
         return Row(
             self.id, self._port.venue.id, self._path, address, self.opened_ns, tuple(topics), self.backlog
         )
+
+    def books_told_ns(self, symbol: str) -> Iterator[int]:
+        """Up to which instants it was told of a market's book, by each of the streams that do."""
+        now_ns = self._port.driver.now_ns
+        for (_, topic), feed in self.feeds.items():
+            if topic.symbol == symbol and self._port.venue.anatomy(topic).bids is not None:
+                told_ns = now_ns if feed.page is None else feed.page.last_due_ns(now_ns)
+                yield told_ns if self._tap is None else min(told_ns, self._tap.told_ns(topic, told_ns))
 
     def deliver(self, frames: bytes) -> None:
         """Write a tick's frames; at the outbox's bound, the venue's own close instead."""

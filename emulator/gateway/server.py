@@ -41,6 +41,7 @@ from emulator.gateway.hub import Hub
 from emulator.gateway.journal import FileJournal, Run, settings_hash
 from emulator.log import get_logger
 from emulator.run import exchanges
+from emulator.truth import TrueBook, true_book
 from reactor.clock import Chronometer
 from reactor.types import DAY_NS, SECOND_NS, TICK_NS
 from venues.base import Close, HttpRequest, HttpResponse, Occasion, VenueProtocol, client_of
@@ -453,17 +454,44 @@ class Gateway:
             return now_ns - now_ns % DAY_NS + DAY_NS
         if event not in set(Occasion):
             raise ValueError(f"event: {event!r} is none{nearest(event, (*Occasion, DAY))}")
+        port = self._port_of(venue, symbol)
+        found_ns = port.venue.next_instant(Occasion(event), symbol, interval, port.exchange, now_ns)
+        if found_ns is None:
+            of = f" of interval {interval!r}" if interval else ""
+            raise ValueError(f"event: {symbol} of {venue} has no {event}{of}")
+        return found_ns
+
+    def _port_of(self, venue: str, symbol: str) -> Port:
+        """A venue that lists a market. ValueError, of one line, where there is no such."""
         ports = {port.venue.id: port for port in self._ports}
         if venue not in ports:
             raise ValueError(f"venue: {venue!r} is not served{nearest(venue, ports)}")
         port = ports[venue]
         if symbol not in port.exchange.markets:
             raise ValueError(f"symbol: {symbol!r} is not listed{nearest(symbol, port.exchange.markets)}")
-        found_ns = port.venue.next_instant(Occasion(event), symbol, interval, port.exchange, now_ns)
-        if found_ns is None:
-            of = f" of interval {interval!r}" if interval else ""
-            raise ValueError(f"event: {symbol} of {venue} has no {event}{of}")
-        return found_ns
+        return port
+
+    def true_book(self, venue: str, symbol: str, at_ns: int | None = None) -> TrueBook:
+        """A market's book at a boundary that has passed, now if it is left out. ValueError where there is no such."""
+        port = self._port_of(venue, symbol)
+        now_ns, _ = self.driver.stamp()
+        at_ns = now_ns if at_ns is None else at_ns
+        if not self.start_ns <= at_ns <= now_ns or at_ns % TICK_NS:
+            raise ValueError(f"at_ns: {at_ns} is no boundary of a tick between the start and now")
+        if port.desk is not None:
+            port.desk.reach(now_ns)
+        market = port.exchange.market(symbol)
+        assert market is not None
+        return true_book(market, at_ns)
+
+    def books_told_ns(self, venue: str, symbol: str) -> list[int]:
+        """The instants up to which the open sockets were told of a market's book, the newest socket first; now if there
+        are none. ValueError where there is no such market.
+        """
+        port = self._port_of(venue, symbol)
+        newest = sorted(port.connections, key=lambda connection: -connection.number)
+        told = [at_ns for connection in newest for at_ns in connection.books_told_ns(symbol)]
+        return told or [self.driver.stamp()[0]]
 
     # ------------------------------------------------------------ control
     async def _control_app(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:

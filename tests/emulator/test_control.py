@@ -242,6 +242,7 @@ def test_the_api_describes_itself(toy: Emulator) -> None:
         "/connections",
         "/scenarios",
         "/scenarios/{name}/start",
+        "/truth/book",
         "/connections/{name}",
     }
     assert set(description["paths"]) == {"/health", "/clock", *commands, *chaos}
