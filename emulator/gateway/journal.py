@@ -89,6 +89,7 @@ class FileJournal:
         self._fsync = fsync
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         self._size = 0
+        self._kept: Mapping[str, Any] | None = None  # the checkpoint that it goes on from
 
     # ------------------------------------------------------------ opening
     @classmethod
@@ -114,6 +115,7 @@ class FileJournal:
         lines = self._lines()
         first = next(lines, None)
         if first is None:
+            self._checkpoint.unlink(missing_ok=True)  # of one that was here before
             self._append(_dump({"journal": FORMAT, "run": asked}))
             return
         if first.get("journal") != FORMAT:
@@ -123,24 +125,34 @@ class FileJournal:
             if getattr(self.run, name) != getattr(asked, name):
                 raise ConfigError(f"journal: {self._path} is of a run with other {name.removesuffix('_ns')}")
         self.marked_ns = self.run.start_ns
+        self._kept = self._newest()
+        if self._kept is not None:  # what came before it need not be read
+            self.marked_ns = self._kept["at"]
+            lines = self._lines(self._kept["size"])
         for line in lines:
             self.marked_ns = max(self.marked_ns, line["at"])
         os.ftruncate(self._file, self._size)
+
+    def _newest(self) -> Mapping[str, Any] | None:
+        """The newest checkpoint, if there is one of this run."""
+        try:
+            found = _load(self._checkpoint.read_bytes())
+        except FileNotFoundError:
+            return None
+        if found is None or found["run"] != asdict(self.run):
+            return None
+        if found["size"] > os.fstat(self._file).st_size:
+            raise ConfigError(
+                f"journal: {self._path} is shorter than when {self._checkpoint.name} was written"
+            )
+        return found
 
     def recorded(self) -> tuple[Mapping[str, Any], Iterator[Entry]]:
         """What a restart goes on from: floors' states by venue, as JSON gives them back (none: nothing but the run),
         and the commands carried out since.
         """
-        states: Mapping[str, Any] = {}
-        size = 0
-        try:
-            line = self._checkpoint.read_bytes()
-        except FileNotFoundError:
-            line = b""
-        found = _load(line)
-        if found is not None and found["run"] == asdict(self.run):
-            states, size = found["states"], found["size"]
-        return states, self._entries(size)
+        kept, self._kept = self._kept, None
+        return (kept["states"], self._entries(kept["size"])) if kept else ({}, self._entries(0))
 
     def _entries(self, size: int) -> Iterator[Entry]:
         from pydantic import TypeAdapter  # noqa: PLC0415  # whoever keeps no journal need not wait for it
@@ -183,17 +195,21 @@ class FileJournal:
     def checkpoint(self, now_ns: int, states: Mapping[str, object]) -> None:
         self.mark(now_ns)
         new = self._checkpoint.with_suffix(".new")
-        new.write_bytes(_dump({"run": self.run, "size": self._size, "states": states}))
+        new.write_bytes(_dump({"run": self.run, "at": now_ns, "size": self._size, "states": states}))
         if self._fsync:
             with new.open("rb") as file:
                 os.fsync(file.fileno())
         new.replace(self._checkpoint)
 
     def _append(self, line: bytes) -> None:
-        while line:
-            written = os.write(self._file, line)
-            self._size += written
-            line = line[written:]
+        left = line
+        try:
+            while left:
+                left = left[os.write(self._file, left) :]
+        except OSError:
+            os.ftruncate(self._file, self._size)  # half a line would spoil those that follow
+            raise
+        self._size += len(line)
         if self._fsync:
             os.fsync(self._file)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -153,6 +154,56 @@ def test_a_checkpoint_stands_for_what_was_recorded_before_it(path: Path) -> None
     assert states == {"venue": {"orders": 1}}
     assert [(entry.at_ns, entry.venue, entry.command) for entry in entries] == ENTRIES[2:]
     journal.close()
+
+
+def test_time_goes_on_at_a_checkpoint_with_nothing_after_it(path: Path) -> None:
+    journal = FileJournal.open(path, RUN)
+    journal.checkpoint(3_500, {})
+    journal.close()
+    assert read(path) == ([], 3_500)
+
+
+def test_a_journal_begun_anew_has_nothing_of_the_one_before(path: Path) -> None:
+    journal = FileJournal.open(path, RUN)
+    journal.checkpoint(3_500, {"venue": {"orders": 1}})
+    journal.close()
+    path.unlink()
+    journal = FileJournal.open(path, RUN)
+    assert journal.recorded()[0] == {}
+    journal.close()
+    assert read(path) == ([], RUN.start_ns)
+
+
+def test_a_journal_shorter_than_its_checkpoint_says_is_refused(path: Path) -> None:
+    """As after a power cut, where it was not told to wait for the disk."""
+    written(path)
+    whole = path.read_bytes()
+    journal = FileJournal.open(path, RUN)
+    journal.record(*ENTRIES[0])
+    journal.checkpoint(4_500, {})
+    journal.close()
+    path.write_bytes(whole)
+    with pytest.raises(ConfigError, match=r"run\.journal is shorter than when run\.journal\.checkpoint was"):
+        read(path)
+
+
+def test_a_full_disk_spoils_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half a line was written, and the rest had no room: the command is not kept, the next one is."""
+    journal = FileJournal.open(path, RUN)
+    real = os.write
+
+    def full(file: int, data: bytes) -> int:
+        if len(data) < 20:
+            raise OSError(28, "No space left on device")
+        return real(file, data[:-10])
+
+    with monkeypatch.context() as patch:
+        patch.setattr("emulator.gateway.journal.os.write", full)
+        with pytest.raises(OSError, match="No space"):
+            journal.record(*ENTRIES[0])
+    journal.record(*ENTRIES[1])
+    journal.close()
+    assert read(path)[0] == ENTRIES[1:2]
 
 
 def test_the_checkpoint_of_another_run_counts_for_nothing(path: Path) -> None:
