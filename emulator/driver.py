@@ -237,8 +237,9 @@ class Driver:
 
     def _ring(self, now_ns: int) -> None:
         for call in [call for call, at_ns in self._alarms.items() if at_ns <= now_ns]:
-            del self._alarms[call]
-            call()
+            if self._alarms.get(call, FOREVER_NS) <= now_ns:  # one that rang before may have put it off
+                del self._alarms[call]
+                call()
 
     def _catch_up(self) -> None:
         """Deliver what is due by the pace, a chunk at most."""

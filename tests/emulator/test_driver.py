@@ -17,8 +17,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import emulator.driver
-from emulator.driver import STEP_LIMIT_S, AdvanceBlocked, step_ns
+from emulator.driver import STEP_LIMIT_S, AdvanceBlocked, Driver, step_ns
+from emulator.gateway.hub import Hub
 from emulator.sdk import Emulator
+from reactor.clock import Chronometer
 from reactor.types import MS_NS, SECOND_NS, TICK_NS
 from tests.emulator.conftest import Client, RawClient, messages
 from tests.emulator.toy import START_NS, toys
@@ -355,3 +357,28 @@ def test_a_stopped_emulator_says_so(toy: Emulator) -> None:
     toy.stop()
     with pytest.raises(RuntimeError, match="not running"):
         toy.clock.advance(1)
+
+
+# ---------------------------------------------------------------- alarms
+def test_an_alarm_that_another_puts_off_rings_when_it_then_is_due() -> None:
+    """And one that another takes back does not ring, though all were due at one boundary."""
+    rung: list[tuple[str, int]] = []
+
+    async def live() -> None:
+        driver = Driver(Hub(), lambda *_: None, Chronometer(0, 1.0, paused=True), lossless=False)
+        driver.start()
+        late = lambda: rung.append(("late", driver.now_ns))
+        gone = lambda: rung.append(("gone", driver.now_ns))
+
+        def first() -> None:
+            rung.append(("first", driver.now_ns))
+            driver.set_alarm(late, 4 * TICK_NS)
+            driver.cancel_alarm(gone)
+
+        for call in (first, late, gone):
+            driver.set_alarm(call, 2 * TICK_NS)
+        await driver.advance(0.1)
+        driver.stop()
+
+    asyncio.run(live())
+    assert rung == [("first", 2 * TICK_NS), ("late", 4 * TICK_NS)]
