@@ -157,8 +157,10 @@ class Driver:
         self._look_again()
 
     def set_alarm(self, call: Callable[[], None], at_ns: int) -> None:
-        """Have it called when virtual time reaches that boundary, once, what is due by then having been delivered."""
-        self._alarms[call] = at_ns
+        """Have it called when virtual time reaches that instant's boundary, once, what is due by then having been
+        delivered.
+        """
+        self._alarms[call] = at_ns + -at_ns % TICK_NS
 
     def cancel_alarm(self, call: Callable[[], None]) -> None:
         """Have it not called. Idempotent."""

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from emulator.chaos.faults import KINDS
@@ -101,6 +103,57 @@ def test_chance_hits_its_share_and_the_same_every_time(toy: Emulator) -> None:
     first = hits()
     assert 420 < len(first) < 580
     assert first == hits()
+
+
+MIXED: list[dict[str, Any]] = [
+    {"kind": "md.gap", "every_n": 97, "size": 3},
+    {"kind": "md.delay", "delay_ms": 30, "jitter_ms": 200, "probability": 0.1, "seed": 1},
+    {"kind": "md.dup", "probability": 0.05, "seed": 2},
+    {"kind": "md.reorder", "every_n": 41},
+    {"kind": "md.stale_repeat", "channel": "a", "probability": 0.02, "seed": 3},
+    {"kind": "md.crossed", "channel": "book", "every_n": 13},
+    {"kind": "md.seq_reset", "channel": "book", "after_n": 500, "count": 1},
+    {"kind": "md.stall", "channel": "b", "at_s": 200, "count": 1, "for_s": 20},
+    {"kind": "md.burst", "times": 5, "at_s": 300, "duration_s": 10},
+    {"kind": "ws.bandwidth", "kbit_per_s": 20, "at_s": 400, "duration_s": 30},
+    {"kind": "ws.close", "at_s": 590, "count": 1, "channel": "a"},
+]
+
+
+def test_ten_minutes_of_everything_are_the_same_twice() -> None:
+    """Every message and every hit, whether time goes in one step or in many."""
+
+    def ran_through(step: float) -> tuple[list[str], list[tuple[str, tuple[int, ...]]]]:
+        with Emulator({}, registry=toys()) as fresh:
+            with connect(fresh.ws_url("toy"), max_queue=None) as socket:
+                client = Client(socket)
+                client.tell("sub a 100", "sub b 250", "sub book 500")
+                for words in MIXED:
+                    fresh.faults.add(**words)
+                for _ in range(math.ceil(600 / step)):
+                    fresh.clock.advance(step)
+                said = []
+                with suppress(ConnectionClosed):
+                    while True:
+                        said.append(client.recv())
+            return said, [(hit.kind, hit.identity) for hit in fresh.faults.hits]
+
+    said, hits = ran_through(602.0)
+    assert {kind for kind, _ in hits} == {words["kind"] for words in MIXED}
+    assert len(said) > 8_000
+    assert ran_through(7.0) == (said, hits)
+
+
+def test_a_rule_may_be_of_whoever_uses_a_key(toy: Emulator) -> None:
+    """And of whoever shows none, by the address."""
+    rules = {"bot": toy.faults.add("md.drop", key="bot"), "": toy.faults.add("md.dup", key="127.0.0.1")}
+    for key, seen in (("bot", []), ("other", [1, 2]), ("", [1, 1, 2, 2])):
+        headers = {"x-toy-key": key} if key else {}
+        with connect(toy.ws_url("toy"), max_queue=None, additional_headers=headers) as socket:
+            client = Client(socket)
+            client.tell("sub a 100")
+            assert ran(toy, client, 0.2) == seen
+    assert all(map(toy.faults.remove, rules.values()))
 
 
 def test_all_connections_see_the_same_frames_hit_once(toy: Emulator, dial: Dial) -> None:
@@ -318,6 +371,12 @@ def test_a_rule_changed_counts_anew(toy: Emulator, listening: Client) -> None:
 def test_a_rule_removes_itself_when_its_time_is_over(toy: Emulator, listening: Client) -> None:
     toy.faults.add("md.drop", channel="a", ttl_s=0.5)
     assert ran(toy, listening) == [6, 7, 8, 9, 10]
+    assert toy.faults.rules == []
+
+
+def test_a_time_between_two_ticks_ends_with_the_later(toy: Emulator, listening: Client) -> None:
+    toy.faults.add("md.drop", channel="a", ttl_s=0.2004)
+    assert ran(toy, listening, 0.5) == [3, 4, 5]
     assert toy.faults.rules == []
 
 
