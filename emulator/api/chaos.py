@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from emulator.api.control import Run
 from emulator.chaos.faults import KINDS
 from emulator.chaos.guide import link
-from emulator.chaos.rules import Rule, Scope, When, Where, words
+from emulator.chaos.rules import Hit, Rule, Scope, When, Where, words
 from emulator.chaos.scenarios import read_scenario
 from emulator.chaos.scenarios import scenarios as known_scenarios
 from emulator.config import ConfigError, nearest
@@ -56,38 +56,13 @@ class Kinds(BaseModel):
     words: list[Option]
 
 
-class HitRow(BaseModel):
-    """A fault that happened, by number; `identity` is of the frame or the input: equal runs hit equal ones."""
-
-    number: int
-    rule: str
-    kind: str
-    at_ns: int
-    venue: str
-    channel: str
-    symbol: str
-    endpoint: str
-    connection: str
-    identity: list[int]
-
-
 class Hits(BaseModel):
-    """Hits in order, at most as many as were asked for; `last` is the number of the newest there is."""
+    """Hits in order, at most as many as were asked for; `last` is the number of the newest there is. `identity` is of
+    the message or the input: equal runs hit equal ones.
+    """
 
-    hits: list[HitRow]
+    hits: list[Hit]
     last: int
-
-
-class ConnectionRow(BaseModel):
-    """A client's socket: `streams` are the channels it listens to, each with its symbol."""
-
-    id: str
-    venue: str
-    endpoint: str
-    client: str
-    opened_ns: int
-    streams: list[tuple[str, str]]
-    backlog_bytes: int
 
 
 def _options(part: type[Any]) -> list[Option]:
@@ -167,22 +142,7 @@ async def list_hits(
     """What faults were done to, the oldest first; the newest 10,000 are kept."""
     kept = run.chaos.rules.hits
     found = [hit for hit in kept if hit.number > after and rule in ("", hit.rule)][:limit]
-    rows = [
-        HitRow(
-            number=hit.number,
-            rule=hit.rule,
-            kind=hit.kind,
-            at_ns=hit.at_ns,
-            venue=hit.venue,
-            channel=hit.channel,
-            symbol=hit.symbol,
-            endpoint=hit.endpoint,
-            connection=hit.connection,
-            identity=list(hit.identity),
-        )
-        for hit in found
-    ]
-    return Hits(hits=rows, last=kept[-1].number if kept else 0)
+    return Hits(hits=found, last=kept[-1].number if kept else 0)
 
 
 @faults.get("/{name}", responses=NO_SUCH)
@@ -266,22 +226,10 @@ async def read_true_book(run: Run, venue: str, symbol: str, at_ns: int | None = 
 
 
 # ---------------------------------------------------------------- sockets
-def _row(row: Row) -> ConnectionRow:
-    return ConnectionRow(
-        id=row.id,
-        venue=row.venue,
-        endpoint=row.endpoint,
-        client=row.client,
-        opened_ns=row.opened_ns,
-        streams=list(row.streams),
-        backlog_bytes=row.backlog_bytes,
-    )
-
-
 @connections.get("")
-async def list_connections(run: Run) -> list[ConnectionRow]:
+async def list_connections(run: Run) -> list[Row]:
     """The open sockets; of a venue, in the order in which they came."""
-    return [_row(row) for row in run.connections]
+    return run.connections
 
 
 @connections.delete("/{name}", responses=NO_SUCH)
@@ -292,9 +240,9 @@ async def kick(
         int | None, Query(ge=1000, le=4999, description="Of a closing handshake; cut if left out.")
     ] = None,
     reason: Annotated[str, Query(max_length=40, description="Said with the code.")] = "",
-) -> ConnectionRow:
+) -> Row:
     """End a socket; answered with what it was."""
     row = run.kick(name, code, reason)
     if row is None:
         raise HTTPException(404, f"there is no connection {name!r}")
-    return _row(row)
+    return row

@@ -162,6 +162,10 @@ def _expression(value: object) -> str:
     return text
 
 
+def _plain(value: float) -> str:
+    return f"{value:,.0f}" if value == int(value) else f"{value:g}"
+
+
 def number(low: float, high: float) -> Kind:
     """Numbers in a range, ends included."""
 
@@ -173,7 +177,7 @@ def number(low: float, high: float) -> Kind:
             raise ValueError
         return parsed
 
-    return Kind(f"a number from {low:g} to {high:g}", parse)
+    return Kind(f"a number from {_plain(low)} to {_plain(high)}", parse)
 
 
 def integer(low: int, high: int = 10**9) -> Kind:
@@ -230,8 +234,8 @@ class When:
 
     at_s: float = option(SECONDS, "Virtual seconds after the rule was added from which on it holds.", 0.0)
     after_n: int = option(integer(0), "So many events pass first.", 0)
-    every_n: int = option(integer(1), "Then every so manieth.", 1)
-    probability: float = option(PROBABILITY, "Then each with this probability.", 1.0)
+    every_n: int = option(integer(1), "Of those that follow, every n-th.", 1)
+    probability: float = option(PROBABILITY, "Of those, each with this probability.", 1.0)
     on_match: str = option(EXPRESSION, "Only those whose content this expression finds.", "")
     count: int | None = option(integer(1), "At most so many; all when left out.", None)
     duration_s: float | None = option(SECONDS, "Virtual seconds for which it holds.", None)
