@@ -17,7 +17,8 @@ from websockets.sync.client import connect
 import emulator.cli
 from emulator.chaos.faults import KINDS
 from emulator.chaos.scenarios import scenarios
-from emulator.config import SETTINGS
+from emulator.config import SETTINGS, Layer, load
+from emulator.gateway.journal import FileJournal, Run, settings_hash
 from venues.registry import VENUES
 
 
@@ -115,6 +116,43 @@ def test_what_is_wrong_is_one_line(
     assert err.startswith("exchange-emulator: ")
     assert said in err
     assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--seed", "8"], "is of a run with other seed"),
+        (["--venues", "binance"], "is of a run with other settings"),
+        (["--accounts", "{bot: {keys: [{key: k, secret: s}]}}"], "is of a run with other settings"),
+        (["--start", "2026-01-01"], "is of a run with other start"),
+    ],
+)
+def test_a_journal_of_another_run_is_one_line(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    arguments: list[str],
+    said: str,
+) -> None:
+    """Which journal, and what differs."""
+    path = tmp_path / "run.journal"
+    usual = load([Layer(str, {"seed": 7})], VENUES)
+    FileJournal.open(path, Run(7, settings_hash(usual), 0, 1_000_000_000)).close()
+    wanted = ["serve", "--base-port", "0", "--journal", str(path), "--seed", "7", *arguments]
+    assert command(monkeypatch, *wanted) == 2
+    assert capsys.readouterr().err == f"exchange-emulator: journal: {path} {said}\n"
+
+
+def test_a_damaged_journal_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "run.journal"
+    path.write_text("no journal\nat all\n")
+    assert command(monkeypatch, "serve", "--base-port", "0", "--journal", str(path)) == 2
+    assert capsys.readouterr().err == f"exchange-emulator: journal: {path}: line 1 is damaged\n"
+    assert command(monkeypatch, "serve", "--base-port", "0", "--journal", str(tmp_path / "no" / "x")) == 2
+    said = f"exchange-emulator: journal: {tmp_path / 'no' / 'x'}: No such file or directory\n"
+    assert capsys.readouterr().err == said
 
 
 def test_a_busy_port_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
