@@ -22,6 +22,7 @@ import orjson
 from benchmarks.harness import HANDSHAKE, Row, beside, cpu_time_s
 from benchmarks.orders import orders
 from benchmarks.references import CLIENTS, naive_loop, random_walk, transport_writes
+from benchmarks.restart import restart
 from emulator.parquet import Job
 from emulator.parquet import generate as write_parquet
 from emulator.presets import get_preset
@@ -426,4 +427,5 @@ MEASURES: Mapping[str, Callable[[], Iterator[Row]]] = {
     "orders": orders,
     "time": warp,
     "startup": startup,
+    "restart": restart,
 }

@@ -53,7 +53,7 @@ class _Server:
 
     def open(self) -> closing[socket.socket]:
         """A WebSocket."""
-        return closing(_open(self.url, self.path))
+        return closing(opened(self.url, self.path))
 
 
 def orders() -> Iterator[Row]:
@@ -90,13 +90,13 @@ def _measured(subject: str, make: Make, ours: _Server, bare: _Server) -> Iterato
         turn = [next(names) for _ in range(ROUNDS)]
         with ours.open() as each:
             for name in turn:
-                took_us[0].append(_round_trip_us(each, make("place", name), ours.word))
-                _round_trip_us(each, make("cancel", name), ours.word)
+                took_us[0].append(round_trip_us(each, make("place", name), ours.word))
+                round_trip_us(each, make("cancel", name), ours.word)
             for verb in ("place", "cancel"):
                 took_s[0] += _crowd_s(each, [make(verb, f"c{name}") for name in turn], ours)
         with bare.open() as each:
             for name in turn:
-                took_us[1].append(_round_trip_us(each, make("place", name), bare.word))
+                took_us[1].append(round_trip_us(each, make("place", name), bare.word))
             for verb in ("place", "cancel"):
                 took_s[1] += _crowd_s(each, [make(verb, f"c{name}") for name in turn], bare)
     yield Row("orders", f"{subject}: order to ack", *_medians(took_us, "us"))
@@ -117,25 +117,27 @@ def _crowd_s(each: socket.socket, crowd: Sequence[bytes], server: _Server) -> fl
     return cpu_time_s(server.pipe) - before_s
 
 
-def _round_trip_us(each: socket.socket, message: bytes, word: bytes) -> float:
+def round_trip_us(each: socket.socket, message: bytes, word: bytes, *, refused: bool = False) -> float:
+    """How long it takes from a message to a word in the answer, which is no error but where it may be `refused`."""
     start_s = time.perf_counter()
     each.sendall(message)
-    _await(each, word, 1)
+    _await(each, word, 1, refused=refused)
     return (time.perf_counter() - start_s) * 1e6
 
 
-def _await(each: socket.socket, word: bytes, times: int) -> None:
+def _await(each: socket.socket, word: bytes, times: int, *, refused: bool = False) -> None:
     """Read until the word has come so often."""
     data = b""
     while data.count(word) < times:
         more = each.recv(1 << 16)
         assert more, "closed"
         data += more
-        assert b'"error"' not in data, data
+        assert refused or b'"error"' not in data, data
 
 
 # ---------------------------------------------------------------- a client of the WebSocket API
-def _open(url: str, path: str) -> socket.socket:
+def opened(url: str, path: str) -> socket.socket:
+    """A WebSocket past its handshake."""
     address = urlsplit(url)
     each = socket.create_connection((address.hostname, address.port), timeout=30)
     each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -145,8 +147,8 @@ def _open(url: str, path: str) -> socket.socket:
 
 
 def _binance(url: str) -> Make:
-    """Messages, signed by HMAC: buys of 0.001 BTC, a twentieth below the market."""
-    book = _ask(url, "GET", "/api/v3/ticker/bookTicker?symbol=BTCUSDT")
+    """Buys of 0.001 BTC, a twentieth below the market, and their cancels."""
+    book = ask(url, "GET", "/api/v3/ticker/bookTicker?symbol=BTCUSDT")
     price = f"{float(book['bidPrice']) * 0.95:.2f}"
     order = {"price": price, "quantity": "0.001", "side": "BUY", "timeInForce": "GTC", "type": "LIMIT"}
 
@@ -156,13 +158,17 @@ def _binance(url: str) -> Make:
             if verb == "place"
             else {"origClientOrderId": f"n{name}"}
         )
-        now_ms = time.time_ns() // 1_000_000
-        params = {"apiKey": KEY, **asked, "recvWindow": 60_000, "symbol": "BTCUSDT", "timestamp": now_ms}
-        payload = "&".join(f"{key}={params[key]}" for key in sorted(params))
-        params["signature"] = hmac.new(SECRET, payload.encode(), hashlib.sha256).hexdigest()
-        return _masked(orjson.dumps({"id": name, "method": f"order.{verb}", "params": params}))
+        return signed(f"order.{verb}", name, symbol="BTCUSDT", **asked)
 
     return make
+
+
+def signed(method: str, name: object, **asked: object) -> bytes:
+    """A frame with a request of the WebSocket API, signed by HMAC."""
+    params = {**asked, "apiKey": KEY, "recvWindow": 60_000, "timestamp": time.time_ns() // 1_000_000}
+    payload = "&".join(f"{key}={params[key]}" for key in sorted(params))
+    params["signature"] = hmac.new(SECRET, payload.encode(), hashlib.sha256).hexdigest()
+    return _masked(orjson.dumps({"id": name, "method": method, "params": params}))
 
 
 def _masked(text: bytes) -> bytes:
@@ -171,7 +177,8 @@ def _masked(text: bytes) -> bytes:
     return b"\x81\xfe" + len(text).to_bytes(2, "big") + bytes(4) + text
 
 
-def _ask(url: str, method: str, path: str, body: bytes = b"") -> Any:
+def ask(url: str, method: str, path: str, body: bytes = b"") -> Any:
+    """The JSON of an answer over HTTP."""
     with closing(http.client.HTTPConnection(urlsplit(url).netloc, timeout=30)) as connection:
         connection.request(method, path, body, {"content-type": "application/json"})
         return orjson.loads(connection.getresponse().read())
@@ -180,7 +187,7 @@ def _ask(url: str, method: str, path: str, body: bytes = b"") -> Any:
 # ---------------------------------------------------------------- a client of Hyperliquid
 def _hyperliquid(url: str, pipe: Connection) -> Iterator[Row]:
     """Orders and cancels over one kept-alive connection, each signed."""
-    mids = _ask(url, "POST", "/info", b'{"type":"allMids"}')
+    mids = ask(url, "POST", "/info", b'{"type":"allMids"}')
     price = str(round(float(mids["BTC"]) * 0.95))
     order = {"a": 0, "b": True, "p": price, "s": "0.001", "r": False, "t": {"limit": {"tif": "Alo"}}}
     nonces = count(time.time_ns() // 1_000_000)
@@ -189,9 +196,9 @@ def _hyperliquid(url: str, pipe: Connection) -> Iterator[Row]:
         for name in range(TURNS * ROUNDS):
             cloid = f"0x{name:032x}"
             place = {"type": "order", "orders": [{**order, "c": cloid}], "grouping": "na"}
-            took_us.append(_round_trip_us(each, _posted(place, next(nonces)), b'"resting"'))
+            took_us.append(round_trip_us(each, _posted(place, next(nonces)), b'"resting"'))
             cancel = {"type": "cancelByCloid", "cancels": [{"asset": 0, "cloid": cloid}]}
-            _round_trip_us(each, _posted(cancel, next(nonces)), b'"success"')
+            round_trip_us(each, _posted(cancel, next(nonces)), b'"success"')
         took_s = cpu_time_s(pipe) - before_s
     yield Row("orders", "hyperliquid: order to ack", statistics.median(took_us), "us")
     yield Row("orders", "hyperliquid: orders and cancels", 2 * TURNS * ROUNDS / took_s, "/s")
