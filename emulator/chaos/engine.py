@@ -22,7 +22,7 @@ class Chaos:
         Rules(KINDS).add(given.words, 0, given.place, given.id)
 
     def start(self, given: Sequence[Given], now_ns: int) -> list[Rule]:
-        """Put the rules of a scenario into force, all of them or, with a ConfigError, none."""
+        """Put rules into force, as they are written: all of them or, with a ConfigError, none."""
         for each in given:
             self.judge(each)
         added = [self.rules.add(each.words, now_ns, each.place, each.id) for each in given]

@@ -71,21 +71,22 @@ library_log.setLevel(logging.ERROR)
 
 class Wire(ServerProtocol):
     """The library's protocol, but that a client may close in the midst of a message: control frames may come between
-    fragments (RFC 6455, section 5.4, https://www.rfc-editor.org/rfc/rfc6455, 2011-12).
+    fragments (RFC 6455, section 5.4, https://www.rfc-editor.org/rfc/rfc6455, 2011-12). A ping is answered unless
+    `ignores` says otherwise.
     """
+
+    def __init__(self, ignores: Callable[[], bool], max_size: int) -> None:
+        super().__init__(max_size=max_size, logger=library_log)
+        self._ignores = ignores
 
     def recv_frame(self, frame: Frame) -> None:
         """Handle a frame that was parsed."""
         if frame.opcode is Opcode.CLOSE:
             self.current_size = None  # the message will not be whole
-        if frame.opcode is Opcode.PING and self.state is State.OPEN and not self.answers():
+        if frame.opcode is Opcode.PING and self.state is State.OPEN and self._ignores():
             self.events.append(frame)
             return
         super().recv_frame(frame)
-
-    def answers(self) -> bool:
-        """Whether the ping that has just come is answered."""
-        return True
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -139,8 +140,7 @@ class Connection(asyncio.Protocol):
         self.group: Group | None = None
         self._port = port
         self._rules = port.venue.socket_rules
-        self._wire = Wire(max_size=self._rules.max_message_bytes, logger=library_log)
-        self._wire.answers = lambda: not self._hit(PING)  # type: ignore[method-assign]
+        self._wire = Wire(lambda: self._hit(PING), self._rules.max_message_bytes)
         self._session: Session | None = None
         self._holder: str | None = None  # the client whose socket it is counted as
         self._message = bytearray()  # as far as it was received

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import time
 from collections.abc import Iterator
 from contextlib import closing
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -53,14 +55,19 @@ def open_orders(trader: Trader) -> list[str]:
     return [order["clientOrderId"] for order in trader.signed("GET", "/api/v3/openOrders")]
 
 
-def fills(told: ClientConnection) -> list[int]:
-    """The trade ids of fills that were told, in their order."""
-    events = []
+def events(told: ClientConnection) -> list[Any]:
+    """What was told until now."""
+    found = []
     try:
         while True:
-            events.append(json.loads(told.recv(timeout=0.3))["event"])
+            found.append(json.loads(told.recv(timeout=0.3))["event"])
     except TimeoutError:
-        return [event["t"] for event in events if event.get("x") == "TRADE"]
+        return found
+
+
+def fills(told: ClientConnection) -> list[int]:
+    """The trade ids of fills that were told, in their order."""
+    return [event["t"] for event in events(told) if event.get("x") == "TRADE"]
 
 
 def test_an_order_is_refused_in_the_venues_words(running: Emulator, trader: Trader) -> None:
@@ -116,6 +123,40 @@ def test_the_event_of_a_fill_is_lost_or_doubled(
     known = [trade["id"] for trade in trader.signed("GET", "/api/v3/myTrades", {"symbol": "BTCUSDT"})]
     assert len(known) == len(set(known)) >= 2
     assert fills(told) == [known[0]] * times + known[1:]
+
+
+def test_a_user_stream_is_a_stream_like_others(
+    running: Emulator, trader: Trader, told: ClientConnection
+) -> None:
+    """Doubled whole; and of it, only what an expression finds is lost."""
+    running.faults.add("md.dup", channel="user", on_match="executionReport")
+    lost = running.faults.add("md.drop", channel="user", on_match='"x":"NEW"')
+    place(trader, MARKET)
+    assert running.faults.rules[1].id == lost
+    kinds = [event["e"] for event in events(told)]
+    assert kinds.count("executionReport") >= 2
+    assert kinds.count("executionReport") % 2 == 0
+    assert kinds.count("outboundAccountPosition") >= 1
+    assert {hit.channel for hit in running.faults.hits} == {"user"}
+
+
+def test_an_answer_may_come_after_the_event_of_its_fill(
+    running: Emulator, trader: Trader, told: ClientConnection
+) -> None:
+    running.faults.add("http.hang", endpoint="/api/v3/order", wait_s=1.0)
+    answered: list[float] = []
+
+    def ask() -> None:
+        place(trader, MARKET)
+        answered.append(time.monotonic())
+
+    placing = Thread(target=ask)
+    placing.start()
+    while json.loads(told.recv(timeout=20))["event"].get("x") != "TRADE":
+        pass
+    heard = time.monotonic()
+    placing.join()
+    assert heard < answered[0]
 
 
 def test_an_order_is_placed_though_its_answer_is_an_error(running: Emulator, trader: Trader) -> None:
