@@ -8,7 +8,9 @@ be called from the emulator's own thread.
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
+import urllib.request
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Future
@@ -19,12 +21,13 @@ from uvicorn.loops.auto import auto_loop_factory
 
 from emulator.chaos.rules import Hit, Rule
 from emulator.chaos.scenarios import read_scenario
-from emulator.config import Layer, load, read_preset
+from emulator.config import DEMO, Layer, load, read_preset
 from emulator.gateway.connection import Row
 from emulator.gateway.server import Gateway
 from emulator.truth import TrueBook, difference, instant
-from venues.base import VenueProtocol
-from venues.registry import VENUES
+from venues.base import ApiKey, KeyKind, VenueProtocol
+from venues.clients import Address, Served, point
+from venues.registry import CLIENTS, VENUES
 
 DEFAULTS: Mapping[str, object] = {
     "base_port": 0,
@@ -34,6 +37,9 @@ DEFAULTS: Mapping[str, object] = {
     "limits": "off",
 }
 
+_HEALTH_S = 10
+
+C = TypeVar("C")
 T = TypeVar("T")
 
 
@@ -274,6 +280,16 @@ class Emulator:
         """ws://host:port of the venue, or wss: without a path or a slash at the end. KeyError without TLS."""
         return self._urls[venue]["wss" if tls else "ws"]
 
+    def configure(self, client: C, venue: str | None = None) -> C:
+        """Point a client's object or class here, with an account's key if it has none, and return it.
+
+        Of several venues, a client talks to all it knows, or to the one that is named. ClientError, of one line, when
+        it is unknown or has no venue here.
+        """
+        keys = (key for account in self._config.accounts or (DEMO,) for key in account.keys)
+        key = next((key for key in keys if key.kind is KeyKind.HMAC and not key.read_only), None)
+        return point(client, _served(self._urls, key), CLIENTS, venue)
+
     def assert_book_in_sync(
         self, venue: str, symbol: str, bids: Mapping[str, str], asks: Mapping[str, str]
     ) -> None:
@@ -303,3 +319,18 @@ class Emulator:
                 if started.done():
                     raise
                 started.set_exception(error)
+
+
+def configure(client: C, control_url: str = "http://127.0.0.1:9000", venue: str | None = None) -> C:
+    """`Emulator.configure` for one that runs elsewhere (`exchange-emulator serve`), by the URL of its control API.
+
+    The key is the one of the accounts that there are unless settings say otherwise. OSError when nobody answers.
+    """
+    with urllib.request.urlopen(f"{control_url}/health", timeout=_HEALTH_S) as answer:  # noqa: S310  # whoever runs this names it
+        urls = json.load(answer)["venues"]
+    return point(client, _served(urls, DEMO.keys[0]), CLIENTS, venue)
+
+
+def _served(urls: Mapping[str, Mapping[str, str]], key: ApiKey | None) -> Served:
+    addresses = {venue: Address(at["http"], at["ws"]) for venue, at in urls.items()}
+    return Served(addresses, key.key, key.secret) if key else Served(addresses)

@@ -22,6 +22,7 @@ pytestmark = [pytest.mark.client, pytest.mark.timeout(300)]
 CLIENTS = Path(__file__).parent / "clients"
 README = Path(__file__).parents[2] / "README.md"
 GUIDE = README.with_name("docs") / "connect-your-bot.md"
+SHORT_WAY = "The short way"
 REQUIRED = os.environ.get("CLIENTS_REQUIRED") == "1"
 RUN_S = 90
 AT_A_TIME = 3
@@ -143,10 +144,14 @@ def test_the_example_in_the_readme_works(served: Served) -> None:
 
 
 def examples() -> list[Any]:
-    """The Python of docs/connect-your-bot.md; a chapter is called like the client, so like its pins."""
+    """The Python of docs/connect-your-bot.md; a chapter is called like the client, so like its pins. The one about all
+    of them is test_configure.py's.
+    """
     found = []
     for chapter in GUIDE.read_text().split("\n## ")[1:]:
         client = chapter.partition("\n")[0]
+        if client == SHORT_WAY:
+            continue
         for section in chapter.split("\n### "):
             for code in re.findall(r"```python\n(.*?)```", section, re.DOTALL):
                 title = section.partition("\n")[0]
