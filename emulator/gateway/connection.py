@@ -149,6 +149,8 @@ class Connection(asyncio.Protocol):
         self._out: list[bytes] = []  # frames that answer the event being handled
         self._said = 0  # payloads that answered anything
         self._tap: Tap | None = None
+        self._seen: list[bytes] = []  # frames past the tap, to be written
+        self.number = 0
         self.id = ""
         self._full = False  # the outbox is at its bound
         self._held = False  # what the client says waits for a delivery
@@ -446,16 +448,22 @@ class Connection(asyncio.Protocol):
                 self._tap = None
         self._port.hub.retap(self)
 
-    def deliver_each(self, pieces: Sequence[Piece], upto_ns: int) -> None:
-        """Write a tick's frames, one by one past the rules that concern this connection."""
-        if self._tap is None:
+    def look(self, pieces: Sequence[Piece], upto_ns: int) -> None:
+        """Take frames one by one past the rules that concern this connection, until one of these ends it."""
+        if self._tap is None or self._tap.shut is not None:
             return
         events = (
             self._event(topic, payload, due_ns, place)
             for due_ns, topic, frames in pieces
             for place, payload in enumerate(payloads(frames))
         )
-        self._put(self._tap.take(events, upto_ns))
+        self._seen.append(self._tap.take(events, upto_ns))
+
+    def deliver_seen(self) -> None:
+        """Write what these have left of them."""
+        data = b"".join(self._seen)
+        self._seen.clear()
+        self._put(data)
 
     def _hit(self, role: str, topic: Topic | None = None) -> bool:
         """Whether a rule hits what the client has just said."""

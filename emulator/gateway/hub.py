@@ -12,6 +12,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Sequence
 from itertools import count
+from operator import itemgetter
 from queue import PriorityQueue
 from typing import Protocol, TypeAlias
 
@@ -33,11 +34,13 @@ log = get_logger("hub")
 class Subscriber(Protocol):
     """What the hub knows of a connection; str() names it. `feeds` and `group` are the hub's own notes on it.
 
-    One that is `tapped` is given its frames in pieces, for each is looked at.
+    One that is `tapped` is given its frames in pieces, for each is looked at. `number` is its place among those of its
+    venue.
     """
 
     feeds: dict[Key, Feed]
     group: Group | None
+    number: int
 
     @property
     def tapped(self) -> bool: ...
@@ -51,8 +54,12 @@ class Subscriber(Protocol):
         """Write these frames; never blocks."""
         ...
 
-    def deliver_each(self, pieces: Sequence[Piece], upto_ns: int) -> None:
-        """Likewise, of one that is tapped: all that is due up to a boundary, perhaps nothing."""
+    def look(self, pieces: Sequence[Piece], upto_ns: int) -> None:
+        """Of one that is tapped: all that is due up to a boundary, perhaps nothing, to be looked at."""
+        ...
+
+    def deliver_seen(self) -> None:
+        """Write what is left of what was looked at."""
         ...
 
     def fail(self) -> None:
@@ -301,18 +308,41 @@ class Hub:
         for feed in self._feeds.values():
             assert feed.page is not None
             feed.frames = feed.page.cut(after_ns, upto_ns)
+        tapped: list[tuple[int, int, Subscriber, list[Piece]]] = []
         for group in list(self._groups.values()):
             if group.tapped is not None:
-                group.tapped.deliver_each(group.pieces(after_ns, upto_ns), upto_ns)
+                rank, number = group.feeds[0].key[0], group.tapped.number
+                tapped.append((rank, number, group.tapped, group.pieces(after_ns, upto_ns)))
                 continue
             frames = group.frames(after_ns, upto_ns)
             if frames:
                 for subscriber in list(group.members):
                     subscriber.deliver(frames)
 
+        tapped.sort(key=itemgetter(0, 1))
+        _look([row[2:] for row in tapped], upto_ns)
+        for _, _, subscriber, _ in tapped:
+            subscriber.deliver_seen()
+
     def close(self) -> None:
         """End the worker thread."""
         self._maker.close()
+
+
+def _look(tapped: Sequence[tuple[Subscriber, Sequence[Piece]]], upto_ns: int) -> None:
+    """Have frames looked at, boundary by boundary and there connection by connection: what counts them must not depend
+    on how much is delivered at once.
+    """
+    if len(tapped) > 1:
+        due: dict[int, dict[int, list[Piece]]] = {}
+        for place, (_, pieces) in enumerate(tapped):
+            for piece in pieces:
+                due.setdefault(piece[0], {}).setdefault(place, []).append(piece)
+        for due_ns in sorted(due):
+            for place, pieces in due[due_ns].items():
+                tapped[place][0].look(pieces, due_ns)
+    for subscriber, pieces in tapped:
+        subscriber.look(pieces if len(tapped) == 1 else (), upto_ns)
 
 
 class _PageMaker:

@@ -156,6 +156,20 @@ def test_a_rule_may_be_of_whoever_uses_a_key(toy: Emulator) -> None:
     assert all(map(toy.faults.remove, rules.values()))
 
 
+@pytest.mark.parametrize("step_s", [0.01, 0.25, 2.0])
+def test_a_count_over_several_sockets_does_not_depend_on_the_steps(
+    toy: Emulator, dial: Dial, step_s: float
+) -> None:
+    """The eleventh message of "b" is due before that of "a", whoever connected first."""
+    for name, every_ms in (("a", 100), ("b", 10), ("c", 50)):
+        dial().tell(f"sub {name} {every_ms}")
+    toy.faults.add("md.drop", after_n=10, every_n=5, count=4)
+    for _ in range(round(2 / step_s)):
+        toy.clock.advance(step_s)
+    due_ms = [(hit.channel, (hit.at_ns - START_NS) // 1_000_000) for hit in toy.faults.hits]
+    assert due_ms == [("b", 150), ("b", 200), ("b", 250), ("b", 300)]
+
+
 def test_all_connections_see_the_same_frames_hit_once(toy: Emulator, dial: Dial) -> None:
     clients = [dial() for _ in range(3)]
     for client in clients:

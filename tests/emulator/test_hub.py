@@ -24,12 +24,16 @@ class Recorder:
         self.group: Group | None = None
         self.given: list[bytes] = []
         self.failed = 0
+        self.number = 0
         self.backlog = 0
 
     def deliver(self, frames: bytes) -> None:
         self.given.append(frames)
 
-    def deliver_each(self, pieces: Sequence[Piece], upto_ns: int) -> None:
+    def look(self, pieces: Sequence[Piece], upto_ns: int) -> None:
+        raise AssertionError("it is not tapped")
+
+    def deliver_seen(self) -> None:
         raise AssertionError("it is not tapped")
 
     def fail(self) -> None:
