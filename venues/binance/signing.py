@@ -145,8 +145,10 @@ def _permitted(key: ApiKey, security: Security, client: str) -> ApiKey:
 
 # ---------------------------------------------------------------- signatures
 def _signed(key: ApiKey, payload: bytes, signature: str) -> bool:
-    payloads = {payload, unquote_to_bytes(payload)}
-    return any(_VERIFY[key.kind](key.secret, signed, signature) for signed in payloads)
+    verify = _VERIFY[key.kind]
+    if verify(key.secret, payload, signature):
+        return True
+    return b"%" in payload and verify(key.secret, unquote_to_bytes(payload), signature)
 
 
 def _hmac(secret: str, payload: bytes, signature: str) -> bool:
