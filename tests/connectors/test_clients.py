@@ -6,16 +6,24 @@ import json
 import os
 import re
 import subprocess
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from emulator.config import Layer, load, resolve
+from emulator.run import exchanges
+from reactor.types import Side
 from tests.connectors.environments import NoPackageIndexError, interpreter
-from tests.serving import Served
+from tests.serving import Served, ask
+from tests.trader import Trader
+from venues.registry import VENUES
 
 pytestmark = [pytest.mark.client, pytest.mark.timeout(300)]
 
@@ -119,6 +127,16 @@ def test_a_market_maker_knows_what_it_has(stepped: Served) -> None:
     script, control = CLIENTS / "ccxt_market_maker.py", f"http://127.0.0.1:{stepped.base_port}"
     told = json.loads(run(python("ccxt"), script, control, urls["http"], urls["ws"]))
     assert (told["fills"] > 20, told["funding"]) == (True, 1)
+    trader = Trader(urls["http"], clock_ms=time.time_ns() // 1_000_000)
+    with closing(trader):
+        own = {
+            row["id"]
+            for row in trader.signed("GET", "/fapi/v1/userTrades", {"symbol": "BTCUSDT", "limit": 1000})
+        }
+        public = trader.public("/fapi/v1/trades?symbol=BTCUSDT&limit=1000")
+    rows = [(row["price"], row["qty"], row["isBuyerMaker"]) for row in public if row["id"] not in own]
+    assert 0 < len(rows) < len(public)
+    assert_left_alone(stepped, "binance-usdm", "BTCUSDT", rows)
 
 
 def test_a_market_maker_knows_what_it_has_on_hyperliquid(stepped: Served) -> None:
@@ -126,6 +144,32 @@ def test_a_market_maker_knows_what_it_has_on_hyperliquid(stepped: Served) -> Non
     script, control = CLIENTS / "hyperliquid_sdk_market_maker.py", f"http://127.0.0.1:{stepped.base_port}"
     told = json.loads(run(python(SDK), script, control, stepped.venues["hyperliquid"]["http"]))
     assert (told["fills"] > 20, told["funding"]) == (True, 2)
+    info = stepped.venues["hyperliquid"]["http"] + "/info"
+    own = {row["tid"] for row in ask(info, {"type": "userFills", "user": told["user"]})}
+    public = ask(info, {"type": "recentTrades", "coin": "BTC"})
+    rows = [(row["px"], row["sz"], row["side"] == "A") for row in public if row["tid"] not in own]
+    assert rows
+    assert_left_alone(stepped, "hyperliquid", "BTC", rows[::-1])
+
+
+def assert_left_alone(
+    emulator: Served, venue: str, symbol: str, rows: Sequence[tuple[str, str, bool]]
+) -> None:
+    """Public trades (price, quantity, whether it was sold) less a bot's own are those of the tape that nobody ever
+    traded on.
+    """
+    config = load([Layer(str, {"seed": 7, "start": "2026-01-01T07:00:00Z"})], VENUES)
+    views = {each.id: view for each, view in exchanges(config, VENUES, resolve(config, 0)[1])}
+    market = views[venue].world.market(views[venue].markets[symbol])
+    prints, instrument = market.prints_before(emulator.get("/clock")["now_ns"], len(rows)), market.instrument
+    price = Decimal(instrument.tick_size).scaleb(-instrument.price_decimals)
+    quantity = Decimal(instrument.lot_size).scaleb(-instrument.qty_decimals)
+    columns = (column.tolist() for column in (prints.price_ticks, prints.qty_lots, prints.side))
+    tape = [
+        (ticks * price, lots * quantity, side == Side.SELL)
+        for ticks, lots, side in zip(*columns, strict=True)
+    ]
+    assert [(Decimal(px), Decimal(sz), sold) for px, sz, sold in rows] == tape
 
 
 # ---------------------------------------------------------------- the examples of the documents

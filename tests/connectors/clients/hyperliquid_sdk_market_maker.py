@@ -135,7 +135,8 @@ def main(control, http):
     assert Decimal(held["szi"]) == books.position, "the position"
     assert Decimal(state["marginSummary"]["totalRawUsd"]) == books.money, (state, books.money)
     info.disconnect_websocket()
-    return {"orders": len(books.orders), "fills": len(fills), "funding": len(paid), "position": held["szi"]}
+    told = {"orders": len(books.orders), "fills": len(fills), "funding": len(paid), "position": held["szi"]}
+    return {"user": user, **told}
 
 
 print(json.dumps(main(*sys.argv[1:])))
