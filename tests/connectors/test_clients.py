@@ -7,13 +7,13 @@ import os
 import re
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -34,6 +34,8 @@ SHORT_WAY = "The short way"
 REQUIRED = os.environ.get("CLIENTS_REQUIRED") == "1"
 RUN_S = 90
 AT_A_TIME = 3
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,22 +96,31 @@ def run(interpreter: Path, *command: str | Path) -> str:
     return done.stdout
 
 
+@contextmanager
+def verdicts_on(
+    kind: type[T], verdict: Callable[[T], str], request: pytest.FixtureRequest
+) -> Iterator[Mapping[T, Future[str]]]:
+    """What is said of each parameter of a kind that is asked for: clients mostly wait, so several run at a time."""
+    calls = [item.callspec.params for item in request.session.items if hasattr(item, "callspec")]
+    asked = [value for values in calls for value in values.values() if isinstance(value, kind)]
+    with ThreadPoolExecutor(AT_A_TIME) as pool:
+        yield {value: pool.submit(verdict, value) for value in asked}
+        pool.shutdown(cancel_futures=True)
+
+
 @pytest.fixture(scope="module")
 def verdicts(
     request: pytest.FixtureRequest, served: Served, hastened: Served
 ) -> Iterator[Mapping[Client, Future[str]]]:
-    """What each client that is asked for will have said: they mostly wait, so several run at a time."""
-    calls = [item.callspec.params for item in request.session.items if hasattr(item, "callspec")]
-    asked = [values["client"] for values in calls if isinstance(values.get("client"), Client)]
+    """What each client that is asked for will have said."""
 
     def verdict(client: Client) -> str:
         urls = (hastened if client.fast else served).venues[client.venue]
         script = CLIENTS / client.script
         return run(interpreter(client.pins), script, *client.arguments, urls["http"], urls["ws"])
 
-    with ThreadPoolExecutor(AT_A_TIME) as pool:
-        yield {client: pool.submit(verdict, client) for client in asked}
-        pool.shutdown(cancel_futures=True)
+    with verdicts_on(Client, verdict, request) as found:
+        yield found
 
 
 @pytest.mark.parametrize("client", TABLE, ids=str)

@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import re
 import sysconfig
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from tests.connectors.environments import interpreter
 from tests.connectors.test_clients import (
     CLIENTS,
     GUIDE,
@@ -21,6 +25,7 @@ from tests.connectors.test_clients import (
     at_ports_of,
     python,
     run,
+    verdicts_on,
 )
 from tests.serving import Served
 
@@ -28,22 +33,43 @@ pytestmark = [pytest.mark.client, pytest.mark.timeout(300)]
 
 PATHS = (str(Path(__file__).parents[2]), sysconfig.get_path("purelib"))
 
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """The pins of an environment, and a function of configured.py that runs there."""
+
+    pins: str
+    name: str
+
+    def __str__(self) -> str:
+        return self.name
+
+
 CASES = (
-    ("ccxt", "ccxt_object"),
-    ("ccxt", "ccxt_class"),
-    (PYTHON_BINANCE, "python_binance_class"),
-    (PYTHON_BINANCE, "python_binance_object"),
-    (PYTHON_BINANCE, "python_binance_thread"),
-    (SDK, "hyperliquid_sdk"),
-    (UNICORN, "unicorn"),
-    ("binance-sdk", "binance_sdk"),
+    Case("ccxt", "ccxt_object"),
+    Case("ccxt", "ccxt_class"),
+    Case(PYTHON_BINANCE, "python_binance_class"),
+    Case(PYTHON_BINANCE, "python_binance_object"),
+    Case(PYTHON_BINANCE, "python_binance_thread"),
+    Case(SDK, "hyperliquid_sdk"),
+    Case(UNICORN, "unicorn"),
+    Case("binance-sdk", "binance_sdk"),
 )
 
 
-@pytest.mark.parametrize(("pins", "case"), CASES, ids=[case for _, case in CASES])
-def test_a_configured_client_needs_no_urls(pins: str, case: str) -> None:
+@pytest.fixture(scope="module")
+def ends(request: pytest.FixtureRequest) -> Iterator[Mapping[Case, Future[str]]]:
+    """How each case that is asked for will have ended."""
+    verdict = lambda case: run(interpreter(case.pins), CLIENTS / "configured.py", case.name, *PATHS)
+    with verdicts_on(Case, verdict, request) as found:
+        yield found
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_a_configured_client_needs_no_urls(case: Case, ends: Mapping[Case, Future[str]]) -> None:
     """It reads books and, where it can, trades: all at the emulator, and without looking for another host."""
-    run(python(pins), CLIENTS / "configured.py", case, *PATHS)
+    python(case.pins)
+    ends[case].result()
 
 
 def pieces() -> list[str]:

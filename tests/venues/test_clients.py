@@ -200,6 +200,8 @@ def test_unicorn_is_redirected_and_nobody_else(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setitem(sys.modules, "requests", requests)
     cache = stand_in("unicorn_binance_local_depth_cache.manager", "BinanceLocalDepthCacheManager")
     point(cache, SERVED, CLIENTS)
+    with pytest.raises(ClientError, match=r"give the class, before it is$"):
+        point(cache(), SERVED, CLIENTS)
     assert manager.CONNECTION_SETTINGS == {
         "binance.com": (1024, "ws://127.0.0.1:1/", "ws://127.0.0.1:1/ws-api/v3"),
         "binance.com-futures": (200, "ws://127.0.0.1:2/", "ws://127.0.0.1:2/ws-fapi/v1"),

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from venues.clients import Client, Served, after_init, change_ccxt, loaded, served_kinds, wrap
+from venues.clients import Client, ClientError, Served, after_init, change_ccxt, loaded, served_kinds, wrap
 
 SPOT, USDM = "binance", "binance-usdm"
 
@@ -118,10 +118,15 @@ _HOSTS = re.compile(r"https?://([\w-]+\.)*(binance|binancefuture|trbinance)\.(co
 _UNSERVED = ("coin_futures", "options", "portfolio_margin")
 
 
-def _unicorn(_client: Any, served: Served) -> None:
-    """Sockets are in a table. REST has hosts of its own, in the middle of a constructor: it is redirected where it
-    leaves, in `requests`, and there only what was meant for these hosts.
+def _unicorn(client: Any, served: Served) -> None:
+    """A class, before there is an object of it.
+
+    Sockets are in a table. REST has hosts of its own, in the middle of a constructor: it is redirected where it leaves,
+    in `requests`, and there only what was meant for these hosts.
     """
+    if not isinstance(client, type):
+        kind = type(client).__name__
+        raise ClientError(f"{kind} asks the exchange while it is made: give the class, before it is")
     table = loaded("unicorn_binance_websocket_api.manager", "CONNECTION_SETTINGS") or {}
     for name, (streams, _, api, *rest) in table.items():
         futures = name.startswith("binance.com-futures")
