@@ -97,7 +97,9 @@ class Desk:
     def _ring(self) -> None:
         assert self._alarm_ns is not None
         now_ns, self._alarm_ns = self._alarm_ns, None
-        assert now_ns <= self._driver.now_ns, "a floor that runs ahead of the clock is not what its journal says"
+        assert now_ns <= self._driver.now_ns, (
+            "a floor that runs ahead of the clock is not what its journal says"
+        )
         self.reach(now_ns)
 
     def _tell(self, now_ns: int) -> None:
