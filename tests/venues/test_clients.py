@@ -84,7 +84,7 @@ POINTED_API = {
     "ws": {
         "spot": "ws://127.0.0.1:1/stream/ws",
         "linear": "ws://127.0.0.1:2/ws",
-        "inverse": "ws://127.0.0.1:1/ws",
+        "inverse": "ws://127.0.0.1:1/unserved",
         "ws-api": {"spot": "ws://127.0.0.1:1/ws-api/v3", "linear": "ws://127.0.0.1:2/ws-fapi/v1"},
     },
 }

@@ -34,8 +34,11 @@ def _ccxt(kinds: Mapping[str, str], client: Any, served: Served) -> None:
     change_ccxt(client, change)
 
 
+_SOCKETS = {"spot", "margin", "linear"}
+
+
 def _moved(name: str, urls: Any, served: Served) -> Any:
-    """ccxt's URLs, a text or a tree of them, with their paths but for one.
+    """ccxt's URLs, a text or a tree of them, with their paths but for one, and none for a socket of what is not served.
 
     A spot socket is one whose URL contains "/stream" (ccxt.pro.binance.is_spot_url); one of futures must end in "/ws".
     """
@@ -47,7 +50,9 @@ def _moved(name: str, urls: Any, served: Served) -> Any:
     address = served.at(USDM if name.startswith("fapi") or name == "linear" else SPOT)
     if not url.scheme.startswith("ws"):
         return address.http + url.path
-    return address.ws + ("/stream/ws" if name in {"spot", "margin"} and url.path == "/ws" else url.path)
+    if name in {"spot", "margin"} and url.path == "/ws":
+        return f"{address.ws}/stream/ws"
+    return address.ws + (url.path if name in _SOCKETS else "/unserved")
 
 
 # ---------------------------------------------------------------- python-binance (1.0.37)
