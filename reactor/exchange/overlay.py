@@ -674,7 +674,7 @@ class Overlay:
         if account not in self.positions:
             return
         self.positions[account] += lots
-        for order in list(self._resting.values()):
+        for order in [self._resting[i] for i in sorted(self._resting)]:  # a copy keeps them in another order
             if (
                 order is not but
                 and order.account == account
