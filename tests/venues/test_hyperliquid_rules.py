@@ -127,12 +127,13 @@ def test_a_price_has_five_figures(kind: Kind, qty_decimals: int, price: float, d
 
 
 def test_listed_markets_trade_on_the_venues_ticks() -> None:
-    """BTC to the dollar, ETH to the dime, SOL to the cent; PURR and HFUN as recorded."""
+    """BTC to the dollar, ETH and gold to the dime, SOL and Tesla to the cent; PURR and HFUN as recorded."""
     listed = {
         listing.instrument.symbol: (listing.instrument.price_decimals, listing.instrument.qty_decimals)
         for listing in HYPERLIQUID.listings
     }
-    assert listed == {"BTC": (0, 5), "ETH": (1, 4), "SOL": (2, 2), "PURR/USDC": (5, 0), "@1": (3, 2)}
+    main = {"BTC": (0, 5), "ETH": (1, 4), "SOL": (2, 2), "PURR/USDC": (5, 0), "@1": (3, 2)}
+    assert listed == main | {"xyz:TSLA": (2, 3), "xyz:GOLD": (1, 4)}
 
 
 def test_candles_have_the_venues_intervals() -> None:
