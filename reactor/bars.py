@@ -15,7 +15,7 @@ from typing import Protocol
 
 import numpy as np
 
-from reactor.types import BLOCK_NS, DAY_NS, SECOND_NS, Block, Column, Columns, Minutes, Prints, Side
+from reactor.types import BLOCK_NS, DAY_NS, SECOND_NS, Column, Columns, Minutes, Prints, Side
 
 QUARTER_NS = 15 * BLOCK_NS
 _WHOLES_KEPT = 128  # more than there are intervals and windows
@@ -94,7 +94,7 @@ class Tape(Protocol):
     @property
     def revision(self) -> int: ...
     def minutes(self, start_ns: int, end_ns: int) -> Minutes: ...
-    def window(self, start_ns: int, end_ns: int) -> Block: ...
+    def prints_in(self, start_ns: int, end_ns: int) -> Prints: ...
 
 
 class BarSeries:
@@ -166,12 +166,12 @@ class BarSeries:
 
     def _make_through(self, minute_ns: int, end_ns: int, _revision: int) -> tuple[Column, Bars]:
         """The instants of a minute's prints before end_ns, and the bar of the first 0, 1, 2, ... of them."""
-        prints = self._tape.window(minute_ns, end_ns).prints
+        prints = self._tape.prints_in(minute_ns, end_ns)
         return prints.ts_ns, _through(prints, self._close_before(minute_ns), minute_ns, BLOCK_NS)
 
     def _running_within(self, interval: Interval, minute_ns: int, at_ns: Column) -> Bars:
         """`running` for bars shorter than a minute."""
-        prints = self._tape.window(minute_ns, int(at_ns[-1])).prints
+        prints = self._tape.prints_in(minute_ns, int(at_ns[-1]))
         prices = np.append(self._close_before(minute_ns), prints.price_ticks)
         starts = np.array([interval.start(t - 1) for t in at_ns.tolist()])
         parts = []
@@ -242,7 +242,7 @@ class BarSeries:
     def _from_prints(self, interval: Interval, starts: list[int], end_ns: int) -> Bars:
         """Bars shorter than a minute."""
         minute_ns = starts[0] - starts[0] % BLOCK_NS
-        prints = self._tape.window(minute_ns, end_ns).prints
+        prints = self._tape.prints_in(minute_ns, end_ns)
         return _merge(_of_prints(prints, self._close_before(minute_ns)), [*starts, interval.next(starts[-1])])
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reactor.bars import BarSeries
-from reactor.components import OrderFlow, PricePath, Rhythm, TouchPath
+from reactor.components import Clock, OrderFlow, PricePath, Rhythm, Steps, TouchPath
 from reactor.depth import TICKS, Depth, SideBook, SideRows, SideTouch
 from reactor.fixed import stable_order
 from reactor.liquidations import RUN_S, Liquidator
@@ -99,6 +99,8 @@ class HyperSynthReactor:
         self._liquidator = Liquidator(manifest)
         # lru_cache may be called from several threads.
         self._keyframes = lru_cache(_KEYFRAMES_KEPT)(self._make_keyframe)
+        self._executed = lru_cache(_BLOCKS_KEPT)(self._make_executed)
+        self._printed = lru_cache(_BLOCKS_KEPT)(self._make_prints)
         self._blocks = lru_cache(_BLOCKS_KEPT)(self._make_block)
         self._books = lru_cache(_BOOKS_KEPT)(self._make_book)
         self._liquidated = lru_cache(_BLOCKS_KEPT)(self._make_liquidations)
@@ -117,8 +119,15 @@ class HyperSynthReactor:
         return self._blocks(k)
 
     def prints(self, k: int) -> Prints:
-        """The prints of minute k."""
-        return self.block(k).prints
+        """The prints of minute k, which can be had without its book."""
+        return self._printed(k)
+
+    def prints_in(self, start_ns: int, end_ns: int) -> Prints:
+        """The prints in [start_ns, end_ns), as of `window`, but no book is made."""
+        prints = Prints.join(
+            [self.prints(k) for k in range(self._minute(start_ns), self._minute(end_ns - 1) + 1)]
+        )
+        return prints.cut(*np.searchsorted(prints.ts_ns, [start_ns, end_ns]).tolist())
 
     def liquidations(self, start_ns: int, end_ns: int) -> Liquidations:
         """The liquidations in [start_ns, end_ns), in time order; of a perpetual alone, spot has none.
@@ -294,10 +303,7 @@ class HyperSynthReactor:
     def _make_block(self, k: int) -> Block:
         """The skeleton's row k realised exactly, on the way from keyframe k to keyframe k + 1."""
         plan, start, end = self.skeleton.plan(k), self.keyframe(k), self.keyframe(k + 1)
-        clock = self._rhythm.clock(self._draws("clock", k), plan)
-        orders = self._flow.draw(self._draws("orders", k), plan, clock)
-        steps = self._price.draw(self._draws("price", k), plan, clock, orders)
-        done, steps = self._matching.draw(self._draws("matching", k), plan, clock, orders, steps)
+        clock, done, steps = self._executed(k)
         touch = self._queues.draw(
             self._draws("queues", k),
             plan,
@@ -320,12 +326,35 @@ class HyperSynthReactor:
             frames = _side_book(start, side), _side_book(end, side)
             draws = self._draws(f"depth-{side.name}", k)
             rows.append(self._depth.rows(draws, plan, clock, side, side_touch, done, *frames))
-        return _block(plan, touch, done, rows)
+        return _block(plan, touch, self.prints(k), rows)
+
+    def _make_executed(self, k: int) -> tuple[Clock, Executions, Steps]:
+        """What market orders do in minute k, and how the touch moves: what a block begins with."""
+        plan = self.skeleton.plan(k)
+        clock = self._rhythm.clock(self._draws("clock", k), plan)
+        orders = self._flow.draw(self._draws("orders", k), plan, clock)
+        steps = self._price.draw(self._draws("price", k), plan, clock, orders)
+        return clock, *self._matching.draw(self._draws("matching", k), plan, clock, orders, steps)
+
+    def _make_prints(self, k: int) -> Prints:
+        plan, done = self.skeleton.plan(k), self._executed(k)[1]
+        fills = done.fills
+        agg = np.zeros(len(fills.order), np.int64)
+        agg[done.first_fill_of_levels()] = 1
+        return Prints(
+            plan.start_ns + done.ts_ns[fills.order],
+            fills.price_ticks,
+            fills.lots,
+            done.side[fills.order],
+            plan.first_trade_id + np.arange(len(agg)),
+            plan.first_agg_id + np.cumsum(agg) - 1,
+            plan.first_order_id + fills.order,
+        )
 
     def _make_liquidations(self, k: int) -> Liquidations:
         start_ns = self._start_ns(k)
         grid = self.seconds(start_ns - RUN_S * SECOND_NS, start_ns + BLOCK_NS)
-        return self._liquidator.among(self._draws("liquidations", k), self.block(k).prints, grid)
+        return self._liquidator.among(self._draws("liquidations", k), self.prints(k), grid)
 
 
 def _changes(*columns: Column) -> NDArray[np.bool_]:
@@ -344,7 +373,7 @@ def _side_book(frame: BookSnapshot, side: BookSide) -> SideBook:
     )
 
 
-def _block(plan: MinutePlan, touch: Touch, done: Executions, rows: list[SideRows]) -> Block:
+def _block(plan: MinutePlan, touch: Touch, prints: Prints, rows: list[SideRows]) -> Block:
     """The columns of a block. Its update ids count quotes and level changes, scaled to the plan's span."""
     bids, asks = rows
     tick = np.concatenate([bids.ticks, asks.ticks])
@@ -368,9 +397,6 @@ def _block(plan: MinutePlan, touch: Touch, done: Executions, rows: list[SideRows
         return plan.update_id + count * span // total
 
     start_tick = plan.start_ns // TICK_NS
-    fills = done.fills
-    agg = np.zeros(len(fills.order), np.int64)
-    agg[done.first_fill_of_levels()] = 1
     return Block(
         plan.start_ns,
         plan.start_ns + BLOCK_NS,
@@ -382,15 +408,7 @@ def _block(plan: MinutePlan, touch: Touch, done: Executions, rows: list[SideRows
             touch.ask_lots[quote],
             update_id(quote_count),
         ),
-        Prints(
-            plan.start_ns + done.ts_ns[fills.order],
-            fills.price_ticks,
-            fills.lots,
-            done.side[fills.order],
-            plan.first_trade_id + np.arange(len(agg)),
-            plan.first_agg_id + np.cumsum(agg) - 1,
-            plan.first_order_id + fills.order,
-        ),
+        prints,
         Levels(start_tick + tick, side, price, lots, update_id(through[tick])),
     )
 

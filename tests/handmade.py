@@ -57,6 +57,9 @@ class HandmadeMarket:
     asked: list[int] = field(default_factory=list)  # where windows began
     _rows: dict[int, Sequence[int]] = field(default_factory=dict, repr=False)  # of minutes counted so far
 
+    def prints_in(self, start_ns: int, end_ns: int) -> Prints:
+        return self.window(start_ns, end_ns).prints
+
     def window(self, start_ns: int, end_ns: int) -> Block:
         self.asked.append(start_ns)
 

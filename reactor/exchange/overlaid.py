@@ -177,6 +177,9 @@ class OverlaidMarket(HyperSynthReactor):
             self._tape.prints(k), self._records(start_ns + BLOCK_NS), start_ns, start_ns + BLOCK_NS
         )
 
+    def prints_in(self, start_ns: int, end_ns: int) -> Prints:
+        return _with_prints(self._tape.prints_in(start_ns, end_ns), self._records(end_ns), start_ns, end_ns)
+
     # ------------------------------------------------------------ the book
     def keyframe(self, k: int) -> BookSnapshot:
         return self.book(self.origin_ns + k * BLOCK_NS)

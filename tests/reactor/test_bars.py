@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from reactor.bars import Bars, BarSeries, Interval
-from reactor.types import BLOCK_NS, DAY_NS, SECOND_NS, Block, Levels, Minutes, Prints, Quotes, Side
+from reactor.types import BLOCK_NS, DAY_NS, SECOND_NS, Minutes, Prints, Side
 from tests.handmade import columns
 
 MINUTE, HOUR, DAY, WEEK, MONTH = (
@@ -35,16 +35,9 @@ class PrintedTape:
         self.prints = Prints(ts, price, rng.integers(1, 100, n), side, ids, ids, ids)
         self.windows = self.rows = self.revision = 0
 
-    def window(self, start_ns: int, end_ns: int) -> Block:
+    def prints_in(self, start_ns: int, end_ns: int) -> Prints:
         self.windows += 1
-        cut = np.searchsorted(self.prints.ts_ns, [start_ns, end_ns])
-        return Block(
-            start_ns,
-            end_ns,
-            columns(Quotes, [], 6),
-            self.prints.cut(int(cut[0]), int(cut[1])),
-            columns(Levels, [], 5),
-        )
+        return self.prints.cut(*np.searchsorted(self.prints.ts_ns, [start_ns, end_ns]).tolist())
 
     def minutes(self, start_ns: int, end_ns: int) -> Minutes:
         starts = np.arange(-(-max(start_ns, LISTED_NS) // BLOCK_NS), end_ns // BLOCK_NS) * BLOCK_NS

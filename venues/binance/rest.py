@@ -676,7 +676,7 @@ def _next_aggregate(market: HyperSynthReactor, at_ns: int) -> int:
     this, after = market.minutes(minute_ns, minute_ns + 2 * BLOCK_NS).first_agg_id.tolist()
     if at_ns == minute_ns:
         return int(this)
-    prints = market.window(minute_ns, minute_ns + BLOCK_NS).prints
+    prints = market.prints_in(minute_ns, minute_ns + BLOCK_NS)
     return int(np.append(prints.agg_id, after)[np.searchsorted(prints.ts_ns, at_ns)])
 
 

@@ -501,7 +501,7 @@ def page_block(market: HyperSynthReactor, start_ns: int) -> Block:
 
 
 def _prints(market: HyperSynthReactor, start_ns: int) -> Prints:
-    return page_block(market, start_ns).prints
+    return shared(market, start_ns, "prints", lambda: market.prints_in(start_ns, start_ns + PAGE_NS))
 
 
 def boundaries(start_ns: int, cadence_ns: int) -> Column:

@@ -233,7 +233,7 @@ class Trades:
 
     def page(self, start_ns: int) -> Page:
         instrument = self.market.instrument
-        prints = self.market.window(start_ns, start_ns + PAGE_NS).prints
+        prints = self.market.prints_in(start_ns, start_ns + PAGE_NS)
         due_of = block_ends(prints.ts_ns)
         due = np.unique(due_of)
         trades = Ragged(np.searchsorted(due_of, due, side="right"), trade_columns(prints, instrument))
@@ -244,7 +244,7 @@ class Trades:
         return [b'{"channel":"trades","data":[%b]}' % b",".join(trades)] if trades else []
 
     def last_due_ns(self, now_ns: int) -> int:
-        return _last(self.market.window(block_end(now_ns - IDLE_NS), block_end(now_ns)).prints.ts_ns)
+        return _last(self.market.prints_in(block_end(now_ns - IDLE_NS), block_end(now_ns)).ts_ns)
 
 
 def _last(ts_ns: Column) -> int:
