@@ -575,6 +575,18 @@ def cut(rows: list[Row], limit: int, first: bool) -> list[Row]:
     return rows[:limit] if first else rows[max(len(rows) - limit, 0) :]
 
 
+def fills_asked(call: Call, market: str, start_ns: int, end_ns: int) -> list[Fill]:
+    """The fills of a market in [start_ns, end_ns] that a request names, oldest first: the newest of them; from an id or
+    a time on, the oldest.
+    """
+    rows = [fill for fill in call.floor.fills(call.account, market) if start_ns <= fill.ts_ns <= end_ns]
+    if "orderId" in call.params:
+        rows = [fill for fill in rows if fill.order_id == order_id_of(call.params["orderId"])]
+    if "fromId" in call.params:
+        rows = [fill for fill in rows if fill.trade_id >= order_id_of(call.params["fromId"])]
+    return cut(rows, limit_of(call), "fromId" in call.params or "startTime" in call.params)
+
+
 # rest-api.md#account-trade-list-user_data, 2026-07-21
 def my_trades(call: Call) -> bytes:
     """The newest fills of a symbol; from an id or a time on, the oldest. Oldest first."""
@@ -583,16 +595,6 @@ def my_trades(call: Call) -> bytes:
         raise VenueError("BAD_COMBINATION")
     start_ns, end_ns = window(call, DAY_NS)
     measure = measure_of(market.instrument)
-    rows = [
-        fill
-        for fill in call.floor.fills(call.account, market.instrument.market)
-        if start_ns <= fill.ts_ns <= end_ns
-    ]
-    if "orderId" in call.params:
-        rows = [fill for fill in rows if fill.order_id == order_id_of(call.params["orderId"])]
-    if "fromId" in call.params:
-        rows = [fill for fill in rows if fill.trade_id >= order_id_of(call.params["fromId"])]
-    first = "fromId" in call.params or "startTime" in call.params
     return orjson.dumps(
         [
             {
@@ -610,7 +612,7 @@ def my_trades(call: Call) -> bytes:
                 "isMaker": fill.maker,
                 "isBestMatch": True,
             }
-            for fill in cut(rows, limit_of(call), first)
+            for fill in fills_asked(call, market.instrument.market, start_ns, end_ns)
         ]
     )
 

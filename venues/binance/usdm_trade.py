@@ -76,6 +76,7 @@ from venues.binance.trade import (
     check_order_count,
     count_order,
     cut,
+    fills_asked,
     limit_of,
     market_by_id,
     market_id_or_all,
@@ -521,13 +522,6 @@ def user_trades(call: Call) -> bytes:
         raise VenueError("BAD_COMBINATION")
     start_ns, end_ns = _week(call)
     measure = measure_of(market.instrument)
-    fills = call.floor.fills(call.account, market.instrument.market)
-    rows = [fill for fill in fills if start_ns <= fill.ts_ns <= end_ns]
-    if "orderId" in call.params:
-        rows = [fill for fill in rows if fill.order_id == order_id_of(call.params["orderId"])]
-    if "fromId" in call.params:
-        rows = [fill for fill in rows if fill.trade_id >= order_id_of(call.params["fromId"])]
-    first = "fromId" in call.params or "startTime" in call.params
     return orjson.dumps(
         [
             {
@@ -546,7 +540,7 @@ def user_trades(call: Call) -> bytes:
                 "buyer": fill.side is Side.BUY,
                 "maker": fill.maker,
             }
-            for fill in cut(rows, limit_of(call), first)
+            for fill in fills_asked(call, market.instrument.market, start_ns, end_ns)
         ]
     )
 

@@ -342,6 +342,11 @@ def size_lots(text: str, instrument: Instrument) -> int:
     return lots
 
 
+def _tick_e8(instrument: Instrument) -> int:
+    step: int = instrument.tick_size * 10 ** (8 - instrument.price_decimals)
+    return step
+
+
 def _reference_e8(desk: Desk, row: Perp | Spot) -> int:
     """What prices may not be far from: the mark; for spot, the middle of the book."""
     instrument = row.instrument
@@ -350,7 +355,7 @@ def _reference_e8(desk: Desk, row: Perp | Spot) -> int:
     market = desk.book.exchange.market(instrument.symbol)
     assert market is not None
     quote = market.quote(desk.now_ns)
-    tick_e8: int = instrument.tick_size * 10 ** (8 - instrument.price_decimals)
+    tick_e8 = _tick_e8(instrument)
     both_ticks = int(quote.bid_ticks[0]) + int(quote.ask_ticks[0])
     return both_ticks * tick_e8 // 2
 
@@ -363,7 +368,7 @@ def _new_order(desk: Desk, signer: Signer, fields: Mapping[str, Any]) -> NewOrde
     if tif is None:
         raise OrderError("Invalid TP/SL price.")  # orders with triggers are not served
     ticks, lots = price_ticks(fields["p"], instrument), size_lots(fields["s"], instrument)
-    tick_e8 = instrument.tick_size * 10 ** (8 - instrument.price_decimals)
+    tick_e8 = _tick_e8(instrument)
     reference_e8 = _reference_e8(desk, row)
     if abs(ticks * tick_e8 - reference_e8) * 100 > FARTHEST_E2 * reference_e8:
         raise OrderError("Order price cannot be more than 95% away from the reference price")

@@ -72,12 +72,7 @@ def _instrument(book: Book, order: Order) -> Any:
 
 
 def _open_orders(book: Book, user: str, _fields: Fields, _now_ns: int) -> Any:
-    return [
-        {**basic_order(order, _instrument(book, order)), "reduceOnly": order.asked.reduce_only}
-        if order.asked.reduce_only
-        else basic_order(order, _instrument(book, order))
-        for order in reversed(book.floor.open_orders(user))
-    ]
+    return [basic_order(order, _instrument(book, order)) for order in reversed(book.floor.open_orders(user))]
 
 
 def _frontend_orders(book: Book, user: str, _fields: Fields, _now_ns: int) -> Any:
