@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
+from rich.text import Text
 
 from emulator.chaos.faults import KINDS
 from emulator.chaos.rules import When, Where, Word, words
@@ -13,6 +15,7 @@ from emulator.chaos.scenarios import read_scenario, scenarios
 from emulator.config import ConfigError, nearest
 
 PAGE = "docs/chaos.md"
+INDENT = 4  # of what is said of a kind, below its name
 
 
 def link(kind: str) -> str:
@@ -23,10 +26,11 @@ def link(kind: str) -> str:
 def tell(kind: str | None, console: Console) -> None:
     """Print the kinds, or one of them with all the words that its rules may have. ConfigError when there is none."""
     if kind is None:
-        table = Table("kind", "what a client sees", "options", "more")
         for name, fault in KINDS.items():
-            table.add_row(name, fault.about, ", ".join(word.name for word in words(fault)), link(name))
-        console.print(table)
+            options = f"  [{', '.join(word.name for word in words(fault))}]" if words(fault) else ""
+            console.print(f"{name}{options}", markup=False, soft_wrap=True)
+            console.print(Padding.indent(Text(fault.about), INDENT))
+            console.print(Padding.indent(Text(link(name), no_wrap=True, overflow="ignore"), INDENT))
         return
     if kind not in KINDS:
         raise ConfigError(f"faults: {kind!r} is no fault{nearest(kind, KINDS)}")
