@@ -48,17 +48,18 @@ def test_profiles_lists_what_venues_can_be(
 def test_faults_lists_kinds_and_explains_one(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A line for each kind with a link; of one, a line for each word; of none, the nearest."""
+    """Three lines for each kind: its name, what a client sees, a link; of one, a line a word; of none, the nearest."""
     monkeypatch.setenv("COLUMNS", "400")
     assert command(monkeypatch, "faults") == 0
-    rows = [re.split(r"\s*│\s*", line)[1:-1] for line in capsys.readouterr().out.splitlines()]
-    assert {row[0]: (row[1], row[3]) for row in rows if row} == {
+    lines = capsys.readouterr().out.splitlines()
+    said = zip(lines[::3], lines[1::3], lines[2::3], strict=True)
+    assert {name.split()[0]: (about.strip(), link.strip()) for name, about, link in said} == {
         kind: (fault.about, f"docs/chaos.md#{kind.replace('.', '')}") for kind, fault in KINDS.items()
     }
     assert command(monkeypatch, "faults", "md.delay") == 0
-    said = capsys.readouterr().out
-    assert re.search(r"│ delay_ms +│ needed +│ How late, in virtual time. +│ a number from 0", said)
-    assert "│ after_n" in said
+    words = capsys.readouterr().out
+    assert re.search(r"│ delay_ms +│ needed +│ How late, in virtual time. +│ a number from 0", words)
+    assert "│ after_n" in words
     assert command(monkeypatch, "faults", "md.dely") == 2
     assert capsys.readouterr().err == (
         "exchange-emulator: faults: 'md.dely' is no fault; did you mean md.delay?\n"
