@@ -23,6 +23,7 @@ from reactor.fixed import (
     exp_q16,
     fixed_point,
     group_of,
+    increments,
     isqrt,
     logistic_q16,
     pareto_q16,
@@ -217,7 +218,7 @@ class OrderFlow:
     def _ordinary(self, draws: Stream, plan: MinutePlan, clock: Clock, n: int) -> tuple[Column, Column]:
         length = pareto_q16(draws.exponential_q16(n), self._length_tail)
         ends = np.cumsum(np.minimum(-(-length >> 16), 300))
-        length = np.diff(np.minimum(ends[: int(np.searchsorted(ends, n)) + 1], n), prepend=0)
+        length = increments(np.minimum(ends[: int(np.searchsorted(ends, n)) + 1], n), 0)
         first = exclusive(length)
         # Signs lean the way the price goes in the second the metaorder starts, and the way the minute's volume does.
         starts = clock.draw(draws, len(length))
@@ -351,7 +352,7 @@ class PricePath:
         change = _pinned(ts_ns // SECOND_NS, size_q8[order], np.diff(plan.bid_ticks))
         ts_ns, change = self._in_substeps(draws, plan, clock, ts_ns, change)
         path = np.clip(plan.bid_ticks[0] + np.cumsum(change), plan.bid_ticks.min(), plan.bid_ticks.max())
-        change = np.diff(path, prepend=plan.bid_ticks[0])
+        change = increments(path, int(plan.bid_ticks[0]))
         moves = np.flatnonzero(change)
         return Steps.join(
             self._two_sided(draws, plan, clock, orders, ts_ns[moves], change[moves]),

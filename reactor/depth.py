@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reactor.components import Clock
-from reactor.fixed import ONE, distinct, exp_q16, fixed_point, stable_order
+from reactor.fixed import ONE, begins, distinct, ends, exp_q16, fixed_point, stable_order
 from reactor.manifest import SimulationManifest
 from reactor.matching import Executions
 from reactor.rng import Stream
@@ -156,7 +156,7 @@ class Depth:
 
         # From tick `settled` on a price stays behind the touch: its last change from then on is the keyframe's.
         behind_from = np.maximum.accumulate(touch.ranks[::-1])[::-1]  # descends
-        last_of_rank = np.flatnonzero(np.diff(rank, append=rank[-1] + 1))
+        last_of_rank = np.flatnonzero(ends(rank))
         changed = rank[last_of_rank]
         settled = _first_tick_behind(behind_from, changed)
         done = (tick[last_of_rank] >= settled) & (settled < TICKS)
@@ -182,7 +182,7 @@ class Depth:
         kind = np.concatenate([np.ones(len(tick) - len(gone), np.int64), np.full(len(gone), _GONE)])
         order = _sorted_rows(tick, rank, kind)
         tick, rank, lots, kind = tick[order], rank[order], lots[order], kind[order]
-        first_of_rank = np.diff(rank, prepend=rank[0] - 1) != 0
+        first_of_rank = begins(rank)
         previous = np.concatenate([[0], lots[:-1]])
         previous[first_of_rank] = start.at(rank[first_of_rank])
         real = (kind != _GONE) | (previous > 0)
@@ -244,7 +244,7 @@ def _sorted_rows(tick: Column, rank: Column, kind: Column) -> Column:
     place = (rank - rank.min()) << _TICK_BITS | tick
     order = stable_order(place << _KIND_BITS | kind)
     place = place[order]
-    last: Column = order[np.diff(place, append=place[-1] + 1) != 0]
+    last: Column = order[ends(place)]
     return last
 
 

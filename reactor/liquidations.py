@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from reactor.fixed import ONE, exp_q16, fixed_point
+from reactor.fixed import ONE, begins, exp_q16, fixed_point
 from reactor.manifest import SimulationManifest
 from reactor.processes import GeometricBrownianMotion
 from reactor.rng import Stream
@@ -38,7 +38,7 @@ class Liquidator:
         """Those among whole orders' prints; `grid` holds the seconds from RUN_S before the first print's minute on."""
         if not len(prints):
             return Liquidations.none()
-        first = np.flatnonzero(np.diff(prints.order_id, prepend=prints.order_id[0] - 1))
+        first = np.flatnonzero(begins(prints.order_id))
         last = np.append(first[1:], len(prints)) - 1
         second = (prints.ts_ns[first] - int(grid.ts_ns[0])) // SECOND_NS
         side = prints.side[first]

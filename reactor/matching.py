@@ -21,7 +21,7 @@ from reactor.components import (
     in_lane,
     there_and_back,
 )
-from reactor.fixed import apportion, exclusive, exp_q16, fixed_point, group_of, stable_order
+from reactor.fixed import begins, exclusive, exp_q16, fixed_point, group_of, share, stable_order
 from reactor.manifest import SimulationManifest
 from reactor.rng import Stream
 from reactor.settlement import SidePrints, settle
@@ -58,9 +58,7 @@ class Executions:
     def first_fill_of_levels(self) -> Column:
         """Where each (order, price) pair begins among the fills."""
         fills = self.fills
-        return np.flatnonzero(
-            (np.diff(fills.order, prepend=-1) != 0) | (np.diff(fills.level, prepend=-1) != 0)
-        )
+        return np.flatnonzero(begins(fills.order, fills.level))
 
     def lots_at_best(self) -> Column:
         """What each order took at the best price."""
@@ -73,7 +71,7 @@ class Executions:
     def _by_order(self, lots: Column) -> Column:
         if not len(lots):
             return lots
-        total: Column = np.add.reduceat(lots, np.flatnonzero(np.diff(self.fills.order, prepend=-1)))
+        total: Column = np.add.reduceat(lots, np.flatnonzero(begins(self.fills.order)))
         return total
 
 
@@ -105,7 +103,7 @@ class Matching:
         )
         weight += 1
         weight[[orders.at(Role.BUY_FREE), orders.at(Role.SELL_FREE)]] = 0
-        makers = levels + apportion(np.array([plan.n_prints - plan.n_agg]), weight, np.array([plan.n_orders]))
+        makers = levels + share(plan.n_prints - plan.n_agg, weight)
         of = group_of(makers)
         level = (np.arange(plan.n_prints) - exclusive(makers)[of]) * levels[of] // makers[of]
         price = best[of] + orders.side[of] * (level * reach[of] // np.maximum(levels[of] - 1, 1))
@@ -151,7 +149,7 @@ class Matching:
         taken = min(beyond, int(reach.sum()))
         levels = np.ones(plan.n_orders, np.int64)
         if taken:
-            levels += apportion(np.array([taken]), reach, np.array([plan.n_orders]))
+            levels += share(taken, reach)
         sweeps = []
         for role, size in (
             (Role.SELL_HIGH, (beyond - taken + 1) // 2),

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from reactor.components import QUOTE_LANE, Clock, TouchPath, in_lane
-from reactor.fixed import ONE, distinct, exp_q16, fixed_point, logistic_q16
+from reactor.fixed import ONE, distinct, exp_q16, fixed_point, increments, logistic_q16
 from reactor.manifest import SimulationManifest
 from reactor.matching import Executions
 from reactor.rng import Stream
@@ -78,7 +78,7 @@ class Queues:
         n = len(ts_ns)
         at, before = np.searchsorted(ts_ns, orders), np.searchsorted(ts_ns, orders) - 1
         bid, ask = path.at(ts_ns)
-        bid_step, ask_step = np.diff(bid, prepend=bid[0]), np.diff(ask, prepend=ask[0])
+        bid_step, ask_step = increments(bid, int(bid[0])), increments(ask, int(ask[0]))
 
         # A regime lasts from one move to the next.
         moved = (bid_step != 0) | (ask_step != 0)

@@ -67,12 +67,12 @@ class Stream:
 
     def normal_q16(self, n: int) -> Column:
         """Standard normal variates in Q16."""
-        value: Column = NORMAL_Q16[self.words(n, 16)]
+        value: Column = NORMAL_Q16.take(self.words(n, 16))
         return value
 
     def exponential_q16(self, n: int) -> Column:
         """Exponential variates of mean 1 in Q16."""
-        value: Column = EXPONENTIAL_Q16[self.words(n, 16)]
+        value: Column = EXPONENTIAL_Q16.take(self.words(n, 16))
         return value
 
     def poisson(self, n: int, mean_q16: int | Column) -> Column:
@@ -85,21 +85,21 @@ class Stream:
         mean = np.broadcast_to(np.asarray(mean_q16, dtype=np.int64), n)
         z = self.normal_q16(n)
         root = np.sqrt(mean.astype(np.float64) * ONE).astype(np.int64)  # sqrt is correctly rounded everywhere
-        large = (mean + ((root * z) >> 16) + ONE // 2) >> 16
-        small = np.zeros(n, np.int64)
-        clock = np.zeros(n, np.int64)
+        large: Column = np.maximum((mean + ((root * z) >> 16) + ONE // 2) >> 16, 0)
         low = mean < 8 * ONE
-        if low.any():
-            m = int(low.sum())
-            few, elapsed, budget = np.zeros(m, np.int64), clock[low], mean[low]
-            for _ in range(32):
-                elapsed = elapsed + self.exponential_q16(m)
-                alive = elapsed < budget
-                if not alive.any():
-                    break
-                few += alive
-            small[low] = few
-        return np.where(low, small, np.maximum(large, 0))
+        if not low.any():
+            return large
+        small = np.zeros(n, np.int64)
+        m = int(low.sum())
+        few, elapsed, budget = np.zeros(m, np.int64), np.zeros(m, np.int64), mean[low]
+        for _ in range(32):
+            elapsed = elapsed + self.exponential_q16(m)
+            alive = elapsed < budget
+            if not alive.any():
+                break
+            few += alive
+        small[low] = few
+        return np.where(low, small, large)
 
 
 def stream(seed: int, *path: str | int) -> Stream:

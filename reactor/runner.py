@@ -15,7 +15,7 @@ import numpy as np
 
 from reactor.clock import DELAY_MAX_NS, LatencyModel
 from reactor.feed import SyntheticTelemetryUplink
-from reactor.fixed import ONE, stable_order
+from reactor.fixed import ONE, ends, stable_order
 from reactor.manifest import SimulationManifest
 from reactor.rng import stream
 from reactor.single_asset import HyperSynthReactor
@@ -163,7 +163,7 @@ def _gathered(levels: Levels, first_tick: int, interval: int) -> dict[str, Colum
     over = levels.price_ticks - (levels.price_ticks.min() if len(levels) else 0)
     key = (end << 1 | levels.side) << int(over.max(initial=0)).bit_length() | over
     order = stable_order(key)
-    rows = order[np.diff(key[order], append=-1) != 0]
+    rows = order[ends(key[order])]
     # A frame's id is that of its interval's last change.
     newest = levels.update_id[np.searchsorted(end, end[rows], side="right") - 1]
     return {

@@ -13,7 +13,7 @@ from math import gcd
 import numpy as np
 from numpy.typing import NDArray
 
-from reactor.fixed import ONE, apportion, stable_order
+from reactor.fixed import ONE, share, stable_order
 from reactor.types import Column, Side
 
 _LEAN_PASSES = 3
@@ -69,7 +69,7 @@ def settle(prints: SidePrints, lots: int, units: int, bounds: tuple[int, int], g
         weights = np.minimum(weights, max(min(max_lots * int(weights.sum()) // lots, 1 << 60), 1))
     weights[prints.low] += 1  # one weight at least is not 0
     least[free] = weights[free] = 0  # what it gets is taken from print `low`
-    sizes = apportion(np.array([lots]), weights, np.array([n]), least)
+    sizes = share(lots, weights, least)
     small = np.flatnonzero(prints.rounded & (sizes > min_lots) & (sizes < _ROUND[-1]) & (weights > 0))
     small = small[(small != prints.low) & (small != prints.high)]
     least[small] = np.maximum(_ROUND[np.searchsorted(_ROUND, sizes[small], side="right") - 1], min_lots)
@@ -105,10 +105,9 @@ def settle(prints: SidePrints, lots: int, units: int, bounds: tuple[int, int], g
 
 def _leaned(offsets: Column, weights: Column, least: Column, lots: int, units: int, span: int) -> Column:
     """Sizes in proportion to the weights, and these leaned linearly in price until the average price fits."""
-    count, total = np.array([len(weights)]), np.array([lots])
     place = offsets * 1024 // max(span, 1)
     for _ in range(_LEAN_PASSES):
-        sizes = apportion(total, weights, count, least)
+        sizes = share(lots, weights, least)
         missing = units - int((sizes * offsets).sum())
         spare = sizes - least
         whole = int(spare.sum())
@@ -120,7 +119,7 @@ def _leaned(offsets: Column, weights: Column, least: Column, lots: int, units: i
         bound = _LEAN_LIMIT_Q36 // max(int(np.abs(from_centre).max()), 1)
         slope = max(-bound, min(slope, bound))
         weights = (spare * (ONE + (from_centre * slope >> 20))) >> 6
-    return apportion(total, weights, count, least)
+    return share(lots, weights, least)
 
 
 def _shift(sizes: Column, prints: SidePrints, keep: Column, units: int) -> None:

@@ -13,12 +13,11 @@ from functools import lru_cache
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from reactor.bars import BarSeries
 from reactor.components import Clock, OrderFlow, PricePath, Rhythm, Steps, TouchPath
 from reactor.depth import TICKS, Depth, SideBook, SideRows, SideTouch
-from reactor.fixed import stable_order
+from reactor.fixed import begins, ends, stable_order
 from reactor.liquidations import RUN_S, Liquidator
 from reactor.manifest import ManifestError, SimulationManifest
 from reactor.matching import Executions, Matching
@@ -267,7 +266,7 @@ class HyperSynthReactor:
             price = np.concatenate([ticks, past.price_ticks[rows]])
             qty = np.concatenate([lots, past.qty_lots[rows]])
             order = stable_order(price)
-            last = order[np.diff(price[order], append=-1) != 0]
+            last = order[ends(price[order])]
             last = last[qty[last] > 0]
             columns += [price[last], qty[last]] if side else [price[last][::-1], qty[last][::-1]]
         return BookSnapshot(at_ns, int(past.update_id[-1]), *columns)
@@ -320,7 +319,7 @@ class HyperSynthReactor:
             (BookSide.ASK, touch.ask_ticks, touch.ask_lots),
         ):
             changed = np.zeros(TICKS, np.bool_)
-            changed[touch.ts_ns[1:][_changes(best, lots)] // TICK_NS] = True
+            changed[touch.ts_ns[1:][begins(best, lots)[1:]] // TICK_NS] = True
             changed[-1] = True  # the minute's last change of the book falls into its last tick
             side_touch = SideTouch(best[last_event], lots[last_event], changed)
             frames = _side_book(start, side), _side_book(end, side)
@@ -357,14 +356,6 @@ class HyperSynthReactor:
         return self._liquidator.among(self._draws("liquidations", k), self.prints(k), grid)
 
 
-def _changes(*columns: Column) -> NDArray[np.bool_]:
-    """Where a row differs from the one before it, from the second row on."""
-    changed = np.zeros(len(columns[0]) - 1, np.bool_)
-    for column in columns:
-        changed |= column[1:] != column[:-1]
-    return changed
-
-
 def _side_book(frame: BookSnapshot, side: BookSide) -> SideBook:
     return (
         SideBook(-frame.bid_ticks, frame.bid_lots)
@@ -383,7 +374,7 @@ def _block(plan: MinutePlan, touch: Touch, prints: Prints, rows: list[SideRows])
     order = stable_order((tick << 1 | side) << int(over.max()).bit_length() | over)
     tick, side, price, lots = tick[order], side[order], price[order], lots[order]
 
-    quote = 1 + np.flatnonzero(_changes(touch.bid_ticks, touch.bid_lots, touch.ask_ticks, touch.ask_lots))
+    quote = 1 + np.flatnonzero(begins(touch.bid_ticks, touch.bid_lots, touch.ask_ticks, touch.ask_lots)[1:])
     quote_ns = touch.ts_ns[quote]
     quote_tick = quote_ns // TICK_NS
     changes = np.bincount(tick, minlength=TICKS) + np.bincount(quote_tick, minlength=TICKS)

@@ -23,7 +23,7 @@ from typing import Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from reactor.fixed import ONE, exclusive, exp_q16, exp_q32, fixed_point, isqrt, logistic_q16
+from reactor.fixed import ONE, exclusive, exp_q16, exp_q32, fixed_point, increments, isqrt, logistic_q16
 from reactor.manifest import SimulationManifest
 from reactor.processes import GeometricBrownianMotion, MertonJumpDiffusion, OrnsteinUhlenbeck
 from reactor.rng import Stream, stream
@@ -668,7 +668,7 @@ class MarketSkeleton:
         rows, path, basis = self._days[day], self._asset.seconds_q32(day), self._bases[day]
         # A lagging market shows part of the last second's move only in the next one; at minute starts it has
         # caught up.
-        lag = np.diff(path, prepend=path[:1]) * fixed_point(min(self.manifest.lag_ms / 1000, 1)) // ONE
+        lag = increments(path, int(path[0])) * fixed_point(min(self.manifest.lag_ms / 1000, 1)) // ONE
         lag[::60] = 0
         bid = self._bid(path - lag + basis)
         # Inside a minute the bid keeps to the row's range, and touches the ends that lie beyond its own ends.

@@ -13,7 +13,7 @@ from typing import Protocol
 
 import numpy as np
 
-from reactor.fixed import distinct, stable_order
+from reactor.fixed import begins, distinct, stable_order
 from reactor.manifest import SimulationManifest
 from reactor.types import (
     BLOCK_NS,
@@ -62,7 +62,7 @@ class MinuteIndex:
         self.first_tick = self.start_ns // TICK_NS
         prints = self.block.prints
         # A group: what one market order took at one price. All prints of an order have one instant.
-        first = np.flatnonzero(np.diff(prints.agg_id, prepend=-1))
+        first = np.flatnonzero(begins(prints.agg_id))
         self.groups = prints.take(first)
         self.group_lots = np.add.reduceat(prints.qty_lots, first) if len(first) else prints.qty_lots
         self.group_stop = np.append(prints.trade_id[first[1:]], prints.trade_id[-1:] + 1)

@@ -3,6 +3,7 @@ every machine.
 """
 
 import functools
+import itertools
 import math
 import operator
 from collections.abc import Callable
@@ -15,7 +16,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reactor import fixed
-from reactor.fixed import ONE, apportion, exclusive, exp_q16, exp_q32, isqrt, logistic_q16, muldiv, pareto_q16
+from reactor.fixed import (
+    ONE,
+    apportion,
+    begins,
+    distinct,
+    ends,
+    exclusive,
+    exp_q16,
+    exp_q32,
+    increments,
+    isqrt,
+    logistic_q16,
+    muldiv,
+    pareto_q16,
+    share,
+)
 from reactor.types import Column
 
 TABLES: dict[str, tuple[Column, int, Callable[[int], float]]] = {
@@ -100,5 +116,31 @@ def test_apportion_is_exact_and_fair(data: st.DataObject) -> None:
         mine = parts[start : start + len(weights)]
         assert mine.sum() == total
         assert mine.min() >= least
-        share = [(total - least * len(weights)) * w / sum(weights) + least for w in weights]
-        assert all(abs(m - s) <= 1 for m, s in zip(mine, share, strict=True))
+        due = [(total - least * len(weights)) * w / sum(weights) + least for w in weights]
+        assert all(abs(m - s) <= 1 for m, s in zip(mine, due, strict=True))
+
+
+@given(st.data())
+def test_a_share_is_what_apportion_gives_one_group(data: st.DataObject) -> None:
+    """Whatever the weights, huge ones too, with one least for all or each its own."""
+    weights = np.array(data.draw(st.lists(st.integers(0, 2**45), min_size=1, max_size=8)))
+    weights[0] += 1
+    each = np.array(data.draw(st.lists(st.integers(0, 9), min_size=len(weights), max_size=len(weights))))
+    least: int | Column = each if data.draw(st.booleans()) else 3
+    total = data.draw(st.integers(9 * len(weights), 2**52 - 1))
+    alone = apportion(np.array([total]), weights, np.array([len(weights)]), least)
+    assert share(total, weights, least).tolist() == alone.tolist()
+
+
+@given(st.lists(st.integers(-3, 3)), st.integers(-3, 3))
+def test_neighbours(values: list[int], before: int) -> None:
+    """Increments sum to the column; runs of equal values begin and end where itertools groups them."""
+    column = np.array(values, dtype=np.int64)
+    assert (before + np.cumsum(increments(column, before))).tolist() == values
+    runs = [len(list(run)) for _, run in itertools.groupby(values)]
+    assert np.flatnonzero(begins(column)).tolist() == [sum(runs[:i]) for i in range(len(runs))]
+    assert np.flatnonzero(ends(column)).tolist() == [sum(runs[: i + 1]) - 1 for i in range(len(runs))]
+    assert begins(column, column[::-1]).tolist() == [
+        i == 0 or values[i] != values[i - 1] or values[-i - 1] != values[-i] for i in range(len(values))
+    ]
+    assert distinct(column).tolist() == sorted(set(values))
