@@ -26,15 +26,13 @@ from urllib.parse import urlsplit
 import orjson
 from coincurve import PrivateKey
 
-from benchmarks.harness import HANDSHAKE, Row, beside, cpu_time_s
+from benchmarks.harness import Row, beside, cpu_time_s, serve
 from benchmarks.references import echo
+from benchmarks.sockets import HANDSHAKE, masked
 from emulator.sdk import Emulator
 from venues.hyperliquid.signing import agent_digest, connection_id
 
-TURNS, ROUNDS = (
-    20,
-    50,
-)  # in a turn, so often an order and its cancel; then so many orders at once, then their cancels
+ROUNDS, CROWD = 200, 50  # in a run, so many orders and their cancels; and as many again, so many at once
 KEY, SECRET = "test-key", b"test-secret"
 WALLET = PrivateKey(b"\x01" * 32)
 VENUES = ("binance", "hyperliquid")
@@ -56,7 +54,7 @@ class _Server:
         return closing(opened(self.url, self.path))
 
 
-def orders() -> Iterator[Row]:
+def orders(runs: int) -> Iterator[Row]:
     """Orders by Binance's WebSocket API, with and without a journal, and by Hyperliquid's endpoint."""
     with beside(echo) as reference, TemporaryDirectory() as folder:
         bare = _Server(f"ws://127.0.0.1:{reference.recv()}", "/", b'"params"', reference)
@@ -65,9 +63,9 @@ def orders() -> Iterator[Row]:
                 pipe.send(journal)
                 urls = pipe.recv()
                 ours = _Server(urls["binance"], "/ws-api/v3", b'"status":200', pipe)
-                yield from _measured(subject, _binance(ours.url), ours, bare)
+                yield from _measured(runs, subject, _binance(ours.url), ours, bare)
                 if not journal:
-                    yield from _hyperliquid(urls["hyperliquid"], pipe)
+                    yield from _hyperliquid(runs, urls["hyperliquid"], pipe)
 
 
 def serving(pipe: Connection) -> None:
@@ -77,36 +75,32 @@ def serving(pipe: Connection) -> None:
     journal = pipe.recv()
     with Emulator({"paused": False, "venues": list(VENUES), "journal": journal}) as running:
         pipe.send({venue: running.url(venue) for venue in VENUES})
-        while pipe.recv() is not None:
-            pipe.send(time.process_time())
+        serve(pipe, {})
 
 
-def _measured(subject: str, make: Make, ours: _Server, bare: _Server) -> Iterator[Row]:
-    """The median round trip of an order that rests, and how many messages (orders and cancels) a core takes in."""
+def _measured(runs: int, subject: str, make: Make, ours: _Server, bare: _Server) -> Iterator[Row]:
+    """The median round trip of an order that rests, and what one of many messages (orders and cancels) costs a core."""
     names = count()
     took_us: tuple[list[float], list[float]] = [], []
-    took_s = [0.0, 0.0]
-    for _ in range(TURNS):
-        turn = [next(names) for _ in range(ROUNDS)]
-        with ours.open() as each:
-            for name in turn:
-                took_us[0].append(round_trip_us(each, make("place", name), ours.word))
-                round_trip_us(each, make("cancel", name), ours.word)
-            for verb in ("place", "cancel"):
-                took_s[0] += _crowd_s(each, [make(verb, f"c{name}") for name in turn], ours)
-        with bare.open() as each:
-            for name in turn:
-                took_us[1].append(round_trip_us(each, make("place", name), bare.word))
-            for verb in ("place", "cancel"):
-                took_s[1] += _crowd_s(each, [make(verb, f"c{name}") for name in turn], bare)
-    yield Row("orders", f"{subject}: order to ack", *_medians(took_us, "us"))
-    messages = 2 * TURNS * ROUNDS
-    yield Row("orders", f"{subject}: orders and cancels", messages / took_s[0], "/s", messages / took_s[1])
-
-
-def _medians(took_us: Sequence[Sequence[float]], unit: str) -> tuple[float, str, float]:
-    ours, bare = map(statistics.median, took_us)
-    return ours, unit, bare
+    crowds_us: tuple[list[float], list[float]] = [], []
+    for _ in range(runs):
+        for server, times_us, crowd_us in zip((ours, bare), took_us, crowds_us, strict=True):
+            turn = [next(names) for _ in range(ROUNDS)]
+            with server.open() as each:
+                round_trips_us, took_s = [], 0.0
+                for name in turn:
+                    round_trips_us.append(round_trip_us(each, make("place", name), server.word))
+                    round_trip_us(each, make("cancel", name), server.word)
+                for start in range(0, ROUNDS, CROWD):
+                    for verb in ("place", "cancel"):
+                        some = turn[start : start + CROWD]
+                        took_s += _crowd_s(each, [make(verb, f"c{name}") for name in some], server)
+            times_us.append(statistics.median(round_trips_us))
+            crowd_us.append(took_s / (2 * ROUNDS) * 1e6)
+    yield Row.of("orders", f"{subject}: order to ack", "us", took_us[0], "websockets echo", took_us[1])
+    yield Row.of(
+        "orders", f"{subject}: an order or cancel", "us of CPU", crowds_us[0], "websockets echo", crowds_us[1]
+    )
 
 
 def _crowd_s(each: socket.socket, crowd: Sequence[bytes], server: _Server) -> float:
@@ -168,13 +162,7 @@ def signed(method: str, name: object, **asked: object) -> bytes:
     params = {**asked, "apiKey": KEY, "recvWindow": 60_000, "timestamp": time.time_ns() // 1_000_000}
     payload = "&".join(f"{key}={params[key]}" for key in sorted(params))
     params["signature"] = hmac.new(SECRET, payload.encode(), hashlib.sha256).hexdigest()
-    return _masked(orjson.dumps({"id": name, "method": method, "params": params}))
-
-
-def _masked(text: bytes) -> bytes:
-    """A client's frame, its mask being zero."""
-    assert 125 < len(text) < 1 << 16
-    return b"\x81\xfe" + len(text).to_bytes(2, "big") + bytes(4) + text
+    return masked(orjson.dumps({"id": name, "method": method, "params": params}))
 
 
 def ask(url: str, method: str, path: str, body: bytes = b"") -> Any:
@@ -185,23 +173,26 @@ def ask(url: str, method: str, path: str, body: bytes = b"") -> Any:
 
 
 # ---------------------------------------------------------------- a client of Hyperliquid
-def _hyperliquid(url: str, pipe: Connection) -> Iterator[Row]:
+def _hyperliquid(runs: int, url: str, pipe: Connection) -> Iterator[Row]:
     """Orders and cancels over one kept-alive connection, each signed."""
     mids = ask(url, "POST", "/info", b'{"type":"allMids"}')
     price = str(round(float(mids["BTC"]) * 0.95))
     order = {"a": 0, "b": True, "p": price, "s": "0.001", "r": False, "t": {"limit": {"tif": "Alo"}}}
     nonces = count(time.time_ns() // 1_000_000)
     with closing(socket.create_connection((urlsplit(url).hostname, urlsplit(url).port), timeout=30)) as each:
-        took_us, before_s = [], cpu_time_s(pipe)
-        for name in range(TURNS * ROUNDS):
-            cloid = f"0x{name:032x}"
-            place = {"type": "order", "orders": [{**order, "c": cloid}], "grouping": "na"}
-            took_us.append(round_trip_us(each, _posted(place, next(nonces)), b'"resting"'))
-            cancel = {"type": "cancelByCloid", "cancels": [{"asset": 0, "cloid": cloid}]}
-            round_trip_us(each, _posted(cancel, next(nonces)), b'"success"')
-        took_s = cpu_time_s(pipe) - before_s
-    yield Row("orders", "hyperliquid: order to ack", statistics.median(took_us), "us")
-    yield Row("orders", "hyperliquid: orders and cancels", 2 * TURNS * ROUNDS / took_s, "/s")
+        runs_us, costs_us, names = list[float](), list[float](), count()
+        for _ in range(runs):
+            took_us, before_s = [], cpu_time_s(pipe)
+            for _ in range(ROUNDS):
+                cloid = f"0x{next(names):032x}"
+                place = {"type": "order", "orders": [{**order, "c": cloid}], "grouping": "na"}
+                took_us.append(round_trip_us(each, _posted(place, next(nonces)), b'"resting"'))
+                cancel = {"type": "cancelByCloid", "cancels": [{"asset": 0, "cloid": cloid}]}
+                round_trip_us(each, _posted(cancel, next(nonces)), b'"success"')
+            runs_us.append(statistics.median(took_us))
+            costs_us.append((cpu_time_s(pipe) - before_s) / (2 * ROUNDS) * 1e6)
+    yield Row.of("orders", "hyperliquid: order to ack", "us", runs_us)
+    yield Row.of("orders", "hyperliquid: an order or cancel", "us of CPU", costs_us)
 
 
 def _posted(action: Mapping[str, object], nonce: int) -> bytes:

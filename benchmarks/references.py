@@ -8,19 +8,19 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from random import Random
-from typing import cast
+from typing import Any, Protocol, cast
 
 import numpy as np
+import picows
+from aiohttp import web
 from numpy.typing import NDArray
 from uvicorn.loops.auto import auto_loop_factory
-from websockets.asyncio.server import ServerConnection, serve
+from websockets.asyncio.server import ServerConnection, broadcast, serve
 from websockets.exceptions import ConnectionClosed
-
-CLIENTS = 50
 
 
 def random_walk(generator: np.random.Generator, events: int) -> tuple[NDArray[np.floating], ...]:
@@ -47,38 +47,142 @@ def naive_loop(seed: int, events: int) -> list[tuple[float, float, float, int]]:
     return rows
 
 
-def transport_writes(pipe: Connection) -> None:
-    """A process that writes to its connections what it is given, when it is due, and tells what CPU time that took.
+class Fanout(Protocol):
+    """A server of nothing: `clients` are those that are connected; `write` sends each of them these messages."""
 
-    It sends its port; it is sent [(delay in s, bytes)], for each of its CLIENTS; it sends the CPU time in s.
+    clients: list[Any]
+
+    async def open(self) -> int:
+        """Listen; the port."""
+        ...
+
+    async def write(self, messages: Sequence[bytes]) -> None: ...
+
+
+class Raw(asyncio.Protocol):
+    """The transport alone: all of the messages, framed before, in one write."""
+
+    def __init__(self) -> None:
+        self.clients: list[asyncio.Transport] = []
+
+    async def open(self) -> int:
+        server = await asyncio.get_running_loop().create_server(lambda: self, "127.0.0.1", 0)
+        return port_of(server.sockets)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.clients.append(cast(asyncio.Transport, transport))
+
+    async def write(self, messages: Sequence[bytes]) -> None:
+        data = b"".join(messages)
+        for client in self.clients:
+            client.write(data)
+
+
+class Broadcast:
+    """The websockets library: its `broadcast` of each message."""
+
+    def __init__(self) -> None:
+        self.clients: list[ServerConnection] = []
+
+    async def open(self) -> int:
+        async def accept(connection: ServerConnection) -> None:
+            self.clients.append(connection)
+            await connection.wait_closed()
+
+        server = await serve(accept, "127.0.0.1", 0, compression=None, ping_interval=None)
+        return port_of(server.sockets)
+
+    async def write(self, messages: Sequence[bytes]) -> None:
+        for message in messages:
+            broadcast(self.clients, message, text=True)
+
+
+class Picows:
+    """The picows library, of the fast ones: its `send` of each message to each client."""
+
+    def __init__(self) -> None:
+        self.clients: list[picows.WSTransport] = []
+
+    async def open(self) -> int:
+        clients = self.clients
+
+        class Accepted(picows.WSListener):
+            def on_ws_connected(self, transport: picows.WSTransport) -> None:
+                clients.append(transport)
+
+        server = await picows.ws_create_server(lambda _: Accepted(), "127.0.0.1", 0)
+        return port_of(server.sockets)
+
+    async def write(self, messages: Sequence[bytes]) -> None:
+        for message in messages:
+            for client in self.clients:
+                client.send(picows.WSMsgType.TEXT, message)
+
+
+class Aiohttp:
+    """The aiohttp library: its `send_str` of each message to each client."""
+
+    def __init__(self) -> None:
+        self.clients: list[web.WebSocketResponse] = []
+
+    async def open(self) -> int:
+        async def accept(request: web.Request) -> web.WebSocketResponse:
+            response = web.WebSocketResponse(compress=False)
+            await response.prepare(request)
+            self.clients.append(response)
+            async for _ in response:
+                pass
+            return response
+
+        app = web.Application()
+        app.router.add_get("/", accept)
+        runner = web.AppRunner(app)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        return int(runner.addresses[0][1])
+
+    async def write(self, messages: Sequence[bytes]) -> None:
+        for message in messages:
+            text = message.decode()
+            for client in self.clients:
+                await client.send_str(text)
+
+
+FANOUTS: Mapping[str, Callable[[], Fanout]] = {
+    "raw": Raw,
+    "broadcast": Broadcast,
+    "picows": Picows,
+    "aiohttp": Aiohttp,
+}
+
+
+def fanning_out(pipe: Connection) -> None:
+    """A process that sends its clients what it is given, when it is due, and tells what CPU time that took.
+
+    It is sent which of FANOUTS it is; it sends its port; then for each [(delay in s, messages)] the CPU time in s. For
+    `raw`, messages are whole frames.
     """
     with asyncio.Runner(loop_factory=auto_loop_factory()) as runner:
-        runner.run(_write(pipe))
+        runner.run(_fan_out(pipe))
 
 
-async def _write(pipe: Connection) -> None:
-    loop, transports, complete = asyncio.get_running_loop(), list[asyncio.Transport](), asyncio.Event()
+async def _fan_out(pipe: Connection) -> None:
+    loop, server = asyncio.get_running_loop(), FANOUTS[pipe.recv()]()
+    pipe.send(await server.open())
+    while (writes := await loop.run_in_executor(None, pipe.recv)) is not None:
+        cpu_s, start_s = time.process_time(), loop.time()
+        for delay_s, messages in writes:
+            await asyncio.sleep(max(0.0, start_s + delay_s - loop.time()))
+            await server.write(messages)
+        await asyncio.sleep(0)  # what a transport keeps for the end of the loop's turn
+        pipe.send(time.process_time() - cpu_s)
 
-    class Accepted(asyncio.Protocol):
-        def connection_made(self, transport: asyncio.BaseTransport) -> None:
-            transports.append(cast(asyncio.Transport, transport))
-            if len(transports) == CLIENTS:
-                complete.set()
 
-    server = await loop.create_server(Accepted, "127.0.0.1", 0)
-    pipe.send(server.sockets[0].getsockname()[1])
-    writes: Sequence[tuple[float, bytes]] = await loop.run_in_executor(None, pipe.recv)
-    await complete.wait()
-    cpu_s, start_s = time.process_time(), loop.time()
-    for delay_s, data in writes:
-        wait_s = start_s + delay_s - loop.time()
-        if wait_s > 0:
-            await asyncio.sleep(wait_s)
-        for transport in transports:
-            transport.write(data)
-    pipe.send(time.process_time() - cpu_s)
-    await loop.run_in_executor(None, pipe.recv)
-    server.close()
+def port_of(sockets: Iterable[Any]) -> int:
+    """The port of a server's first socket."""
+    port: int = next(iter(sockets)).getsockname()[1]
+    return port
 
 
 def echo(pipe: Connection) -> None:
@@ -96,6 +200,6 @@ async def _echo(pipe: Connection) -> None:
                 await connection.send(message)
 
     async with serve(answer, "127.0.0.1", 0, compression=None, ping_interval=None) as server:
-        pipe.send(next(iter(server.sockets)).getsockname()[1])
+        pipe.send(port_of(server.sockets))
         while await asyncio.to_thread(pipe.recv) is not None:
             pipe.send(time.process_time())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import statistics
 import subprocess
 import sys
 import time
@@ -14,7 +13,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks.harness import Row
+from benchmarks.harness import Row, in_turns
 from benchmarks.orders import ask, opened, round_trip_us, signed
 from emulator.sdk import Emulator
 
@@ -25,26 +24,25 @@ ACCOUNTS = (
 )
 SESSIONS, SESSION_S, TRADED_S = 72, 1_200, 30
 LIMIT_ORDERS = 10
-STARTS = 3
 OPTIONS = ("--base-port", "0", "--start", "2026-01-01", "--paused", "--venues", "binance", "--lazy-history")
 
 
-def restart() -> Iterator[Row]:
+def restart(runs: int) -> Iterator[Row]:
     """From the command to "ready", by the wall clock, beside a start without a journal."""
     with TemporaryDirectory() as folder:
         journal, copy = Path(folder) / "journal", Path(folder) / "copy"
         day = get_context("spawn").Process(target=trade_a_day, args=(str(journal),))
         day.start()
         day.join()
-        took_ms: tuple[list[float], list[float]] = [], []
-        for _ in range(STARTS):
+
+        def ours() -> float:
             for end in ("", ".checkpoint"):
                 shutil.copy(f"{journal}{end}", f"{copy}{end}")
-            took_ms[0].append(_ready_ms("--journal", str(copy)))
-            took_ms[1].append(_ready_ms())
+            return _ready_ms("--journal", str(copy))
+
+        with_it, without = in_turns(runs, ours, _ready_ms)
         size = journal.stat().st_size / 1e6
-    with_it, without = map(statistics.median, took_ms)
-    yield Row("restart", f"serve, a journal of {size:.1f} MB", with_it, "ms", without)
+    yield Row.of("restart", f"serve, a journal of {size:.1f} MB", "ms", with_it, "no journal", without)
 
 
 def trade_a_day(journal: str) -> None:
