@@ -27,6 +27,7 @@ from reactor.runner import Run
 from reactor.types import MS_NS, SECOND_NS, Instrument, Kind
 from reactor.unified_market import MarketOrchestrationCore
 from venues.base import Exchange, HttpRequest, VenueProtocol
+from venues.limits import OFF, Usage
 from venues.registry import VENUES
 
 ORIGIN_NS = 1_767_225_600 * SECOND_NS  # 2026-01-01 00:00 UTC
@@ -34,10 +35,11 @@ SEED = 1
 
 
 def exchange(venue: VenueProtocol) -> Exchange:
-    """The venue's view of a world made anew."""
+    """The venue's view of a world made anew, its clients without limits."""
     markets = [(row.instrument, row.manifest) for row in venue.listings]
     world = MarketOrchestrationCore(seed=SEED, origin_ns=ORIGIN_NS, markets=markets)
-    return Exchange(world, {row.instrument.symbol: row.instrument.market for row in venue.listings})
+    listed = {row.instrument.symbol: row.instrument.market for row in venue.listings}
+    return Exchange(world, listed, Usage(OFF))
 
 
 # ---------------------------------------------------------------- generate
