@@ -18,6 +18,7 @@ from emulator.gateway.hub import Hub, woven
 from reactor.clock import FASTEST, FOREVER_NS, Chronometer
 from reactor.types import MS_NS, SECOND_NS, TICK_NS
 from venues.base import PAGE_NS, Channel, Page
+from venues.limits import Moment
 
 STEP_LIMIT_S = 31 * 86_400
 STALL_S = 5.0  # so long may one reader hold up a step
@@ -134,6 +135,11 @@ class Driver:
         """When an input that has just come happens, as (virtual, wall) ns; what is due by then is delivered first."""
         self._catch_up()
         return self._clock.now_ns, time.monotonic_ns()
+
+    @property
+    def moment(self) -> Moment:
+        """Now on both clocks, wherever virtual time stands."""
+        return Moment(self._clock.now_ns, time.monotonic_ns())
 
     def pause(self) -> None:
         """Stand still. Idempotent."""

@@ -5,7 +5,8 @@ pytest loads this in every project that has the emulator installed, so the produ
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,11 +14,22 @@ import pytest
 if TYPE_CHECKING:
     from emulator.sdk import Emulator
 
+SEED = "--emulator-seed"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The option that has all tests on other markets."""
+    group = parser.getgroup("exchange emulator")
+    group.addoption(
+        SEED, type=int, metavar="SEED", help="seed of every test's `exchange`, whatever its marker says"
+    )
+
 
 def pytest_configure(config: pytest.Config) -> None:
     """Make the marker known."""
     config.addinivalue_line(
-        "markers", "emulator(preset=, seed=, start=, venues=, ...): settings of the test's `exchange`"
+        "markers",
+        "emulator(preset=, seed=, start=, venues=, scenario=, ...): settings of the test's `exchange`",
     )
 
 
@@ -31,5 +43,22 @@ def exchange(request: pytest.FixtureRequest) -> Iterator[Emulator]:
     settings: dict[str, Any] = {}
     for mark in reversed(list(request.node.iter_markers("emulator"))):
         settings |= mark.kwargs
+    if (seed := request.config.getoption(SEED)) is not None:
+        settings["seed"] = seed
     with Emulator(**settings) as running:
         yield running
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show a failed test's emulators, whatever fixture they came by."""
+    report = yield
+    sdk = sys.modules.get("emulator.sdk")
+    if sdk is not None and report.when == "call" and report.failed:
+        for name, value in getattr(item, "funcargs", {}).items():
+            if isinstance(value, sdk.Emulator) and value.running:
+                again = (
+                    f"reproduce: pytest {SEED} {value.seed} '{item.nodeid}'\n" if name == "exchange" else ""
+                )
+                report.sections.append((f"emulator ({name})", again + value.report()))
+    return report

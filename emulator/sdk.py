@@ -22,9 +22,21 @@ from uvicorn.loops.auto import auto_loop_factory
 from emulator.chaos.rules import Hit, Rule
 from emulator.chaos.scenarios import read_scenario
 from emulator.config import DEMO, Layer, load, read_preset
+from emulator.driver import settled
 from emulator.gateway.connection import Row
 from emulator.gateway.server import Gateway
-from emulator.truth import TrueBook, difference, instant
+from emulator.judgements import (
+    Verdict,
+    answered_pings,
+    no_duplicate_orders,
+    no_orphan_orders,
+    reconnected,
+    respected_limits,
+    resubscribed,
+)
+from emulator.report import report
+from emulator.truth import TrueBook, TrueFill, TrueOrder, TrueTrade, difference, instant
+from emulator.witness import Witness
 from venues.base import ApiKey, KeyKind, VenueProtocol
 from venues.clients import Address, Served, point
 from venues.registry import CLIENTS, VENUES
@@ -36,6 +48,8 @@ DEFAULTS: Mapping[str, object] = {
     "lazy_history": True,  # a test is over before it is made
     "limits": "off",
 }
+
+JUDGED_S = 5.0  # so long a client may take, unless a test says otherwise
 
 _HEALTH_S = 10
 
@@ -103,11 +117,11 @@ class Clock:
         return await asyncio.wrap_future(self._advance_until(event, venue, symbol, interval))
 
     def _advance(self, seconds: float) -> Future[int]:
-        return self._submit(lambda: self._driver.advance(seconds))
+        return self.submit(lambda: self._driver.advance(seconds))
 
     def _advance_until(self, event: str, venue: str, symbol: str, interval: str) -> Future[int]:
         target = lambda now_ns: self._gateway.next_instant(event, venue, symbol, interval, now_ns)
-        return self._submit(lambda: self._driver.advance_until(target))
+        return self.submit(lambda: self._driver.advance_until(target))
 
     def call(self, act: Callable[[], T]) -> T:
         """Have it done on the emulator's loop."""
@@ -115,9 +129,9 @@ class Clock:
         async def there() -> T:
             return act()
 
-        return self._submit(there).result()
+        return self.submit(there).result()
 
-    def _submit(self, act: Callable[[], Awaitable[T]]) -> Future[T]:
+    def submit(self, act: Callable[[], Awaitable[T]]) -> Future[T]:
         """Have it done on the emulator's loop."""
         if not self._loop.is_running():
             raise RuntimeError("this emulator is not running")
@@ -188,19 +202,46 @@ class Connections:
         if self._call(lambda: self._gateway.kick(name, code, reason)) is None:
             raise KeyError(name)
 
+    def ping(self, name: str = "") -> None:
+        """Send a protocol ping now, to one or to all: a clock that stands sends none by itself. KeyError if there is
+        none such.
+        """
+        if not self._call(lambda: self._gateway.ping(name)) and name:
+            raise KeyError(name)
+
 
 class Truth:
-    """What is so on a running emulator, whatever clients were told."""
+    """What is so on a running emulator, whatever clients were told.
 
-    def __init__(self, gateway: Gateway, call: Callable[[Callable[[], object]], object]) -> None:
-        self._gateway = gateway
-        self._call = call
+    Venues and markets go by the venue's own names; an instant is a boundary that has passed, now if it is left out.
+    ValueError, of one line, where there is no such.
+    """
+
+    def __init__(self, gateway: Gateway, clock: Clock) -> None:
+        self._inspector = gateway.inspector
+        self._call = clock.call
 
     def book(self, venue: str, symbol: str, at_ns: int | None = None) -> TrueBook:
-        """A market's book, by the venue's name for it, at a boundary that has passed; now if it is left out. ValueError
-        where there is no such market or instant.
+        """A market's whole book."""
+        return self._call(lambda: self._inspector.book(venue, symbol, at_ns))
+
+    def sequence(self, venue: str, symbol: str, at_ns: int | None = None) -> int:
+        """The id of the book's last change, of which the venue's sequence numbers are views."""
+        return self._call(lambda: self._inspector.sequence(venue, symbol, at_ns))
+
+    def trades(
+        self, venue: str, symbol: str, after_ns: int | None = None, upto_ns: int | None = None
+    ) -> list[TrueTrade]:
+        """A market's trades in (after_ns, upto_ns], clients' own among them, oldest first; of this run if `after_ns` is
+        left out. The newest 10,000.
         """
-        return cast(TrueBook, self._call(lambda: self._gateway.true_book(venue, symbol, at_ns)))
+        return self._call(lambda: self._inspector.trades(venue, symbol, after_ns, upto_ns))
+
+    def fills(
+        self, venue: str, account: str | None = None, symbol: str | None = None, upto_ns: int | None = None
+    ) -> list[TrueFill]:
+        """What became of an account's orders, or of all, up to an instant, oldest first; the newest 10,000."""
+        return self._call(lambda: self._inspector.fills(venue, account, symbol, upto_ns))
 
 
 class Emulator:
@@ -226,6 +267,7 @@ class Emulator:
     ) -> None:
         below = [Layer(str, DEFAULTS), *([read_preset(preset)] if preset else [])]
         self._config = load([*below, Layer(str, settings or {}), Layer(str, more)], registry)
+        self._given = {**({"preset": preset} if preset else {}), **(settings or {}), **more}
         self._registry = registry
         self._thread: threading.Thread | None = None
 
@@ -249,7 +291,7 @@ class Emulator:
 
     def start(self) -> None:
         """Take the ports and serve; returns when every venue answers. Raises PortBusyError."""
-        gateway = Gateway(self._config, self._registry)
+        gateway = Gateway(self._config, self._registry, keeps_writes=True)
         started: Future[asyncio.AbstractEventLoop] = Future()
         self._stop = asyncio.Event()
         thread = threading.Thread(target=self._run, args=(gateway, started), name="emulator", daemon=True)
@@ -262,7 +304,7 @@ class Emulator:
         self.clock = Clock(gateway, self._loop)
         self.faults = Faults(gateway, self.clock.call)
         self.connections = Connections(gateway, self.clock.call)
-        self.truth = Truth(gateway, self.clock.call)
+        self.truth = Truth(gateway, self.clock)
         self._gateway = gateway
 
     def stop(self) -> None:
@@ -271,6 +313,16 @@ class Emulator:
             self._loop.call_soon_threadsafe(self._stop.set)
             self._thread.join()
             self._thread = None
+
+    @property
+    def running(self) -> bool:
+        """Whether it has been started and not stopped."""
+        return self._thread is not None
+
+    @property
+    def seed(self) -> int:
+        """The run's."""
+        return self._config.seed
 
     def url(self, venue: str, *, tls: bool = False) -> str:
         """http://host:port of the venue, or https: without a path or a slash at the end. KeyError without TLS."""
@@ -290,6 +342,18 @@ class Emulator:
         key = next((key for key in keys if key.kind is KeyKind.HMAC and not key.read_only), None)
         return point(client, _served(self._urls, key), CLIENTS, venue)
 
+    def orders(
+        self, venue: str, account: str | None = None, symbol: str | None = None, *, only_open: bool = True
+    ) -> list[TrueOrder]:
+        """The orders of an account, or of all, as they stand, oldest first; also those that ended, unless `only_open`.
+        ValueError, of one line, where there is no such venue, account or market.
+        """
+        look = self._gateway.inspector.orders
+        return self.clock.call(lambda: look(venue, account, symbol, only_open=only_open))
+
+    # ------------------------------------------------------------ was the client right?
+    # Seconds are of the wall clock. What can still come is waited for, at most so long: whoever's client lives in the
+    # event loop that asks awaits the same judgement with _async.
     def assert_book_in_sync(
         self, venue: str, symbol: str, bids: Mapping[str, str], asks: Mapping[str, str]
     ) -> None:
@@ -299,7 +363,7 @@ class Emulator:
         a socket was sent; of several sockets, of any. Every level the client holds counts, and every true one within
         its range. ValueError where there is no such market.
         """
-        instants = self.clock.call(lambda: self._gateway.books_told_ns(venue, symbol))
+        instants = self.clock.call(lambda: self._gateway.inspector.books_told_ns(venue, symbol))
         books = [self.truth.book(venue, symbol, at_ns) for at_ns in instants]
         found = [difference(book, bids, asks) for book in books]
         if None in found:
@@ -310,6 +374,67 @@ class Emulator:
             f"{venue} {symbol} is out of sync at {instant(books[0].at_ns)}, update {books[0].update_id}: {found[0]}"
             + (f"; faults that hit: {said}" if said else "")
         )
+
+    def assert_reconnected(self, within_seconds: float = JUDGED_S) -> None:
+        """AssertionError unless every socket that the exchange ended, or went silent on, was followed by another."""
+        self._judge(lambda: reconnected(self._witness, within_seconds), within_seconds).result()
+
+    async def assert_reconnected_async(self, within_seconds: float = JUDGED_S) -> None:
+        """The same for callers in an event loop."""
+        await self._judged(lambda: reconnected(self._witness, within_seconds), within_seconds)
+
+    def assert_resubscribed(self, within_seconds: float = JUDGED_S) -> None:
+        """AssertionError unless all that such sockets listened to is listened to again."""
+        self._judge(lambda: resubscribed(self._witness, within_seconds), within_seconds).result()
+
+    async def assert_resubscribed_async(self, within_seconds: float = JUDGED_S) -> None:
+        """The same for callers in an event loop."""
+        await self._judged(lambda: resubscribed(self._witness, within_seconds), within_seconds)
+
+    def assert_answered_pings(self, within_seconds: float = JUDGED_S) -> None:
+        """AssertionError unless every ping that the exchange sent had its pong."""
+        self._judge(lambda: answered_pings(self._witness, within_seconds), within_seconds).result()
+
+    async def assert_answered_pings_async(self, within_seconds: float = JUDGED_S) -> None:
+        """The same for callers in an event loop."""
+        await self._judged(lambda: answered_pings(self._witness, within_seconds), within_seconds)
+
+    def assert_no_duplicate_orders(self) -> None:
+        """AssertionError if an order whose answer never came whole was placed again, under whatever id, before an
+        answer to a later question had named it; unless it had ended without a fill.
+        """
+        self._judge(lambda: no_duplicate_orders(self._witness, self._gateway.inspector.order)).result()
+
+    def assert_no_orphan_orders(self) -> None:
+        """AssertionError if an order is open that nothing has ever named to a client: no answer, event or list."""
+        self._judge(lambda: no_orphan_orders(self._witness, self._gateway.inspector.order)).result()
+
+    def assert_respected_limits(self) -> None:
+        """AssertionError if a limit was exceeded, or somebody came back before a Retry-After was over."""
+        self._judge(lambda: respected_limits(self._witness)).result()
+
+    @property
+    def _witness(self) -> Witness:
+        return self._gateway.witness
+
+    def _judge(self, judge: Callable[[], Verdict], within_s: float = 0.0) -> Future[None]:
+        """Have it judged on the emulator's loop, once nothing can change any more."""
+
+        async def judged() -> None:
+            await settled(lambda: not judge().open, within_s + 1 if within_s else 0)
+            if (wrong := judge().wrong) is not None:
+                raise AssertionError(wrong)
+
+        return self.clock.submit(judged)
+
+    async def _judged(self, judge: Callable[[], Verdict], within_s: float) -> None:
+        await asyncio.wrap_future(self._judge(judge, within_s))
+
+    def report(self) -> str:
+        """What there is to know of the run when a test has failed: how to have it again, the faults that hit, and the
+        last that was written to its sockets.
+        """
+        return self.clock.call(lambda: report(self._gateway, self._given))
 
     def _run(self, gateway: Gateway, started: Future[asyncio.AbstractEventLoop]) -> None:
         with asyncio.Runner(loop_factory=auto_loop_factory()) as runner:

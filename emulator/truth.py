@@ -1,4 +1,6 @@
-"""What is so, to hold a client's state against: the book of a market at an instant, and where a client's differs."""
+"""What is so, to hold a client's state against: a market's book and trades, an account's orders and fills; and where a
+client's book differs.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +9,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 
+from reactor.exchange.orders import Fill, Order, OrderStatus
 from reactor.single_asset import HyperSynthReactor
-from reactor.types import SECOND_NS, Column, Instrument
+from reactor.types import SECOND_NS, Column, Instrument, Prints, Side
 
 Levels = Mapping[Decimal, Decimal]
 
@@ -32,12 +35,121 @@ def true_book(market: HyperSynthReactor, at_ns: int) -> TrueBook:
 
 
 def _levels(of: Instrument, ticks: Column, lots: Column) -> Levels:
-    return {
-        Decimal(int(price) * of.tick_size).scaleb(-of.price_decimals): Decimal(
-            int(size) * of.lot_size
-        ).scaleb(-of.qty_decimals)
-        for price, size in zip(ticks, lots, strict=True)
-    }
+    rows = zip(ticks.tolist(), lots.tolist(), strict=True)
+    return {_price(of, price): _quantity(of, size) for price, size in rows}
+
+
+def _price(of: Instrument, ticks: int) -> Decimal:
+    return Decimal(ticks * of.tick_size).scaleb(-of.price_decimals)
+
+
+def _quantity(of: Instrument, lots: int) -> Decimal:
+    return Decimal(lots * of.lot_size).scaleb(-of.qty_decimals)
+
+
+# ---------------------------------------------------------------- trades, orders, fills
+@dataclass(frozen=True, slots=True)
+class TrueTrade:
+    """A trade of a market, clients' own among them; `side` is the taker's."""
+
+    id: int
+    at_ns: int
+    price: Decimal
+    quantity: Decimal
+    side: str
+
+
+@dataclass(frozen=True, slots=True)
+class TrueOrder:
+    """An order as it stands; `price` is None for a market order, `client_id` the venue's own where none was given."""
+
+    id: int
+    client_id: str
+    account: str
+    symbol: str
+    side: str
+    price: Decimal | None
+    quantity: Decimal
+    filled: Decimal
+    status: OrderStatus
+    created_ns: int
+    updated_ns: int
+
+    @property
+    def open(self) -> bool:
+        """Whether it rests on the book."""
+        return self.status.open
+
+    def __str__(self) -> str:
+        at = "at the market" if self.price is None else f"at {self.price}"
+        return f"{self.side} {self.quantity} {self.symbol} {at}"
+
+
+@dataclass(frozen=True, slots=True)
+class TrueFill:
+    """An execution of an account's order, by the id of its trade; a `fee` below 0 is a rebate."""
+
+    trade_id: int
+    order_id: int
+    account: str
+    symbol: str
+    side: str
+    at_ns: int
+    price: Decimal
+    quantity: Decimal
+    maker: bool
+    fee: Decimal
+    fee_asset: str
+
+
+def true_trades(of: Instrument, prints: Prints) -> list[TrueTrade]:
+    """The rows of a market's tape."""
+    columns = (prints.trade_id, prints.ts_ns, prints.price_ticks, prints.qty_lots, prints.side)
+    return [
+        TrueTrade(id_, at_ns, _price(of, price), _quantity(of, size), _side(side))
+        for id_, at_ns, price, size, side in zip(*(column.tolist() for column in columns), strict=True)
+    ]
+
+
+def true_order(of: Instrument, order: Order) -> TrueOrder:
+    """An order on a market's floor."""
+    return TrueOrder(
+        order.id,
+        order.asked.client_id,
+        order.asked.account,
+        of.symbol,
+        _side(order.asked.side),
+        None if order.price_ticks is None else _price(of, order.price_ticks),
+        _quantity(of, order.qty_lots),
+        _quantity(of, order.filled_lots),
+        order.status,
+        order.created_ns,
+        order.updated_ns,
+    )
+
+
+def true_fill(of: Instrument, fill: Fill) -> TrueFill:
+    """A fill on a market's floor."""
+    return TrueFill(
+        fill.trade_id,
+        fill.order_id,
+        fill.account,
+        of.symbol,
+        _side(fill.side),
+        fill.ts_ns,
+        _price(of, fill.price_ticks),
+        _quantity(of, fill.qty_lots),
+        fill.maker,
+        Decimal(fill.fee_e8).scaleb(-8),
+        fill.fee_asset,
+    )
+
+
+def _side(side: int) -> str:
+    return Side(side).name.lower()
+
+
+# ---------------------------------------------------------------- a client's book
 
 
 def difference(book: TrueBook, bids: Mapping[str, str], asks: Mapping[str, str]) -> str | None:

@@ -25,9 +25,14 @@ class Trader:
     """One client. `clock_ms` is the time it signs with: any, as long as it moves on."""
 
     def __init__(
-        self, url: str, key: str = KEY, secret: str = SECRET, clock_ms: int = 1_767_225_600_000
+        self,
+        url: str,
+        key: str = KEY,
+        secret: str = SECRET,
+        clock_ms: int = 1_767_225_600_000,
+        timeout_s: float = 30,
     ) -> None:
-        self._connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=30)
+        self._connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=timeout_s)
         self._key, self._secret, self.clock_ms = key, secret, clock_ms
 
     def signed(self, method: str, path: str, params: Mapping[str, object] | None = None) -> Any:

@@ -86,9 +86,13 @@ class Charge:
 
 
 class Usage:
-    """What each client has used of a venue's limits, whose counts are multiplied by `scale`; OFF is no limits."""
+    """What each client has used of a venue's limits, whose counts are multiplied by `scale`; OFF is no limits.
+
+    `refused` is told of every cost that was too much: of which limit, by its name, whose, and the charge.
+    """
 
     def __init__(self, scale: float = 1.0) -> None:
+        self.refused: Callable[[str, str, Charge], None] = lambda *_: None
         self._scale = scale
         self._windows: dict[Limit, _Windows] = {}
         self._held: dict[tuple[Limit, str], int] = {}
@@ -114,11 +118,17 @@ class Usage:
         return lambda at: self._charge(windows, limit, client, 1, at)
 
     def _charge(self, windows: _Windows, limit: Limit, client: str, cost: int, at: Moment) -> Charge:
+        charge = self.banned(client, at)
+        if charge is None:
+            charge = self._counted(windows, limit, client, cost, at)
+        if cost and charge.refused:
+            self.refused(limit.name, client, charge)
+        return charge
+
+    def _counted(self, windows: _Windows, limit: Limit, client: str, cost: int, at: Moment) -> Charge:
         allowed = self.allowed(limit)
-        shut_out = self.banned(client, at)
-        if shut_out is not None:
-            return shut_out
         used, retry_ns = windows.add(client, cost, at)
+        shut_out = None
         if used > allowed and limit.ban:
             self._standings[client].refuse(limit.ban, at)
             shut_out = self.banned(client, at)
@@ -135,8 +145,9 @@ class Usage:
     # ------------------------------------------------------------ so much at once
     def hold(self, limit: Limit, client: str) -> bool:
         """Count one more that the client holds; False, and nothing is counted, when it holds all it may."""
-        held = self.held(limit, client)
-        if held >= self.allowed(limit):
+        held, allowed = self.held(limit, client), self.allowed(limit)
+        if held >= allowed:
+            self.refused(limit.name, client, Charge(held + 1, allowed))
             return False
         self._held[limit, client] = held + 1
         return True

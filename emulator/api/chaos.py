@@ -18,7 +18,6 @@ from emulator.gateway.connection import Row
 from emulator.gateway.server import Gateway
 
 faults = APIRouter(prefix="/faults", tags=["faults"])
-truth = APIRouter(prefix="/truth", tags=["truth"])
 scenarios = APIRouter(prefix="/scenarios", tags=["faults"])
 connections = APIRouter(prefix="/connections", tags=["connections"])
 
@@ -200,29 +199,6 @@ async def start_scenario(run: Run, name: str) -> list[dict[str, Any]]:
     except ConfigError as error:
         raise HTTPException(422, str(error)) from None
     return [_told(run, rule) for rule in rules]
-
-
-# ---------------------------------------------------------------- truth
-class BookRow(BaseModel):
-    """A market's whole book at a boundary: price and quantity of each level, the best first."""
-
-    at_ns: int
-    update_id: int
-    bids: list[tuple[str, str]]
-    asks: list[tuple[str, str]]
-
-
-@truth.get("/book")
-async def read_true_book(run: Run, venue: str, symbol: str, at_ns: int | None = None) -> BookRow:
-    """The book, whatever clients were told of it; now, or at a boundary that has passed."""
-    try:
-        book = run.true_book(venue, symbol, at_ns)
-    except ValueError as error:
-        raise HTTPException(422, str(error)) from None
-    bids, asks = (
-        [(str(price), str(size)) for price, size in side.items()] for side in (book.bids, book.asks)
-    )
-    return BookRow(at_ns=book.at_ns, update_id=book.update_id, bids=bids, asks=asks)
 
 
 # ---------------------------------------------------------------- sockets

@@ -6,8 +6,9 @@ from fastapi import Depends, FastAPI, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
-from emulator.api.chaos import connections, faults, scenarios, truth
+from emulator.api.chaos import connections, faults, scenarios
 from emulator.api.control import clock, guard, health
+from emulator.api.truth import orders, truth
 from emulator.driver import AdvanceBlocked
 from emulator.gateway.server import Gateway
 
@@ -17,7 +18,7 @@ def create_app(gateway: Gateway) -> FastAPI:
     app = FastAPI(title="Exchange emulator: control")
     app.state.gateway = gateway
     app.include_router(health)
-    for router in (clock, faults, scenarios, truth, connections):
+    for router in (clock, faults, scenarios, connections, truth, orders):
         app.include_router(router, dependencies=[Depends(guard)])
     app.exception_handler(RequestValidationError)(_invalid)
     app.exception_handler(AdvanceBlocked)(_blocked)
@@ -27,7 +28,8 @@ def create_app(gateway: Gateway) -> FastAPI:
 
 
 async def _invalid(request: Request, error: RequestValidationError) -> JSONResponse:
-    if "json" not in request.headers.get("content-type", ""):
+    in_body = any(row["loc"][0] == "body" for row in error.errors())
+    if in_body and "json" not in request.headers.get("content-type", ""):
         return JSONResponse({"error": "send JSON, with content-type: application/json"}, 415)
     said = [
         f"{'.'.join(map(str, row['loc'][1:]))}: {row['msg']}".removeprefix(": ") for row in error.errors()

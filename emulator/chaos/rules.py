@@ -77,12 +77,14 @@ class Event:
 class Fault:
     """What is done to what a rule hits. A fault is a dataclass, its fields its configuration, made by `option`.
 
-    `kind` is its name; `about` says in a line what a client sees. What it copies stands in docs/chaos.md.
+    `kind` is its name; `about` says in a line what a client sees. What it copies stands in docs/chaos.md. One that
+    `silences` leaves a socket open that is as good as gone.
     """
 
     kind: ClassVar[str]
     scope: ClassVar[Scope]
     about: ClassVar[str]
+    silences: ClassVar[bool] = False
 
     def suits(self, event: Event, *, named: bool) -> bool:
         """Whether it can be done to an event of its scope; `named` is whether the rule names a channel. Unless it does,

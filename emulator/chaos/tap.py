@@ -119,6 +119,7 @@ class Tap:
         self._number = 0
         self._told: dict[tuple[str, str], int] = {}
         self.shut: Shut | None = None  # what is to be done to the socket once what was said is written
+        self.silent = False  # nothing will leave any more, though the socket is open
 
     def attend(self, rules: Iterable[Rule]) -> None:
         """These concern the connection from now on; what others were doing to it ends."""
@@ -196,6 +197,7 @@ class Tap:
         if outcome.payload is not event.content:  # an earlier rule changed it
             event = replace(event, content=outcome.payload)
         if self._rules.decides(rule, event):
+            self.silent |= rule.fault.silences and rule.when.count is None and rule.until_ns is None
             return _no_sooner(passage.apply(event, self._rules.draw(rule, event)), outcome.at_ns)
         if event.at_ns < rule.from_ns:
             return (outcome,)

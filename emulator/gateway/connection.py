@@ -35,6 +35,7 @@ from emulator.driver import Driver, http_date
 from emulator.gateway.desk import Desk
 from emulator.gateway.hub import Feed, Group, Hub, Key, Piece
 from emulator.log import get_logger
+from emulator.witness import Held, Socket, Witness, held
 from reactor.exchange.orders import Told
 from venues.base import (
     CUT,
@@ -105,6 +106,7 @@ class Port:
     driver: Driver
     lifetime_ns: int | None
     chaos: Chaos
+    witness: Witness
     desk: Desk | None = None
     connections: set[Connection] = field(default_factory=set)
     opened: Iterator[int] = field(default_factory=lambda: count(1))
@@ -162,6 +164,7 @@ class Connection(asyncio.Protocol):
         self._anatomies: dict[Topic, Anatomy] = {}
         self._name = self._path = self._key = ""
         self.opened_ns = 0
+        self._record: Socket | None = None  # from a handshake that succeeded on
 
     def __str__(self) -> str:
         return self._name
@@ -192,6 +195,8 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         log.debug("closed", connection=self._name, error=exc)
         self._closing = True
+        if self._record is not None:
+            self._port.witness.ended(self._record)
         self._port.connections.discard(self)
         self._give_back()
         self._port.driver.cancel_alarm(self._expire)
@@ -269,12 +274,20 @@ class Connection(asyncio.Protocol):
         path, _, query = request.path.partition("?")
         response = self._wire.accept(request)
         if response.status_code == 101:
-            at = Moment(now_ns, wall_ns)
-            answer = refusal or self._answer(path, query, request.headers, at)
+            witness, venue, at = self._port.witness, self._port.venue, Moment(now_ns, wall_ns)
+            names = {name.lower() for name in request.headers}
+            headers = {name: ", ".join(request.headers.get_all(name)) for name in names}
+            whose = client_of(self._peer[0], headers, venue.key_header)
+            asked = HttpRequest("GET", unquote(path), query, headers, client=whose, wall_ns=wall_ns)
+            witness.asked(venue.id, whose, f"GET {path}")
+            answer = refusal or self._answer(asked, at)
             if isinstance(answer, HttpResponse):
                 response = _refusal(answer)
+                witness.answered(venue.id, whose, f"GET {path}", answer)
             else:
                 self._session = answer
+                self._record = Socket(self.id, venue.id, path, whose, at)
+                witness.opened(self._record)
         self._wire.send_response(response)
         self._flush()  # before the session's first words
         if self._session is not None:
@@ -283,14 +296,10 @@ class Connection(asyncio.Protocol):
                 self._port.driver.set_alarm(self._expire, now_ns + self._port.lifetime_ns)
             self._act(now_ns, self._session.open, now_ns, wall_ns)
 
-    def _answer(self, path: str, query: str, headers: Headers, at: Moment) -> Session | HttpResponse:
+    def _answer(self, asked: HttpRequest, at: Moment) -> Session | HttpResponse:
         """What a handshake leads to: a session, or the refusal of the venue's limits or of the venue itself."""
-        names = {name.lower() for name in headers}
-        values = {name: ", ".join(headers.get_all(name)) for name in names}
-        whose = client_of(self._peer[0], values, self._port.venue.key_header)
-        asked = HttpRequest("GET", unquote(path), query, values, client=whose, wall_ns=at.wall_ns)
         try:
-            excess = self._excess(whose, at)
+            excess = self._excess(asked.client, at)
             if excess is not None:
                 return self._rules.refuse(excess)
             return self._port.venue.session(asked, self._port.exchange)
@@ -327,6 +336,8 @@ class Connection(asyncio.Protocol):
         if opcode is Opcode.PING:
             self._act(now_ns, session.ping, now_ns, wall_ns)
         elif opcode is Opcode.PONG:
+            if self._record is not None:
+                self._record.ponged(bytes(event.data), Moment(now_ns, wall_ns))
             self._act(now_ns, session.pong, bytes(event.data), now_ns, wall_ns)
         elif opcode is not Opcode.CLOSE:
             if opcode is not Opcode.CONT:
@@ -340,7 +351,9 @@ class Connection(asyncio.Protocol):
                 except UnicodeDecodeError:
                     self._close(INVALID_DATA)
                 else:
-                    self._act(now_ns, session.receive, data, now_ns, wall_ns)
+                    with self._port.witness.asking(self.id) as placing:
+                        self._act(now_ns, session.receive, data, now_ns, wall_ns)
+                    self._port.witness.lost(placing, f"its answer did not leave {self.id}")
 
     # ------------------------------------------------------------ what the session wants
     def _act(
@@ -375,6 +388,7 @@ class Connection(asyncio.Protocol):
             case Reply(payload):
                 self._say(Topic(self._answering, ""), payload, now_ns, self._role)
             case Subscribe(topic, snapshot):
+                self._take(held(topic))
                 make = lambda: port.venue.channel(topic, port.exchange)
                 channel = port.hub.subscribe(self, port.rank, topic, make)
                 if snapshot:
@@ -382,17 +396,39 @@ class Connection(asyncio.Protocol):
                         self._say(topic, payload, now_ns)
             case Unsubscribe(topic):
                 if not self._hit(UNSUBSCRIBE, topic):
+                    self._leave(held(topic))
                     port.hub.unsubscribe(self, port.rank, topic)
             case Listen(account):
+                self._take((USER, account))
                 if port.desk is not None:
                     port.desk.listen(self, account)
             case Unlisten(account):
+                self._leave((USER, account))
                 if port.desk is not None:
                     port.desk.unlisten(self, account)
             case Ping(payload):
+                if self._record is not None:
+                    self._record.pinged(payload, port.driver.moment)
                 self._wire.send_ping(payload)
             case Close():
                 self._close(action)
+
+    # ------------------------------------------------------------ what is written down of it
+    def _take(self, what: Held) -> None:
+        if self._record is not None:
+            self._record.take(what, self._port.driver.moment)
+
+    def _leave(self, what: Held) -> None:
+        if self._record is not None:
+            self._record.leave(what)
+
+    def _lose(self, how: str) -> None:
+        if self._record is not None:
+            self._record.lose(how, self._port.driver.moment)
+
+    def _keep(self, frames: bytes) -> None:
+        if self._port.witness.keeps_writes and self._record is not None:
+            self._record.writes.append(frames)
 
     # ------------------------------------------------------------ what the emulator wants
     @property
@@ -419,6 +455,13 @@ class Connection(asyncio.Protocol):
             self.close(self._rules.slow_consumer)
         elif not self._closing:
             self._transport.write(frames)
+            self._keep(frames)
+
+    def ping(self, payload: bytes) -> None:
+        """Send a protocol ping."""
+        if self._wire.state is State.OPEN:
+            self._perform(Ping(payload), self._port.driver.now_ns)
+            self._flush()
 
     def hear(self, told: Sequence[Told], now_ns: int) -> None:
         """Tell the session news of its accounts; while it has the word, right after. Who is full is closed, as by
@@ -511,12 +554,16 @@ class Connection(asyncio.Protocol):
     def _say(self, topic: Topic, payload: bytes, now_ns: int, role: str = "") -> None:
         """A frame that answers what is being handled."""
         if self._tap is None:
-            self._out.append(frame(payload))
-            return
-        self._said += 1
-        event = self._event(topic, payload, now_ns, self._said, role)
-        self._out.append(self._tap.take([event], now_ns))
-        self._obey()
+            left = frame(payload)
+        else:
+            self._said += 1
+            event = self._event(topic, payload, now_ns, self._said, role)
+            left = self._tap.take([event], now_ns)
+        self._out.append(left)
+        if topic.channel in (REPLY, USER):
+            self._port.witness.told(self._port.venue.id, left, answer=topic.channel == REPLY)
+        if self._tap is not None:
+            self._obey()
 
     def _last_words(self, now_ns: int) -> list[bytes]:
         """What the venue says on this socket before its server shuts down."""
@@ -541,12 +588,15 @@ class Connection(asyncio.Protocol):
         """Write what left the tap, and see to what it holds."""
         if data:
             self.deliver(data)
+            self._port.witness.told(self._port.venue.id, data, answer=False)
         self._obey()
 
     def _obey(self) -> None:
         tap = self._tap
         if tap is None:
             return
+        if tap.silent:
+            self._lose("went silent")
         if tap.shut is not None:
             shut, tap.shut = tap.shut, None
             self._flush()
@@ -555,7 +605,7 @@ class Connection(asyncio.Protocol):
             elif shut.code is not None:
                 self.close(Close(shut.code, shut.reason))
             else:
-                self._cut(reset=shut.reset)
+                self.cut(reset=shut.reset)
         elif tap.next_ns is not None:
             self._port.driver.set_alarm(self._release, tap.next_ns)
 
@@ -566,8 +616,9 @@ class Connection(asyncio.Protocol):
             if self._tap is not None and self._tap.idle:
                 self.attend()
 
-    def _cut(self, *, reset: bool) -> None:
+    def cut(self, *, reset: bool = False) -> None:
         """End the socket without a word; with a reset, as a crashed host's router would."""
+        self._lose("was reset" if reset else "was cut")
         if reset:
             sock = self._transport.get_extra_info("socket")
             if sock is not None:
@@ -619,6 +670,7 @@ class Connection(asyncio.Protocol):
     def _close(self, close: Close) -> None:
         if self._wire.state is not State.OPEN:
             return
+        self._lose("was cut" if close == CUT else f"was closed with {close.code}")
         if close == CUT:
             self._wire.fail(CloseCode.ABNORMAL_CLOSURE)
         else:
@@ -627,6 +679,8 @@ class Connection(asyncio.Protocol):
     def _flush(self) -> None:
         """Write the answers, then what the protocol has to say: a close comes after all that was said before it."""
         writes = self._wire.data_to_send()
+        if self._out:
+            self._keep(b"".join(self._out))
         data = b"".join(self._out + writes)
         self._out.clear()
         if data:

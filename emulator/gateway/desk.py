@@ -20,8 +20,9 @@ from emulator.config import DEMO, Account, Config
 from emulator.driver import Driver
 from emulator.gateway.hub import Hub
 from emulator.gateway.journal import FileJournal, Journal
+from emulator.witness import Witness
 from reactor.exchange.floor import Floor
-from reactor.exchange.orders import Command, Deposit, Outcome, PlaceOrder, Told
+from reactor.exchange.orders import Command, Deposit, Done, Outcome, PlaceOrder, Told
 from reactor.exchange.terms import House
 from reactor.exchange.trading import FloorState, TradingFloor
 from reactor.types import BLOCK_NS, SECOND_NS
@@ -50,6 +51,7 @@ class Desk:
         refresh: Callable[[Collection[str]], None],
         chaos: Chaos,
         symbols: Mapping[str, str],
+        witness: Witness,
     ) -> None:
         self.venue, self.floor = venue, floor
         self._driver = driver
@@ -57,6 +59,7 @@ class Desk:
         self._refresh = refresh
         self._chaos = chaos
         self._symbols = symbols
+        self._witness = witness
         self._commands = count(1)
         self.stirred = False  # something happened; whoever keeps states takes it back
         self._listeners: dict[str, dict[Listener, None]] = {}
@@ -75,6 +78,8 @@ class Desk:
             self._journal.record(now_ns, self.venue, command)
         outcome = self.floor.apply(command, now_ns)
         self.stirred = True
+        if isinstance(command, PlaceOrder) and isinstance(outcome, Done):
+            self._witness.placed(self.venue, outcome.order, self.floor)
         self._tell(now_ns)
         self._look_ahead(now_ns)
         return outcome
@@ -203,9 +208,16 @@ class Desks:
     """The desks of a run by venue, opened or taken up again where its journal ends."""
 
     def __init__(
-        self, config: Config, driver: Driver, hub: Hub, journal: FileJournal | None, chaos: Chaos
+        self,
+        config: Config,
+        driver: Driver,
+        hub: Hub,
+        journal: FileJournal | None,
+        chaos: Chaos,
+        witness: Witness,
     ) -> None:
         self._config = config
+        self._witness = witness
         self._chaos = chaos
         self._accounts = config.accounts or (DEMO,)
         self._driver = driver
@@ -231,7 +243,7 @@ class Desks:
         refresh = partial(self._refresh, rank, exchange)
         symbols = {market: symbol for symbol, market in exchange.markets.items()}
         desk = self._desks[venue.id] = Desk(
-            venue.id, floor, self._driver, self._journal, refresh, self._chaos, symbols
+            venue.id, floor, self._driver, self._journal, refresh, self._chaos, symbols, self._witness
         )
         strict = self._config.start is None if self._config.strict_time is None else self._config.strict_time
         keys = {key.key: key for account in self._accounts for key in account.keys}

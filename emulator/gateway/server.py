@@ -38,10 +38,11 @@ from emulator.gateway.connection import FAILED, Connection, Port, Row
 from emulator.gateway.desk import Desks
 from emulator.gateway.history import HistoryMaker
 from emulator.gateway.hub import Hub
+from emulator.gateway.inspector import Inspector
 from emulator.gateway.journal import FileJournal, Run, settings_hash
 from emulator.log import get_logger
 from emulator.run import exchanges
-from emulator.truth import TrueBook, true_book
+from emulator.witness import Witness
 from reactor.clock import Chronometer
 from reactor.types import DAY_NS, SECOND_NS, TICK_NS
 from venues.base import Close, HttpRequest, HttpResponse, Occasion, VenueProtocol, client_of
@@ -88,21 +89,27 @@ async def _head(send: ASGISendCallable, response: HttpResponse) -> None:
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
 
 
-async def _respond_badly(receive: ASGIReceiveCallable, send: ASGISendCallable, answer: Answer) -> None:
-    """Send an answer that rules of chaos have spoilt. Who leaves while it waits is not waited for."""
+async def _respond_badly(receive: ASGIReceiveCallable, send: ASGISendCallable, answer: Answer) -> bool:
+    """Send an answer that rules of chaos may have spoilt; whether all of it was. Who leaves while it waits is not
+    waited for.
+    """
     if answer.wait_s and await happened(receive(), answer.wait_s):
-        return
+        return False
     if answer.cut:
         cast(Any, send).__self__.transport.abort()  # uvicorn's: there is no word for it in ASGI
-        return
+        return False
+    if answer.pieces == 1:
+        await _respond(send, answer.response)
+        return True
     await _head(send, answer.response)
     body, size = answer.response.body, max(1, -(-len(answer.response.body) // answer.pieces))
     pieces = [body[i : i + size] for i in range(0, len(body), size)]
     for piece in pieces[:-1]:
         await send({"type": "http.response.body", "body": piece, "more_body": True})
         if await happened(receive(), answer.spread_s / len(pieces)):
-            return
+            return False
     await send({"type": "http.response.body", "body": pieces[-1] if pieces else b""})
+    return True
 
 
 def venue_app(port: Port) -> ASGI3Application:
@@ -116,16 +123,47 @@ def venue_app(port: Port) -> ASGI3Application:
         number = next(port.asked)
         if body is None:
             await _respond(send, TOO_LARGE)
-        elif port.chaos.has(EventScope.REQUEST):
-            await _respond_badly(receive, send, _spoilt(port, _request(port, scope, body), number))
+            return
+        request = _request(port, scope, body)
+        venue, client, asked = port.venue.id, request.client, f"{request.method} {request.path}"
+        port.witness.asked(venue, client, asked)
+        with port.witness.asking(asked) as placing:
+            if port.chaos.has(EventScope.REQUEST):
+                answer, own = _spoilt(port, request, number)
+            else:
+                own = _answer(port, request)
+                answer = Answer(own)
+        sent, said = await _respond_badly(receive, send, answer), answer.response
+        if sent:
+            port.witness.answered(venue, client, asked, said)
+        if sent and own is not None and (said.status, said.body) == (own.status, own.body):
+            port.witness.whole(placing)
+            port.witness.told(venue, said.body, answer=True)
         else:
-            await _respond(send, _answer(port, _request(port, scope, body)))
+            port.witness.lost(placing, _mishap(answer, own, sent=sent))
 
     return app
 
 
-def _spoilt(port: Port, request: HttpRequest, number: int) -> Answer:
-    """The answer to a venue's request of that number, past the rules of chaos."""
+def _mishap(answer: Answer, own: HttpResponse | None, *, sent: bool) -> str:
+    """What became of an answer that its client did not get as the venue gave it."""
+    if answer.cut:
+        return "its connection was cut"
+    if not sent:
+        return "its client no longer waited for the answer"
+    if own is not None and answer.response.status == own.status:
+        return f"it was answered with another {own.status} than the venue's"
+    return f"it was answered with {answer.response.status}"
+
+
+def _spoilt(port: Port, request: HttpRequest, number: int) -> tuple[Answer, HttpResponse | None]:
+    """The answer to a venue's request of that number, past the rules of chaos; and the venue's own, if it was asked."""
+    own: list[HttpResponse] = []
+
+    def ask() -> Answer:
+        own.append(_answer(port, request))
+        return Answer(own[-1])
+
     now_ns, _ = port.driver.stamp()
     address = request.client.partition(" ")[0]
     event = Event(
@@ -138,8 +176,8 @@ def _spoilt(port: Port, request: HttpRequest, number: int) -> Answer:
         content=b"%s %s?%s\n%s"
         % (request.method.encode(), request.path.encode(), request.query.encode(), request.body),
     )
-    asked = Asked(event, lambda: Answer(_answer(port, request)), port.venue.socket_rules.refuse)
-    return spoilt(port.chaos.rules, event, asked)
+    asked = Asked(event, ask, port.venue.socket_rules.refuse)
+    return spoilt(port.chaos.rules, event, asked), own[-1] if own else None
 
 
 def _request(port: Port, scope: HTTPScope, body: bytes) -> HttpRequest:
@@ -292,10 +330,12 @@ def _journal(config: Config, start_ns: int, origin_ns: int) -> FileJournal | Non
 class Gateway:
     """One run: its world, its clock, its venues' ports. Making it takes the ports; nothing answers before `serve`.
 
-    Raises PortBusyError.
+    With `keeps_writes` the newest bytes of every socket are kept, to be shown. Raises PortBusyError.
     """
 
-    def __init__(self, config: Config, registry: Sequence[VenueProtocol]) -> None:
+    def __init__(
+        self, config: Config, registry: Sequence[VenueProtocol], *, keeps_writes: bool = False
+    ) -> None:
         venues = chosen(config, registry)
         tls, self.ca = _tls(config)
         addresses = {(CONTROL, False): (config.control_host, 0)}
@@ -328,11 +368,13 @@ class Gateway:
         self.hub = Hub()
         clock = Chronometer(now_ns, config.speed, paused=config.paused)
         self.driver = Driver(self.hub, self._on_second, clock, lossless=config.delivery == "lossless")
-        self.desks = Desks(config, self.driver, self.hub, self._journal, self.chaos)
+        self.witness = Witness(lambda: self.driver.moment, keeps_writes=keeps_writes)
+        self.desks = Desks(config, self.driver, self.hub, self._journal, self.chaos, self.witness)
         self.chaos.start(rules, now_ns)
         self.chaos.changed = self._attend
         self._await_end()
         self._ports = self._make_ports(registry)
+        self.inspector = Inspector(self._ports, self.driver, self.start_ns)
         self.desks.resume(now_ns)
         self._history = HistoryMaker([port.exchange for port in self._ports], self.start_ns)
         self._venues: dict[str, list[Listener]] = {port.venue.id: [] for port in self._ports}
@@ -349,7 +391,9 @@ class Gateway:
         for rank, (venue, view) in enumerate(exchanges(self.config, registry, self.origin_ns)):
             exchange, desk = self.desks.open(venue, rank, view, self.start_ns)
             lifetime_ns = _lifetime_ns(self.config, venue)
-            ports.append(Port(venue, exchange, rank, self.hub, self.driver, lifetime_ns, self.chaos, desk))
+            exchange.usage.refused = partial(self.witness.refused, venue.id)
+            of_run = self.hub, self.driver, lifetime_ns, self.chaos, self.witness
+            ports.append(Port(venue, exchange, rank, *of_run, desk))
         return ports
 
     @property
@@ -417,11 +461,18 @@ class Gateway:
             if connection.id == name:
                 row = connection.row
                 if code is None:
-                    connection.abort()
+                    connection.cut()
                 else:
                     connection.close(Close(code, reason))
                 return row
         return None
+
+    def ping(self, name: str = "") -> int:
+        """Send one socket a protocol ping, or all; to how many."""
+        asked = [each for each in self._connections() if name in ("", each.id)]
+        for number, connection in enumerate(asked):
+            connection.ping(b"%d" % (self.driver.now_ns + number))
+        return len(asked)
 
     def _attend(self) -> None:
         for connection in self._connections():
@@ -454,44 +505,12 @@ class Gateway:
             return now_ns - now_ns % DAY_NS + DAY_NS
         if event not in set(Occasion):
             raise ValueError(f"event: {event!r} is none{nearest(event, (*Occasion, DAY))}")
-        port = self._port_of(venue, symbol)
+        port = self.inspector.port(venue, symbol)
         found_ns = port.venue.next_instant(Occasion(event), symbol, interval, port.exchange, now_ns)
         if found_ns is None:
             of = f" of interval {interval!r}" if interval else ""
             raise ValueError(f"event: {symbol} of {venue} has no {event}{of}")
         return found_ns
-
-    def _port_of(self, venue: str, symbol: str) -> Port:
-        """A venue that lists a market. ValueError, of one line, where there is no such."""
-        ports = {port.venue.id: port for port in self._ports}
-        if venue not in ports:
-            raise ValueError(f"venue: {venue!r} is not served{nearest(venue, ports)}")
-        port = ports[venue]
-        if symbol not in port.exchange.markets:
-            raise ValueError(f"symbol: {symbol!r} is not listed{nearest(symbol, port.exchange.markets)}")
-        return port
-
-    def true_book(self, venue: str, symbol: str, at_ns: int | None = None) -> TrueBook:
-        """A market's book at a boundary that has passed, now if it is left out. ValueError where there is no such."""
-        port = self._port_of(venue, symbol)
-        now_ns, _ = self.driver.stamp()
-        at_ns = now_ns if at_ns is None else at_ns
-        if not self.start_ns <= at_ns <= now_ns or at_ns % TICK_NS:
-            raise ValueError(f"at_ns: {at_ns} is no boundary of a tick between the start and now")
-        if port.desk is not None:
-            port.desk.reach(now_ns)
-        market = port.exchange.market(symbol)
-        assert market is not None
-        return true_book(market, at_ns)
-
-    def books_told_ns(self, venue: str, symbol: str) -> list[int]:
-        """The instants up to which the open sockets were told of a market's book, the newest socket first; now if there
-        are none. ValueError where there is no such market.
-        """
-        port = self._port_of(venue, symbol)
-        newest = sorted(port.connections, key=lambda connection: -connection.number)
-        told = [at_ns for connection in newest for at_ns in connection.books_told_ns(symbol)]
-        return told or [self.driver.stamp()[0]]
 
     # ------------------------------------------------------------ control
     async def _control_app(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:

@@ -242,10 +242,10 @@ def test_the_api_describes_itself(toy: Emulator) -> None:
         "/connections",
         "/scenarios",
         "/scenarios/{name}/start",
-        "/truth/book",
         "/connections/{name}",
     }
-    assert set(description["paths"]) == {"/health", "/clock", *commands, *chaos}
+    truth = {"/truth/book", "/truth/sequence", "/truth/trades", "/truth/fills", "/orders"}
+    assert set(description["paths"]) == {"/health", "/clock", *commands, *chaos, *truth}
 
 
 def test_with_a_key_only_who_knows_it_rules() -> None:

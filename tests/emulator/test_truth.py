@@ -6,12 +6,14 @@ import json
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
 from websockets.sync.client import ClientConnection, connect
 
 from emulator.sdk import Emulator
+from tests.trader import Trader
 
 DEPTH = "/ws/btcusdt@depth@100ms"
 
@@ -124,6 +126,86 @@ def test_the_truth_over_http(running: Emulator) -> None:
         urllib.request.urlopen(f"{url}&at_ns=5", timeout=20)
     with refused.value as answer:
         assert json.load(answer) == {"error": "at_ns: 5 is no boundary of a tick between the start and now"}
+
+
+def ask(running: Emulator, path: str) -> Any:
+    with urllib.request.urlopen(running.control_url + path, timeout=20) as answer:
+        return json.load(answer)
+
+
+def test_the_true_trades_are_those_that_a_socket_is_told_of(running: Emulator) -> None:
+    """Clients' own among them, and the same over HTTP."""
+    with (
+        closing(Trader(running.url("binance"))) as trader,
+        connect(running.ws_url("binance") + "/ws/btcusdt@trade", max_queue=None) as socket,
+    ):
+        running.clock.advance(5)
+        market = {"symbol": "BTCUSDT", "side": "BUY", "type": "MARKET", "quantity": "0.01"}
+        order = trader.signed("POST", "/api/v3/order", market)
+        running.clock.advance(5)
+        told: list[Any] = []
+        while not told or told[-1]["T"] < 1_767_225_607_000:
+            told.append(json.loads(socket.recv(timeout=20)))
+    rows = [(row["t"], row["p"], row["q"], "sell" if row["m"] else "buy") for row in told]
+    trades = running.truth.trades("binance", "BTCUSDT")
+    so = [(row.id, f"{row.price:.8f}", f"{row.quantity:.8f}", row.side) for row in trades]
+    assert so[: len(rows)] == rows
+    (fill, *_) = fills = running.truth.fills("binance", "demo", "BTCUSDT")
+    assert [fill.trade_id for fill in fills] == [row["tradeId"] for row in order["fills"]]
+    assert {fill.trade_id for fill in fills} <= {trade.id for trade in trades}
+    assert (fill.order_id, fill.side, fill.maker) == (order["orderId"], "buy", False)
+    assert fill.at_ns == 1_767_225_605_000_000_000
+    assert running.truth.fills("binance", upto_ns=fill.at_ns - 10_000_000) == []
+    over_http = ask(running, "/truth/fills?venue=binance&account=demo")
+    assert [(row["trade_id"], row["price"], row["fee"]) for row in over_http] == [
+        (row.trade_id, str(row.price), str(row.fee)) for row in fills
+    ]
+    since = fill.at_ns - 1_000_000_000
+    assert [
+        row["id"] for row in ask(running, f"/truth/trades?venue=binance&symbol=BTCUSDT&after_ns={since}")
+    ] == [trade.id for trade in trades if trade.at_ns > since]
+
+
+def test_the_true_sequence_is_that_of_the_stream(running: Emulator) -> None:
+    with connect(running.ws_url("binance") + DEPTH, max_queue=None) as socket:
+        running.clock.advance(1)
+        told = [json.loads(socket.recv(timeout=20)) for _ in range(10)]
+    at_ns = 1_767_225_600_500_000_000
+    assert running.truth.sequence("binance", "BTCUSDT", at_ns) == told[4]["u"]
+    assert running.truth.sequence("binance", "BTCUSDT") == told[9]["u"]
+    assert ask(running, f"/truth/sequence?venue=binance&symbol=BTCUSDT&at_ns={at_ns}") == {
+        "update_id": told[4]["u"]
+    }
+
+
+def test_orders_are_told_as_they_stand(running: Emulator) -> None:
+    limit = {"symbol": "BTCUSDT", "side": "SELL", "type": "LIMIT", "timeInForce": "GTC", "quantity": "0.5"}
+    with closing(Trader(running.url("binance"))) as trader:
+        kept, ended = (
+            trader.signed("POST", "/api/v3/order", limit | {"price": price, "newClientOrderId": price[:5]})
+            for price in ("90000.00", "91000.00")
+        )
+        trader.signed("DELETE", "/api/v3/order", {"symbol": "BTCUSDT", "orderId": ended["orderId"]})
+    (order,) = running.orders("binance", "demo", "BTCUSDT")
+    assert (order.id, order.client_id, str(order)) == (
+        kept["orderId"],
+        "90000",
+        "sell 0.50000 BTCUSDT at 90000.00",
+    )
+    assert [row.status for row in running.orders("binance", only_open=False)] == ["new", "cancelled"]
+    assert [row["id"] for row in ask(running, "/orders?venue=binance&account=demo")] == [order.id]
+    for path, said in (
+        ("/orders?venue=binance&account=nobody", "account: 'nobody' is none of binance's; known: demo"),
+        ("/orders?venue=binance&limit=0", "limit: Input should be greater than or equal to 1"),
+        (
+            "/truth/trades?venue=binance&symbol=BTCUSDT&after_ns=-1",
+            "after_ns: -1 is out of range; allowed: 0 to 1767225600000000000",
+        ),
+    ):
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            ask(running, path)
+        with refused.value as answer:
+            assert (answer.status, json.load(answer)) == (422, {"error": said})
 
 
 def test_what_there_is_not_is_said(running: Emulator) -> None:

@@ -74,6 +74,7 @@ class HalfOpen(SocketFault):
 
     kind: ClassVar[str] = "ws.half_open"
     about: ClassVar[str] = "The socket is open, pings are answered, and no message comes any more."
+    silences: ClassVar[bool] = True
 
     def apply(self, event: Event, draw: Draw) -> Sequence[Outcome]:
         return ()
