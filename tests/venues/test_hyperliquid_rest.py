@@ -209,6 +209,7 @@ def test_a_builders_coin_is_one_like_others() -> None:
         ),
         ({"type": "outcomeMeta"}, '{"outcomes":[],"questions":[]}'),
         ({"type": "vaultSummaries"}, "[]"),
+        ({"type": "vaultDetails", "vaultAddress": "0x" + "1" * 40}, "null"),
         ({"type": "liquidatable"}, "[]"),
         # docs.chainstack.com, 2026-10, its decimals of a wei corrected
         (

@@ -164,6 +164,14 @@ def test_an_agent_trades_for_who_approved_it(venue: Venue) -> None:
     ]
 
 
+def test_a_builder_is_approved_up_to_a_fee(venue: Venue) -> None:
+    """In tenths of a basis point."""
+    approve = {"type": "approveBuilderFee", "maxFeeRate": "0.01%", "builder": CAROL.address, "nonce": 1}
+    assert venue.act(ALICE, approve)["status"] == "ok"
+    assert venue.info("approvedBuilders", user=ALICE.address) == [CAROL.address]
+    assert venue.info("maxBuilderFee", user=ALICE.address, builder=CAROL.address) == 10
+
+
 def test_a_new_agent_of_a_name_takes_the_old_ones_place(venue: Venue) -> None:
     for agent in (BOB, CAROL):
         venue.act(
@@ -397,8 +405,16 @@ def test_every_question_about_an_account_is_answered(venue: Venue) -> None:
     for kind in (
         "spotClearinghouseState", "frontendOpenOrders", "historicalOrders", "userNonFundingLedgerUpdates", "userFees",
         "userRateLimit", "userRole", "extraAgents", "subAccounts", "userVaultEquities", "userTwapSliceFills",
-        "delegations", "portfolio", "userAbstraction",
+        "delegations", "portfolio", "userAbstraction", "delegatorSummary", "delegatorHistory", "delegatorRewards",
+        "referral", "approvedBuilders", "userToMultiSigSigners", "legalCheck", "isVip", "twapHistory",
     ):  # fmt: skip
         answer = venue.post("/info", {"type": kind, "user": ALICE.address, "startTime": 0})
         assert answer.status == 200, kind
         json.loads(answer.body)
+    # The shape of https://github.com/nktkas/hyperliquid, src/api/info/_methods/referral.ts (0.32.2, 2026-11).
+    assert venue.info("referral", user=ALICE.address) == {
+        "referredBy": None, "cumVlm": "0.0",
+        "unclaimedRewards": "0.0", "claimedRewards": "0.0", "builderRewards": "0.0",
+        "referrerState": {"stage": "needToTrade", "data": {"required": "10000.0"}},
+        "rewardHistory": [], "tokenToState": [],
+    }  # fmt: skip

@@ -214,6 +214,39 @@ def _portfolio(book: Book, user: str, _fields: Fields, now_ns: int) -> Any:
     return [[span, row] for span in spans]
 
 
+def _approved_builders(book: Book, user: str, _fields: Fields, _now_ns: int) -> Any:
+    return [name.removeprefix(BUILDER) for name in book.floor.facts(user) if name.startswith(BUILDER)]
+
+
+def _referral(book: Book, user: str, _fields: Fields, _now_ns: int) -> Any:
+    """Nobody refers anybody here; a code of one's own takes 10,000 dollars of volume first."""
+    return {
+        "referredBy": None,
+        "cumVlm": usd(_volume_e8(list(book.floor.fills(user)), book)),
+        "unclaimedRewards": "0.0",
+        "claimedRewards": "0.0",
+        "builderRewards": "0.0",
+        "referrerState": {"stage": "needToTrade", "data": {"required": "10000.0"}},
+        "rewardHistory": [],
+        "tokenToState": [],
+    }
+
+
+def _always(value: object) -> Answer:
+    """The answer to a question whose subject does not occur here."""
+    return lambda _book, _user, _fields, _now_ns: value
+
+
+# What the venue's pages do not describe is as https://github.com/nktkas/hyperliquid has it (0.32.2, 2026-11).
+NO_STAKE: Final = {
+    "delegated": "0.0",
+    "undelegated": "0.0",
+    "totalPendingWithdrawal": "0.0",
+    "nPendingWithdrawals": 0,
+}
+LEGAL: Final = {"ipAllowed": True, "acceptedTerms": True, "userAllowed": True}
+
+
 def _nothing(_book: Book, _user: str, _fields: Fields, _now_ns: int) -> Any:
     return []
 
@@ -235,15 +268,24 @@ INFO_USER: Final[Mapping[str, tuple[Shape, Answer]]] = {
     "userRateLimit": (USER, _rate_limit),
     "userRole": (USER, _role),
     "extraAgents": (USER, _agents),
-    "subAccounts": (USER, lambda _b, _u, _f, _n: None),
+    "subAccounts": (USER, _always(None)),
     "userVaultEquities": (USER, _nothing),
     "userTwapSliceFills": (USER, _nothing),
     "delegations": (USER, _nothing),
+    "delegatorSummary": (USER, _always(NO_STAKE)),
+    "delegatorHistory": (USER, _nothing),
+    "delegatorRewards": (USER, _nothing),
+    "referral": (USER, _referral),
+    "approvedBuilders": (USER, _approved_builders),
+    "userToMultiSigSigners": (USER, _always(None)),
+    "legalCheck": (USER, _always(LEGAL)),
+    "isVip": (USER, _always(False)),
+    "twapHistory": (USER, _nothing),
     "maxBuilderFee": ({**USER, "builder": Field(is_address)}, _builder_fee),
     "activeAssetData": ({**USER, **COIN}, _asset_data),
     "portfolio": (USER, _portfolio),
-    "userAbstraction": (USER, lambda _b, _u, _f, _n: "default"),
-    "userDexAbstraction": (USER, lambda _b, _u, _f, _n: None),
+    "userAbstraction": (USER, _always("default")),
+    "userDexAbstraction": (USER, _always(None)),
 }
 
 
