@@ -18,7 +18,7 @@ from uvicorn.loops.auto import auto_loop_factory
 from emulator import log
 from emulator.chaos.guide import tell as tell_faults
 from emulator.chaos.guide import tell_scenarios
-from emulator.config import SETTINGS, ConfigError, Layer, load, presets, read_file, read_preset
+from emulator.config import SETTINGS, ConfigError, Layer, load, presets, read_file, read_preset, written
 from emulator.driver import utc_ns
 from emulator.funding import funding_path, show
 from emulator.gateway.server import Gateway, PortBusyError
@@ -77,8 +77,9 @@ def serve(
     files = [read_preset(preset)] if preset else []
     files += [read_file(config)] if config else []
     given = Layer(_flag, {name: value for name, value in flags.items() if value is not None})
-    settings = load([*files, given], VENUES, LISTED)
-    gateway = Gateway(settings, VENUES)
+    layers = [*files, given]
+    settings = load(layers, VENUES, LISTED)
+    gateway = Gateway(settings, VENUES, written(layers))
     log.configure(settings.log_level)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     with asyncio.Runner(loop_factory=auto_loop_factory()) as runner:

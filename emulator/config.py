@@ -232,14 +232,15 @@ def _accounts(value: object) -> tuple[Account, ...]:
         raise ValueError from error
     if not isinstance(by_name, dict):
         raise TypeError
-    accounts = tuple(_account(_text(name), row) for name, row in by_name.items())
+    accounts = tuple(account_of(_text(name), row) for name, row in by_name.items())
     keys = [key.key for account in accounts for key in account.keys]
     if len(set(keys)) < len(keys):
         raise ValueError
     return accounts
 
 
-def _account(name: str, row: object) -> Account:
+def account_of(name: str, row: object) -> Account:
+    """An account as it is written; ValueError or TypeError where that is none."""
     if not isinstance(row, dict) or not name or row.keys() - {"keys", "balances"}:
         raise TypeError
     keys = tuple(_api_key(name, key) for key in row.get("keys", ()))
@@ -519,6 +520,11 @@ def load(
     _check_names([market for market, _ in config.manifest], names, places.get("manifest"), "market")
     changed(served, config.manifest, places.get("manifest", "manifest"))
     return config
+
+
+def written(layers: Iterable[Layer]) -> dict[str, object]:
+    """What the layers say, merged, as it is written."""
+    return {name: raw for layer in layers for name, raw in layer.values.items()}
 
 
 def merge(layers: Iterable[Layer]) -> tuple[Config, Mapping[str, str]]:

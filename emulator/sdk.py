@@ -21,9 +21,11 @@ from uvicorn.loops.auto import auto_loop_factory
 
 from emulator.chaos.rules import Hit, Rule
 from emulator.chaos.scenarios import read_scenario
-from emulator.config import DEMO, Layer, load, read_preset
+from emulator.config import DEMO, SETTINGS, Layer, load, read_preset, written
 from emulator.driver import settled
+from emulator.gateway.back_office import AccountRow
 from emulator.gateway.connection import Row
+from emulator.gateway.runlog import Log, read_log
 from emulator.gateway.server import Gateway
 from emulator.judgements import (
     Verdict,
@@ -52,6 +54,22 @@ DEFAULTS: Mapping[str, object] = {
 JUDGED_S = 5.0  # so long a client may take, unless a test says otherwise
 
 _HEALTH_S = 10
+
+# What is another matter in a rerun: where it listens, when it began, how fast it goes.
+_PLACES = frozenset(
+    {
+        "base_port",
+        "host",
+        "control_host",
+        "journal",
+        "start",
+        "origin",
+        "paused",
+        "speed",
+        "tls_cert",
+        "tls_key",
+    }
+)
 
 C = TypeVar("C")
 T = TypeVar("T")
@@ -210,6 +228,40 @@ class Connections:
             raise KeyError(name)
 
 
+class Accounts:
+    """The accounts of a running emulator, on all its venues. ValueError, of one line, for what cannot be."""
+
+    def __init__(self, gateway: Gateway, clock: Clock) -> None:
+        self._office = gateway.back_office
+        self._call = clock.call
+
+    def list(self) -> tuple[AccountRow, ...]:
+        """Those there are, in the order of their opening."""
+        return tuple(self._call(self._office.accounts))
+
+    def create(self, name: str, **row: object) -> AccountRow:
+        """Open one on every venue: `keys` and `balances` as in the setting `accounts` (docs/configuration.md)."""
+        return self._call(lambda: self._office.open(name, row))
+
+    def fund(self, name: str, venue: str, wallet: str, asset: str, amount: str) -> AccountRow:
+        """Give it money on a venue, or below 0 take away what is free."""
+        return self._call(lambda: self._office.fund(name, venue, wallet, asset, amount))
+
+    def freeze(self, name: str) -> AccountRow:
+        """Have its orders and amendments refused; cancels go on."""
+        return self._call(lambda: self._office.freeze(name, frozen=True))
+
+    def thaw(self, name: str) -> AccountRow:
+        """Have them taken again."""
+        return self._call(lambda: self._office.freeze(name, frozen=False))
+
+    def cancel_orders(
+        self, venue: str, account: str | None = None, symbol: str | None = None
+    ) -> tuple[TrueOrder, ...]:
+        """Cancel the open orders of an account, or of all."""
+        return tuple(self._call(lambda: self._office.cancel_all(venue, account, symbol)))
+
+
 class Truth:
     """What is so on a running emulator, whatever clients were told.
 
@@ -255,6 +307,7 @@ class Emulator:
     clock: Clock
     faults: Faults
     connections: Connections
+    accounts: Accounts
     truth: Truth
 
     def __init__(
@@ -266,8 +319,11 @@ class Emulator:
         **more: object,
     ) -> None:
         below = [Layer(str, DEFAULTS), *([read_preset(preset)] if preset else [])]
-        self._config = load([*below, Layer(str, settings or {}), Layer(str, more)], registry)
+        layers = [*below, Layer(str, settings or {}), Layer(str, more)]
+        self._config = load(layers, registry)
+        self._written = written(layers)
         self._given = {**({"preset": preset} if preset else {}), **(settings or {}), **more}
+        self._log: Log | None = None
         self._registry = registry
         self._thread: threading.Thread | None = None
 
@@ -291,7 +347,7 @@ class Emulator:
 
     def start(self) -> None:
         """Take the ports and serve; returns when every venue answers. Raises PortBusyError."""
-        gateway = Gateway(self._config, self._registry, keeps_writes=True)
+        gateway = Gateway(self._config, self._registry, self._written, keeps_writes=True)
         started: Future[asyncio.AbstractEventLoop] = Future()
         self._stop = asyncio.Event()
         thread = threading.Thread(target=self._run, args=(gateway, started), name="emulator", daemon=True)
@@ -304,6 +360,7 @@ class Emulator:
         self.clock = Clock(gateway, self._loop)
         self.faults = Faults(gateway, self.clock.call)
         self.connections = Connections(gateway, self.clock.call)
+        self.accounts = Accounts(gateway, self.clock)
         self.truth = Truth(gateway, self.clock)
         self._gateway = gateway
 
@@ -429,6 +486,47 @@ class Emulator:
 
     async def _judged(self, judge: Callable[[], Verdict], within_s: float) -> None:
         await asyncio.wrap_future(self._judge(judge, within_s))
+
+    # ------------------------------------------------------------ the run, again
+    def log(self) -> str:
+        """The inputs of the run with their virtual instants: settings first, a line of JSON each; `rerun` takes it."""
+        return self.clock.call(lambda: b"".join(self._gateway.log_lines())).decode()
+
+    @classmethod
+    def rerun(cls, log: str) -> Self:
+        """An emulator, not yet started, of the same settings and start as the run of a log; `replay` then has the same
+        happen. ConfigError, of one line, where it is no log, or its beginning was no longer kept.
+        """
+        read = read_log(log)
+        of_run = {
+            name: value for name, value in read.settings.items() if name in SETTINGS and name not in _PLACES
+        }
+        again = cls(of_run, start=instant(read.start_ns), origin=instant(read.origin_ns))
+        again._log = read
+        return again
+
+    def replay(self) -> int:
+        """Step through the inputs of the log that this emulator reruns, each at its instant, to where that was
+        exported; the instant reached. Blocks like `advance`.
+        """
+        return self._replay().result()
+
+    async def replay_async(self) -> int:
+        """The same for callers in an event loop."""
+        return await asyncio.wrap_future(self._replay())
+
+    def _replay(self) -> Future[int]:
+        log, driver = self._log, self._gateway.driver
+        if log is None:
+            raise RuntimeError("this emulator reruns no log: make it by Emulator.rerun")
+
+        async def again() -> int:
+            for each in log.inputs:
+                await driver.advance_until(lambda now_ns, at_ns=each.at_ns: max(now_ns, at_ns))  # type: ignore[misc]
+                self._gateway.do_again(each)
+            return await driver.advance_until(lambda now_ns: max(now_ns, log.now_ns))
+
+        return self.clock.submit(again)
 
     def report(self) -> str:
         """What there is to know of the run when a test has failed: how to have it again, the faults that hit, and the

@@ -84,7 +84,10 @@ def test_links_lead_somewhere(page: Path) -> None:
     assert [target for target in targets if not (page.parent / target).exists()] == []
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/chaos.md"])
+TESTED = ["README.md", "docs/chaos.md", "docs/control.md", "docs/determinism.md"]
+
+
+@pytest.mark.parametrize("page", TESTED)
 def test_the_tests_in_the_pages_pass(tmp_path: Path, page: str) -> None:
     """A project that has the emulator installed can paste a page's tests and run them."""
     examples = re.findall(r"```python\n([^`]*def test_[^`]*)```", (ROOT / page).read_text())

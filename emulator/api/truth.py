@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Query
 from pydantic import BaseModel
 
 from emulator.api.control import Run
-from emulator.gateway.inspector import ROWS_MAX
-from emulator.truth import TrueFill, TrueOrder, TrueTrade
+from emulator.gateway.inspector import ROWS_MAX, NoSuchError
+from emulator.truth import TrueFill, TrueTrade
 
 truth = APIRouter(prefix="/truth", tags=["truth"])
-orders = APIRouter(prefix="/orders", tags=["accounts"])
 
 At = Annotated[
     int | None, Query(description="A boundary that has passed, in ns since the epoch; now if left out.")
@@ -23,12 +22,16 @@ Account = Annotated[str | None, Query(description="Of this account only.")]
 Symbol = Annotated[str | None, Query(description="Of this market only.")]
 Limit = Annotated[int, Query(ge=1, le=ROWS_MAX, description="The newest so many.")]
 
+NO_SUCH: dict[int | str, dict[str, Any]] = {404: {"description": "There is none of this name."}}
+
 
 @contextmanager
 def judged() -> Iterator[None]:
-    """What the asker got wrong is answered with 422, in the one line that says so."""
+    """What the asker got wrong is answered with 422, and what there is not with 404, in the one line that says so."""
     try:
         yield
+    except NoSuchError as error:
+        raise HTTPException(404, str(error)) from None
     except ValueError as error:
         raise HTTPException(422, str(error)) from None
 
@@ -92,17 +95,3 @@ async def list_true_fills(
     """What became of accounts' orders, oldest first."""
     with judged():
         return run.inspector.fills(venue, account, symbol, upto_ns, limit)
-
-
-@orders.get("")
-async def list_orders(
-    run: Run,
-    venue: str,
-    account: Account = None,
-    symbol: Symbol = None,
-    only_open: Annotated[bool, Query(description="Without those that ended.")] = True,  # a query's
-    limit: Limit = 1_000,
-) -> list[TrueOrder]:
-    """Orders as they stand, oldest first."""
-    with judged():
-        return run.inspector.orders(venue, account, symbol, only_open=only_open, limit=limit)

@@ -11,11 +11,14 @@ from emulator.config import Given
 
 
 class Chaos:
-    """Rules that come and go live. `changed` is called when they have, to look again at whom they concern."""
+    """Rules that come and go live. `changed` is called when they have, to look again at whom they concern; `asked` is
+    told first what was asked for (in its own words, for the log of inputs), but for what a run begins with.
+    """
 
     def __init__(self) -> None:
         self.rules = Rules(KINDS)
         self.changed: Callable[[], None] = lambda: None
+        self.asked: Callable[[str, object], None] = lambda *_: None
 
     def judge(self, given: Given) -> None:
         """ConfigError, of one line, where what is written is no rule."""
@@ -26,18 +29,22 @@ class Chaos:
         for each in given:
             self.judge(each)
         added = [self.rules.add(each.words, now_ns, each.place, each.id) for each in given]
+        for rule, each in zip(added, given, strict=True):
+            self.asked("fault", {"id": rule.id, **each.words})
         self.changed()
         return added
 
     def add(self, values: Mapping[str, object], now_ns: int, place: str = "fault", name: str = "") -> Rule:
         """Put a rule into force, in the place of one of the same id; ConfigError, of one line, where it is none."""
         rule = self.rules.add(values, now_ns, place, name)
+        self.asked("fault", {"id": rule.id, **values})
         self.changed()
         return rule
 
     def remove(self, name: str) -> bool:
         """Take a rule out of force; whether there was one."""
         removed = self.rules.remove(name)
+        self.asked("unfault", {"id": name})
         self.changed()
         return removed
 
@@ -50,6 +57,7 @@ class Chaos:
         """Take all out of force; the log of hits stays."""
         for rule in list(self.rules):
             self.rules.remove(rule.id)
+            self.asked("unfault", {"id": rule.id})
         self.changed()
 
     def has(self, scope: Scope) -> bool:

@@ -13,6 +13,8 @@ from functools import partial
 from itertools import count
 from typing import Protocol
 
+import orjson
+
 from emulator.chaos.engine import Chaos
 from emulator.chaos.rules import USER, Event, Scope
 from emulator.chaos.trade import ACCOUNT, NEWS, CommandFault, NewsFault, role_of
@@ -20,15 +22,17 @@ from emulator.config import DEMO, Account, Config
 from emulator.driver import Driver
 from emulator.gateway.hub import Hub
 from emulator.gateway.journal import FileJournal, Journal
+from emulator.gateway.runlog import COMMAND, RunLog
 from emulator.witness import Witness
 from reactor.exchange.floor import Floor
-from reactor.exchange.orders import Command, Deposit, Done, Outcome, PlaceOrder, Told
+from reactor.exchange.orders import Command, Deposit, Done, Outcome, PlaceOrder, Remember, Told
 from reactor.exchange.terms import House
 from reactor.exchange.trading import FloorState, TradingFloor
 from reactor.types import BLOCK_NS, SECOND_NS
-from venues.base import Exchange, Trading, VenueProtocol
+from venues.base import ApiKey, Exchange, KeyKind, Trading, VenueProtocol
 
 CHECKPOINT_S = 60  # of virtual time
+KEY_FACT = "api-key "  # before a key, the name under which a floor remembers, as JSON, one that came later
 
 
 class Listener(Protocol):
@@ -52,6 +56,8 @@ class Desk:
         chaos: Chaos,
         symbols: Mapping[str, str],
         witness: Witness,
+        log: RunLog,
+        keys: dict[str, ApiKey],
     ) -> None:
         self.venue, self.floor = venue, floor
         self._driver = driver
@@ -60,6 +66,8 @@ class Desk:
         self._chaos = chaos
         self._symbols = symbols
         self._witness = witness
+        self._log = log
+        self._keys = keys
         self._commands = count(1)
         self.stirred = False  # something happened; whoever keeps states takes it back
         self._listeners: dict[str, dict[Listener, None]] = {}
@@ -71,6 +79,7 @@ class Desk:
     def execute(self, command: Command, now_ns: int) -> Outcome:
         """Have a command carried out: on disk first, where there is a journal."""
         self.reach(now_ns)
+        self._log.add(now_ns, COMMAND, command, self.venue)
         spoilt = self._spoilt(command, now_ns)
         if spoilt is not None:
             return spoilt
@@ -80,9 +89,24 @@ class Desk:
         self.stirred = True
         if isinstance(command, PlaceOrder) and isinstance(outcome, Done):
             self._witness.placed(self.venue, outcome.order, self.floor)
+        elif isinstance(command, Remember) and command.name.startswith(KEY_FACT):
+            self._learn_keys(command.account)
         self._tell(now_ns)
         self._look_ahead(now_ns)
         return outcome
+
+    def _learn_keys(self, account: str) -> None:
+        """Take the keys that the floor remembers of an account."""
+        for name, value in self.floor.facts(account).items():
+            if name.startswith(KEY_FACT):
+                key = orjson.loads(value)
+                key["addresses"], key["kind"] = tuple(key["addresses"]), KeyKind(key["kind"])
+                self._keys[name.removeprefix(KEY_FACT)] = ApiKey(**key)
+
+    def recall(self) -> None:
+        """Take the keys of all accounts that the floor remembers: it was restored."""
+        for account in self.floor.accounts():
+            self._learn_keys(account)
 
     def _look_ahead(self, now_ns: int) -> None:
         """Once a minute in which there are commands, have the next one worked out beside the event loop."""
@@ -215,9 +239,11 @@ class Desks:
         journal: FileJournal | None,
         chaos: Chaos,
         witness: Witness,
+        log: RunLog,
     ) -> None:
         self._config = config
         self._witness = witness
+        self._log = log
         self._chaos = chaos
         self._accounts = config.accounts or (DEMO,)
         self._driver = driver
@@ -238,15 +264,24 @@ class Desks:
             return exchange, None
         floor = self._floors[venue.id] = TradingFloor(house, exchange.world, start_ns)
         for account in self._accounts:
-            for wallet, asset, amount_e8 in _opening(account, house):
+            for wallet, asset, amount_e8 in opening(account, house):
                 floor.apply(Deposit(account.name, wallet, asset, amount_e8), start_ns)
         refresh = partial(self._refresh, rank, exchange)
         symbols = {market: symbol for symbol, market in exchange.markets.items()}
+        keys = {key.key: key for account in self._accounts for key in account.keys}
         desk = self._desks[venue.id] = Desk(
-            venue.id, floor, self._driver, self._journal, refresh, self._chaos, symbols, self._witness
+            venue.id,
+            floor,
+            self._driver,
+            self._journal,
+            refresh,
+            self._chaos,
+            symbols,
+            self._witness,
+            self._log,
+            keys,
         )
         strict = self._config.start is None if self._config.strict_time is None else self._config.strict_time
-        keys = {key.key: key for account in self._accounts for key in account.keys}
         trading = Trading(floor, desk.execute, keys, strict, self._config.auto_fund, house)
         return replace(exchange, trading=trading), desk
 
@@ -272,6 +307,7 @@ class Desks:
             floor.apply(entry.command, entry.at_ns)
         for desk in self._desks.values():
             desk.floor.advance(upto_ns)
+            desk.recall()
             desk.floor.news()  # whoever was to hear it is gone
             desk.reach(upto_ns)  # so that it is woken
         self._marked_ns = upto_ns - upto_ns % SECOND_NS
@@ -293,7 +329,7 @@ class Desks:
         self._driver.set_alarm(self._keep, self._marked_ns)
 
 
-def _opening(account: Account, house: House) -> Sequence[tuple[str, str, int]]:
+def opening(account: Account, house: House) -> Sequence[tuple[str, str, int]]:
     """What an account begins with on a venue: its own balances in the wallets there are, or what the venue gives."""
     if account.balances is None:
         return [(wallet, asset, amount_e8) for (wallet, asset), amount_e8 in house.opening.items()]

@@ -29,6 +29,10 @@ from reactor.types import TICK_NS, Instrument, Prints
 ROWS_MAX = 10_000  # of trades, orders or fills told at a time
 
 
+class NoSuchError(ValueError):
+    """There is no account, or no order, of this name."""
+
+
 class Inspector:
     """Looks at the ports of a run that began at `start_ns`. Instants are boundaries that have passed; now if None."""
 

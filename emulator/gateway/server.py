@@ -10,7 +10,7 @@ import asyncio
 import errno
 import socket
 import ssl
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -32,14 +32,16 @@ from emulator.chaos.engine import Chaos
 from emulator.chaos.rules import Event
 from emulator.chaos.rules import Scope as EventScope
 from emulator.chaos.scenarios import read_scenario
-from emulator.config import NEVER, Config, chosen, nearest, resolve
+from emulator.config import NEVER, Config, ConfigError, chosen, nearest, resolve
 from emulator.driver import Driver, happened, http_date, settled, utc_ns
+from emulator.gateway.back_office import BackOffice
 from emulator.gateway.connection import FAILED, Connection, Port, Row
 from emulator.gateway.desk import Desks
 from emulator.gateway.history import HistoryMaker
 from emulator.gateway.hub import Hub
 from emulator.gateway.inspector import Inspector
 from emulator.gateway.journal import FileJournal, Run, settings_hash
+from emulator.gateway.runlog import Input, RunLog
 from emulator.log import get_logger
 from emulator.run import exchanges
 from emulator.witness import Witness
@@ -56,6 +58,7 @@ DAY = "day"  # what can be waited for without a venue
 TLS_PORT_OFFSET = 10  # above a venue's plain port
 GOING_AWAY = Close(1001)
 GOODBYE_S = 1.0  # so long clients may take to answer it
+SECRET_SETTINGS = frozenset({"api_key"})  # these do not leave in a log
 KEEP_ALIVE_S = 75  # beyond what clients keep idle connections for, or they meet one that is just being closed
 
 log = get_logger("server")
@@ -330,11 +333,17 @@ def _journal(config: Config, start_ns: int, origin_ns: int) -> FileJournal | Non
 class Gateway:
     """One run: its world, its clock, its venues' ports. Making it takes the ports; nothing answers before `serve`.
 
-    With `keeps_writes` the newest bytes of every socket are kept, to be shown. Raises PortBusyError.
+    `given` are the settings as they were written, for the log of inputs. With `keeps_writes` the newest bytes of every
+    socket are kept, to be shown. Raises PortBusyError.
     """
 
     def __init__(
-        self, config: Config, registry: Sequence[VenueProtocol], *, keeps_writes: bool = False
+        self,
+        config: Config,
+        registry: Sequence[VenueProtocol],
+        given: Mapping[str, object] | None = None,
+        *,
+        keeps_writes: bool = False,
     ) -> None:
         venues = chosen(config, registry)
         tls, self.ca = _tls(config)
@@ -345,10 +354,11 @@ class Gateway:
                 addresses[venue.id, True] = (config.host, venue.port_offset + TLS_PORT_OFFSET)
         base = config.base_port
         self.config = config
+        self._given = given or {}
         self.chaos = Chaos()
         rules = [*config.faults, *(read_scenario(config.scenario).rules if config.scenario else ())]
-        for given in rules:  # before anything is taken
-            self.chaos.judge(given)
+        for rule in rules:  # before anything is taken
+            self.chaos.judge(rule)
         wall_ns = utc_ns()
         self.start_ns, self.origin_ns = resolve(config, wall_ns)
         now_ns = self.start_ns
@@ -368,13 +378,16 @@ class Gateway:
         self.hub = Hub()
         clock = Chronometer(now_ns, config.speed, paused=config.paused)
         self.driver = Driver(self.hub, self._on_second, clock, lossless=config.delivery == "lossless")
+        self.log = RunLog()
         self.witness = Witness(lambda: self.driver.moment, keeps_writes=keeps_writes)
-        self.desks = Desks(config, self.driver, self.hub, self._journal, self.chaos, self.witness)
+        self.desks = Desks(config, self.driver, self.hub, self._journal, self.chaos, self.witness, self.log)
         self.chaos.start(rules, now_ns)
         self.chaos.changed = self._attend
+        self.chaos.asked = self._note
         self._await_end()
         self._ports = self._make_ports(registry)
         self.inspector = Inspector(self._ports, self.driver, self.start_ns)
+        self.back_office = BackOffice(self._ports, self.inspector, self.driver)
         self.desks.resume(now_ns)
         self._history = HistoryMaker([port.exchange for port in self._ports], self.start_ns)
         self._venues: dict[str, list[Listener]] = {port.venue.id: [] for port in self._ports}
@@ -460,12 +473,46 @@ class Gateway:
         for connection in self._connections():
             if connection.id == name:
                 row = connection.row
+                self._note("kick", {"id": name, "code": code, "reason": reason})
                 if code is None:
                     connection.cut()
                 else:
                     connection.close(Close(code, reason))
                 return row
         return None
+
+    # ------------------------------------------------------------ the log of inputs
+    def _note(self, do: str, what: object) -> None:
+        self.log.add(self.driver.now_ns, do, what)
+
+    def log_lines(self) -> Iterator[bytes]:
+        """The log of inputs, as text."""
+        run = {"start_ns": self.start_ns, "origin_ns": self.origin_ns, "now_ns": self.driver.stamp()[0]}
+        settings = {name: value for name, value in self._given.items() if name not in SECRET_SETTINGS}
+        if self.config.faults:  # which may be in a file
+            settings["faults"] = [
+                rule.words | ({"id": rule.id} if rule.id else {}) for rule in self.config.faults
+            ]
+        return self.log.lines({"seed": self.config.seed, **run, "settings": settings})
+
+    def do_again(self, each: Input) -> None:
+        """Have an input of an earlier run take effect here and now. ConfigError, of one line, where it cannot."""
+        what = cast(Any, each.what)
+        match each.do:
+            case "command":
+                desk = self.inspector.port(each.venue).desk
+                if desk is None:
+                    raise ConfigError(f"log: {each.venue} takes no orders here")
+                desk.execute(what, self.driver.now_ns)
+            case "fault":
+                words = dict(what)
+                self.chaos.add(words, self.driver.now_ns, "log", str(words.pop("id", "")))
+            case "unfault":
+                self.chaos.remove(what["id"])
+            case "kick":
+                self.kick(what["id"], what["code"], what["reason"])
+            case _:
+                raise ConfigError(f"log: {each.do!r} is nothing that can be done again")
 
     def ping(self, name: str = "") -> int:
         """Send one socket a protocol ping, or all; to how many."""

@@ -13,6 +13,7 @@ from typing import TypeAlias
 
 from reactor.types import Side
 
+FROZEN = "frozen"  # a fact that, while it is remembered of an account, has its orders and amendments refused
 E8 = 10**8  # money: amounts are integers in 1e-8 of their asset
 
 
@@ -305,6 +306,7 @@ class Refusal(StrEnum):
     TOO_MANY_ORDERS = "too_many_orders"
     LEVERAGE = "leverage"  # out of the market's range, or the position is too large for it
     NO_CHANGE = "no_change"  # an amendment that changes nothing
+    FROZEN = "frozen"  # the account may not trade
 
 
 @dataclass(frozen=True, slots=True)

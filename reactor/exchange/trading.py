@@ -18,6 +18,7 @@ from threading import RLock
 from reactor.exchange.history import History, HistoryState, Records
 from reactor.exchange.ledger import Ledger, LedgerState
 from reactor.exchange.orders import (
+    FROZEN,
     AmendOrder,
     Balance,
     CancelAll,
@@ -479,6 +480,8 @@ class TradingFloor:
     def _place(self, asked: NewOrder) -> Outcome:
         pit = self._reach(asked.market)
         client = self._clients.get(asked.account)
+        if client is not None and FROZEN in client.facts:
+            return self._refused(Refusal.FROZEN, pit)
         if client is not None and client.open:
             if asked.client_id and client.named.get((asked.market, asked.client_id)) in client.open:
                 return self._refused(Refusal.DUPLICATE_CLIENT_ID, pit)
@@ -604,6 +607,8 @@ class TradingFloor:
         if order is None or not order.status.open:
             return Refused(Refusal.UNKNOWN_ORDER)
         pit = self._reach(command.market)
+        if FROZEN in self._client(command.account).facts:
+            return self._refused(Refusal.FROZEN, pit)
         if (command.price_ticks, command.qty_lots) == (order.price_ticks, order.qty_lots):
             return self._refused(Refusal.NO_CHANGE, pit)
         if command.qty_lots <= order.filled_lots:

@@ -244,8 +244,10 @@ def test_the_api_describes_itself(toy: Emulator) -> None:
         "/scenarios/{name}/start",
         "/connections/{name}",
     }
-    truth = {"/truth/book", "/truth/sequence", "/truth/trades", "/truth/fills", "/orders"}
-    assert set(description["paths"]) == {"/health", "/clock", *commands, *chaos, *truth}
+    truth = {"/truth/book", "/truth/sequence", "/truth/trades", "/truth/fills"}
+    of_account = {f"/accounts/{{name}}{command}" for command in ("", "/fund", "/freeze", "/thaw")}
+    office = {"/accounts", *of_account, "/orders", "/orders/{order_id}", "/log"}
+    assert set(description["paths"]) == {"/health", "/clock", *commands, *chaos, *truth, *office}
 
 
 def test_with_a_key_only_who_knows_it_rules() -> None:

@@ -59,6 +59,7 @@ SPOT_TRADE_ERRORS: Mapping[str, ErrorRow] = {
     "INSUFFICIENT_BALANCE": _rejected("Account has insufficient balance for requested action."),
     "WOULD_TAKE": _rejected("Order would immediately match and take."),
     "NO_LIQUIDITY": _rejected("Order book liquidity is less than symbol minimum quantity."),
+    "FROZEN": _rejected("This action is disabled on this account."),
     "UNSUPPORTED_COMBINATION": _rejected("Unsupported order combination"),
     "NO_ICEBERGS": _rejected("Iceberg orders are not supported for this symbol."),
     "NO_STOP_LOSS": _rejected("Stop loss orders are not supported for this symbol."),
@@ -123,6 +124,7 @@ USDM_TRADE_ERRORS: Mapping[str, ErrorRow] = {
     ),
     "BATCH_SIZE": ErrorRow(400, -4082, "Invalid number of batch place orders: {number}"),
     "UPCOMING": ErrorRow(400, -4084, "Method is not allowed currently. Upcoming soon."),
+    "FROZEN": ErrorRow(400, -4088, "User can not place order currently."),
     "OTHER_CLIENT_ID": ErrorRow(400, -2013, "Order does not exist."),
     "DUPLICATE_ORDER": ErrorRow(400, -4116, "ClientOrderId is duplicated."),
     "USE_ALGO_ORDERS": ErrorRow(
@@ -166,6 +168,7 @@ SPOT_REFUSALS: Mapping[Refusal, str] = {
     Refusal.INSUFFICIENT_BALANCE: "INSUFFICIENT_BALANCE",
     Refusal.WOULD_TAKE: "WOULD_TAKE",
     Refusal.NO_LIQUIDITY: "NO_LIQUIDITY",
+    Refusal.FROZEN: "FROZEN",
 }
 USDM_REFUSALS: Mapping[Refusal, str] = {
     Refusal.UNKNOWN_ORDER: "UNKNOWN_ORDER",
@@ -174,6 +177,7 @@ USDM_REFUSALS: Mapping[Refusal, str] = {
     Refusal.INSUFFICIENT_BALANCE: "INSUFFICIENT_MARGIN",
     Refusal.WOULD_TAKE: "WOULD_TAKE",
     Refusal.NO_LIQUIDITY: "NO_LIQUIDITY",
+    Refusal.FROZEN: "FROZEN",
     Refusal.NOTHING_TO_REDUCE: "NOTHING_TO_REDUCE",
     Refusal.TOO_MANY_ORDERS: "TOO_MANY_OPEN",
     Refusal.LEVERAGE: "TOO_LARGE_A_POSITION",

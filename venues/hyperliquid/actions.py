@@ -155,6 +155,7 @@ REFUSALS: Final[Mapping[Refusal, str]] = {
     Refusal.LEVERAGE: "Order would cause position to exceed margin tier limit at current leverage",
     Refusal.TOO_MANY_ORDERS: "Too many open orders.",  # its words are not on record
     Refusal.DUPLICATE_CLIENT_ID: "Duplicate cloid.",  # nor are these
+    Refusal.FROZEN: "User may not trade.",  # nor these
 }
 NOT_MATCHED: Final = "Order could not immediately match against any resting orders."
 UNKNOWN_MODIFIED: Final = "Cannot modify canceled or filled order"
