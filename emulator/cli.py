@@ -1,34 +1,44 @@
-"""The command line: a command per function, settings as options. An error is one line and exit code 2."""
+"""The command line: a command per function, settings as options. An error is one line and exit code 2.
+
+What a command needs beside the run is imported when it is called: `serve` waits for none of it.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import inspect
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import typer
-from rich.console import Console
-from rich.table import Table
+import click
 from uvicorn.loops.auto import auto_loop_factory
 
 from emulator import log
-from emulator.chaos.guide import tell as tell_faults
-from emulator.chaos.guide import tell_scenarios
 from emulator.config import SETTINGS, ConfigError, Layer, load, presets, read_file, read_preset, written
 from emulator.driver import utc_ns
-from emulator.funding import funding_path, show
-from emulator.gateway.server import Gateway, PortBusyError
-from emulator.presets import get_preset, shown
+from emulator.gateway.server import CONTROL, Gateway, PortBusyError
 from venues.registry import LISTED, VENUES
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 SWITCH_INTERVAL_S = 0.0005  # a tenth of Python's; so soon the page maker's thread lets the loop run
 
-F = TypeVar("F", bound=Callable[..., None])
-app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+C = TypeVar("C", bound=Callable[..., Any])
+
+
+class _InOrder(click.Group):
+    """Commands are listed as they are written here."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(self.commands)
+
+
+@click.group(cls=_InOrder)
+def app() -> None:
+    """A fake exchange that production connectors cannot tell from the real one."""
 
 
 # ---------------------------------------------------------------- settings as options
@@ -36,48 +46,46 @@ def _flag(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
-def _options() -> Iterator[inspect.Parameter]:
+def _option(name: str, about: str, metavar: str | None, **more: Any) -> Callable[[C], C]:
+    return click.option(_flag(name), name, help=about, metavar=metavar, **more)
+
+
+def _setting(name: str, metavar: str = "VALUE") -> Callable[[C], C]:
+    """A setting's option for a command that takes few of them."""
+    return _option(name, SETTINGS[name].help, metavar)
+
+
+def _settings(command: C) -> C:
     """An option per setting. Values stay text here, so that `load` judges flags and files alike."""
-    for name, setting in SETTINGS.items():
-        switch = isinstance(setting.default, bool)
-        default = f"; default {setting.default}" if setting.default else ""
-        said = setting.help if switch else f"{setting.help} [{setting.kind.allowed}{default}]"
-        option = typer.Option(_flag(name), help=said, metavar=None if switch else "VALUE", show_default=False)
-        option.default = None
-        annotation = bool | None if switch else str | None
-        yield inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=option, annotation=annotation)
-
-
-def _with_settings(command: F) -> F:
-    """Show typer an option per setting in the place of the command's `**flags`."""
-    own = list(inspect.signature(command, eval_str=True).parameters.values())[:-1]
-    command.__signature__ = inspect.Signature([*own, *_options()])  # type: ignore[attr-defined]
+    for name, setting in reversed(list(SETTINGS.items())):
+        if isinstance(setting.default, bool):
+            command = click.option(
+                f"{_flag(name)}/--no-{_flag(name)[2:]}", name, default=None, help=setting.help
+            )(command)
+        else:
+            default = f"; default {setting.default}" if setting.default else ""
+            command = _option(name, f"{setting.help} [{setting.kind.allowed}{default}]", "VALUE")(command)
     return command
 
 
+_PATH = click.Path(path_type=Path)
+_NAMES = ", ".join(presets())
+
+
+def _given(flags: dict[str, str | bool | None]) -> Layer:
+    return Layer(_flag, {name: value for name, value in flags.items() if value is not None})
+
+
 # ---------------------------------------------------------------- commands
-@app.callback()
-def _commands() -> None:
-    """A fake exchange that production connectors cannot tell from the real one."""
-
-
 @app.command()
-@_with_settings
-def serve(
-    *,
-    preset: Annotated[
-        str | None, typer.Option(help=f"Settings that come along: {', '.join(presets())}.", metavar="NAME")
-    ] = None,
-    config: Annotated[
-        Path | None, typer.Option(help="Settings of your own, in YAML.", metavar="FILE")
-    ] = None,
-    **flags: str | bool | None,
-) -> None:
+@_option("preset", f"Settings that come along: {_NAMES}.", "NAME")
+@_option("config", "Settings of your own, in YAML.", "FILE", type=_PATH)
+@_settings
+def serve(preset: str | None, config: Path | None, **flags: str | bool | None) -> None:
     """Serve the venues until interrupted. A flag goes over the file's setting, the file's over the preset's."""
     files = [read_preset(preset)] if preset else []
     files += [read_file(config)] if config else []
-    given = Layer(_flag, {name: value for name, value in flags.items() if value is not None})
-    layers = [*files, given]
+    layers = [*files, _given(flags)]
     settings = load(layers, VENUES, LISTED)
     gateway = Gateway(settings, VENUES, written(layers))
     log.configure(settings.log_level)
@@ -87,55 +95,59 @@ def serve(
 
 
 @app.command()
-def funding(
-    *,
-    venue: Annotated[str | None, typer.Option(help="Whose perpetual.", metavar="VENUE")] = None,
-    symbol: Annotated[str | None, typer.Option(help="Its native symbol.", metavar="SYMBOL")] = None,
-    days: Annotated[str, typer.Option(help="How many days from the start.", metavar="N")] = "30",
-    profile: Annotated[
-        str, typer.Option(help="The venue's own rules (real), or stylised ones (classic).", metavar="NAME")
-    ] = "real",
-    seed: Annotated[str | None, typer.Option(help=SETTINGS["seed"].help, metavar="VALUE")] = None,
-    start: Annotated[str | None, typer.Option(help=SETTINGS["start"].help, metavar="TIME")] = None,
-) -> None:
+@_option("venue", "Whose perpetual.", "VENUE")
+@_option("symbol", "Its native symbol.", "SYMBOL")
+@_option("days", "How many days from the start.", "N", default="30", show_default=True)
+@_option(
+    "profile",
+    "The venue's own rules (real), or stylised ones (classic).",
+    "NAME",
+    default="real",
+    show_default=True,
+)
+@_setting("seed")
+@_setting("start", "TIME")
+def funding(venue: str | None, symbol: str | None, days: str, profile: str, **flags: str | None) -> None:
     """Print and plot the funding rates that a perpetual will settle."""
-    given = {name: value for name, value in (("seed", seed), ("start", start)) if value is not None}
-    settings = load([Layer(_flag, given)], VENUES)
-    show(funding_path(venue, symbol, profile, days, settings, utc_ns()), Console(highlight=False))
+    from emulator.funding import funding_path, show  # noqa: PLC0415
+
+    settings = load([_given({**flags})], VENUES)
+    show(funding_path(venue, symbol, profile, days, settings, utc_ns()), _console())
 
 
 @app.command()
+@_option("preset", f"Whose market: {_NAMES}.", "NAME")
+@_option("manifest", "Parameters of the market, in YAML or JSON.", "FILE", type=_PATH)
+@_option("market", "Which market, as venue:symbol.", "MARKET")
+@_setting("seed")
+@_option("start", "First minute of the tape.", "TIME")
+@_option("minutes", "How many.", "N", required=True)
+@_option("out", "Where to.", "DIR", required=True, type=_PATH)
+@_option("workers", "How many processes.", "N", default="1", show_default=True)
 def generate(
-    *,
-    preset: Annotated[
-        str | None, typer.Option(help=f"Whose market: {', '.join(presets())}.", metavar="NAME")
-    ] = None,
-    manifest: Annotated[
-        Path | None, typer.Option(help="Parameters of the market, in YAML or JSON.", metavar="FILE")
-    ] = None,
-    market: Annotated[
-        str | None, typer.Option(help="Which market, as venue:symbol.", metavar="MARKET")
-    ] = None,
-    seed: Annotated[str | None, typer.Option(help=SETTINGS["seed"].help, metavar="VALUE")] = None,
-    start: Annotated[str | None, typer.Option(help="First minute of the tape.", metavar="TIME")] = None,
-    minutes: Annotated[str, typer.Option(help="How many.", metavar="N")],
-    out: Annotated[Path, typer.Option(help="Where to.", metavar="DIR")],
-    workers: Annotated[str, typer.Option(help="How many processes.", metavar="N")] = "1",
+    preset: str | None,
+    manifest: Path | None,
+    market: str | None,
+    minutes: str,
+    out: Path,
+    workers: str,
+    **flags: str | None,
 ) -> None:
     """Write a market's tape as Parquet; what is there already of the same run is kept."""
-    from emulator.generate import job, run  # noqa: PLC0415  # only now: Parquet takes its time to load
+    from emulator.generate import job, run  # noqa: PLC0415
 
-    given = {name: value for name, value in (("seed", seed), ("start", start)) if value is not None}
-    asked = job(preset, manifest, market, Layer(_flag, given), minutes, out)
-    run(asked, workers, Console(highlight=False))
+    run(job(preset, manifest, market, _given({**flags}), minutes, out), workers, _console())
 
 
 @app.command("presets")
-def show_presets(
-    name: Annotated[str | None, typer.Argument(help="One of them.", metavar="NAME")] = None,
-) -> None:
+@click.argument("name", required=False)
+def show_presets(name: str | None) -> None:
     """List the presets, or print what one of them is made of, as YAML."""
-    console = Console(highlight=False, soft_wrap=True)
+    from rich.table import Table  # noqa: PLC0415
+
+    from emulator.presets import get_preset, shown  # noqa: PLC0415
+
+    console = _console(soft_wrap=True)
     if name:
         console.print("\n".join(shown(get_preset(name))), markup=False)
         return
@@ -145,9 +157,11 @@ def show_presets(
     console.print(table)
 
 
-@app.command("profiles")
-def show_profiles() -> None:
+@app.command()
+def profiles() -> None:
     """List, by venue, its profiles and what set each apart, the newest last, and the quirks that can be switched."""
+    from rich.table import Table  # noqa: PLC0415
+
     table = Table("venue", "profile or quirk", "", "what it is")
     for venue in VENUES:
         newest = list(venue.profiles)[-1]
@@ -156,48 +170,52 @@ def show_profiles() -> None:
         for name, quirk in venue.quirks.items():
             table.add_row(venue.id, name, "on" if quirk.on else "off", quirk.about)
         table.add_section()
-    Console(highlight=False).print(table)
-
-
-@app.command("faults")
-def show_faults(
-    kind: Annotated[str | None, typer.Argument(help="One of them.", metavar="KIND")] = None,
-) -> None:
-    """List the kinds of faults, or the words of a rule of one of them."""
-    tell_faults(kind, Console(highlight=False))
-
-
-@app.command("scenarios")
-def show_scenarios(
-    name: Annotated[str | None, typer.Argument(help="One of them.", metavar="NAME")] = None,
-) -> None:
-    """List the scenarios, or print the timeline of one of them."""
-    tell_scenarios(name, Console(highlight=False))
+    _console().print(table)
 
 
 @app.command()
-def realism(
-    directory: Annotated[
-        Path | None, typer.Argument(help="What `generate` wrote, in place of a preset.", metavar="DIR")
-    ] = None,
-    *,
-    preset: Annotated[
-        str | None, typer.Option(help=f"Whose market: {', '.join(presets())}.", metavar="NAME")
-    ] = None,
-    minutes: Annotated[str, typer.Option(help="Length of a window of tape.", metavar="N")] = "31",
-    windows: Annotated[str, typer.Option(help="How many windows.", metavar="N")] = "4",
-    seed: Annotated[str | None, typer.Option(help=SETTINGS["seed"].help, metavar="VALUE")] = None,
-    html: Annotated[Path | None, typer.Option(help="Write a page with plots, too.", metavar="FILE")] = None,
-    strict: Annotated[bool, typer.Option(help="Exit with 1 when a fact is out of range.")] = False,
-) -> None:
-    """Set a market's statistics beside those of real markets."""
-    from emulator.realism.command import examine, passes, tell  # noqa: PLC0415  # only now: whoever serves needs none
+@click.argument("kind", required=False)
+def faults(kind: str | None) -> None:
+    """List the kinds of faults, or the words of a rule of one of them."""
+    from emulator.chaos.guide import tell  # noqa: PLC0415
 
-    flags = Layer(_flag, {} if seed is None else {"seed": seed})
-    made = examine(directory, preset, flags, minutes, windows)
-    tell(made, Console(highlight=False), html)
+    tell(kind, _console())
+
+
+@app.command()
+@click.argument("name", required=False)
+def scenarios(name: str | None) -> None:
+    """List the scenarios, or print the timeline of one of them."""
+    from emulator.chaos.guide import tell_scenarios  # noqa: PLC0415
+
+    tell_scenarios(name, _console())
+
+
+@app.command()
+@click.argument("directory", required=False, type=_PATH, metavar="[DIR]")
+@_option("preset", f"Whose market: {_NAMES}.", "NAME")
+@_option("minutes", "Length of a window of tape.", "N", default="31", show_default=True)
+@_option("windows", "How many windows.", "N", default="4", show_default=True)
+@_setting("seed")
+@_option("html", "Write a page with plots, too.", "FILE", type=_PATH)
+@_option("strict", "Exit with 1 when a fact is out of range.", None, is_flag=True)
+def realism(
+    directory: Path | None,
+    preset: str | None,
+    minutes: str,
+    windows: str,
+    html: Path | None,
+    *,
+    strict: bool,
+    **flags: str | None,
+) -> None:
+    """Set a market's statistics beside those of real ones: of what `generate` wrote into DIR, or of a preset's."""
+    from emulator.realism.command import examine, passes, tell  # noqa: PLC0415
+
+    made = examine(directory, preset, _given({**flags}), minutes, windows)
+    tell(made, _console(), html)
     if strict and not passes(made):
-        raise typer.Exit(1)
+        raise click.exceptions.Exit(1)
 
 
 async def _until_interrupted(gateway: Gateway) -> None:
@@ -208,17 +226,24 @@ async def _until_interrupted(gateway: Gateway) -> None:
 
 
 def _announce(gateway: Gateway) -> None:
-    table = Table("", "HTTP", "WebSocket")
+    rows = [("", "HTTP", "WebSocket")]
     for venue, urls in gateway.urls.items():
-        table.add_row(venue, urls["http"], urls["ws"])
+        rows.append((venue, urls["http"], urls["ws"]))
         if gateway.ca:
-            table.add_row("", urls["https"], urls["wss"])
-    table.add_row("control", gateway.control_url)
-    console = Console(highlight=False)
-    console.print(table)
+            rows.append(("", urls["https"], urls["wss"]))
+    rows.append((CONTROL, gateway.control_url, ""))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        click.echo("  ".join(map(str.ljust, row, widths)).rstrip())
     if gateway.ca:
-        console.print(f"certificate to trust: {gateway.ca}", soft_wrap=True)
-    console.print("ready")
+        click.echo(f"certificate to trust: {gateway.ca}")
+    click.echo("ready")
+
+
+def _console(*, soft_wrap: bool = False) -> Console:
+    from rich.console import Console  # noqa: PLC0415
+
+    return Console(highlight=False, soft_wrap=soft_wrap)
 
 
 def main() -> None:
@@ -226,5 +251,5 @@ def main() -> None:
     try:
         app()
     except (ConfigError, PortBusyError) as error:
-        typer.echo(f"exchange-emulator: {error}", err=True)
+        click.echo(f"exchange-emulator: {error}", err=True)
         sys.exit(2)

@@ -6,7 +6,6 @@ A field of `Config` carries its default, its help and what it may be. Command li
 
 from __future__ import annotations
 
-import difflib
 import ipaddress
 import math
 import re
@@ -17,8 +16,6 @@ from fractions import Fraction
 from functools import cache
 from pathlib import Path
 from typing import TypeAlias, TypeVar
-
-import yaml
 
 from reactor.clock import FASTEST, LATENCY_FORMS, LatencyModel
 from reactor.exchange.orders import E8
@@ -164,8 +161,12 @@ def _names(value: object) -> tuple[str, ...]:
 
 def _tree(value: object) -> object:
     """What a text holds as YAML; anything else stays what it is."""
+    if not isinstance(value, str):
+        return value
+    import yaml  # noqa: PLC0415  # most runs have nothing for it to read, and it takes its time to import
+
     try:
-        return yaml.safe_load(value) if isinstance(value, str) else value
+        return yaml.safe_load(value)
     except (yaml.YAMLError, RecursionError) as error:
         raise ValueError from error
 
@@ -226,10 +227,7 @@ def _assets(value: object) -> tuple[Change, ...]:
 
 def _accounts(value: object) -> tuple[Account, ...]:
     """Accounts by name; a key with all that is said of it, and balances by wallet and asset."""
-    try:
-        by_name = yaml.safe_load(value) if isinstance(value, str) else value
-    except (yaml.YAMLError, RecursionError) as error:
-        raise ValueError from error
+    by_name = _tree(value)
     if not isinstance(by_name, dict):
         raise TypeError
     accounts = tuple(account_of(_text(name), row) for name, row in by_name.items())
@@ -553,10 +551,8 @@ def changed(listings: Iterable[Listing], changes: Iterable[Change], place: str =
                 raise ConfigError(
                     f"{place}: {market}: {name}: another market of the asset has {of_asset[name]}"
                 )
-    return [
-        with_values(row, by_market[row.instrument.market] | by_asset[row.instrument.asset], place)
-        for row in listings
-    ]
+    values = [by_market[row.instrument.market] | by_asset[row.instrument.asset] for row in listings]
+    return [with_values(row, own, place) if own else row for row, own in zip(listings, values, strict=True)]
 
 
 def funded(listings: Iterable[Listing], profile: str) -> list[Listing]:
@@ -614,6 +610,8 @@ def read_file(path: Path, shown: str | None = None) -> Layer:
 
 def read_yaml(path: Path, shown: str) -> object:
     """What a YAML file holds."""
+    import yaml  # noqa: PLC0415  # as above
+
     try:
         document: object = yaml.safe_load(path.read_bytes())
     except OSError as error:
@@ -690,6 +688,8 @@ def _check_names(names: Sequence[str], known: Sequence[str], place: str | None, 
 def nearest(name: str, names: Iterable[str]) -> str:
     """What to add to an error about a name that is none of these."""
     known = {each.lower(): each for each in names}
+    import difflib  # noqa: PLC0415  # only what fails needs it
+
     close = difflib.get_close_matches(name.lower(), known, 1, 0.5)
     if close:
         return f"; did you mean {known[close[0]]}?"

@@ -36,16 +36,18 @@ def fixed_point(value: float, scale: int = ONE) -> int:
     return math.floor(value * scale + 0.5)
 
 
-def _table(values: list[float], scale: int) -> Column:
-    column = np.array([fixed_point(v, scale) for v in values], dtype=np.int64)
+def _table(values: NDArray[np.float64] | list[float], scale: int) -> Column:
+    column = np.floor(np.asarray(values) * scale + 0.5).astype(np.int64)  # as `fixed_point`, exactly
     column.flags.writeable = False
     return column
 
 
-_NORMAL = NormalDist()
-# Quantiles at the midpoints of 65,536 equal slices, so that a 16-bit word indexes them directly.
-NORMAL_Q16 = _table([_NORMAL.inv_cdf((i + 0.5) / ONE) for i in range(ONE)], ONE)
-EXPONENTIAL_Q16 = _table([-math.log((i + 0.5) / ONE) for i in range(ONE)], ONE)
+# Quantiles at the midpoints of 65,536 equal slices, so that a 16-bit word indexes them directly. The normal ones are
+# symmetric, to the last bit.
+_MIDPOINTS = [(i + 0.5) / ONE for i in range(ONE)]
+_POSITIVE = np.array(list(map(NormalDist().inv_cdf, _MIDPOINTS[ONE // 2 :])))
+NORMAL_Q16 = _table(np.concatenate((-_POSITIVE[::-1], _POSITIVE)), ONE)
+EXPONENTIAL_Q16 = _table(-np.array(list(map(math.log, _MIDPOINTS))), ONE)
 _EXP2_Q30 = _table([2.0 ** (i / 4096) for i in range(4097)], 1 << 30)
 _LOGISTIC_Q16 = _table([1 / (1 + math.exp(-(i - 2048) / 256)) for i in range(4097)], ONE)
 

@@ -10,8 +10,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
-from difflib import get_close_matches
+from dataclasses import dataclass, field, fields, replace
 from hashlib import blake2b
 from typing import Any
 
@@ -195,23 +194,23 @@ class SimulationManifest:
     far_grid_bp: float = _parameter(16.0, "bp", 1, 1_000, "distance of the far walls from each other")
 
     def __post_init__(self) -> None:
-        for f in fields(self):
-            low, high = f.metadata["range"]
-            value = getattr(self, f.name)
+        for name, low, high, unit, whole in _PARAMETERS:
+            value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, (int, float)):
-                raise ManifestError(f"{f.name}: {value!r} is not a number")
+                raise ManifestError(f"{name}: {value!r} is not a number")
             if not low <= value <= high:
-                raise ManifestError(f"{f.name}: {value} is not in [{low}, {high}] {f.metadata['unit']}")
-            if f.type == "int" and not isinstance(value, int):
-                raise ManifestError(f"{f.name}: {value} is not a whole number")
+                raise ManifestError(f"{name}: {value} is not in [{low}, {high}] {unit}")
+            if whole and not isinstance(value, int):
+                raise ManifestError(f"{name}: {value} is not a whole number")
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> SimulationManifest:
         """A manifest from plain values; ManifestError on an unknown name, with the nearest known one."""
-        names = [f.name for f in fields(cls)]
         for name in values:
-            if name not in names:
-                near = get_close_matches(name, names, 1)
+            if name not in _NAMES:
+                from difflib import get_close_matches  # noqa: PLC0415  # only what fails needs it
+
+                near = get_close_matches(name, _NAMES, 1)
                 raise ManifestError(
                     f"{name}: unknown parameter" + (f"; did you mean {near[0]}?" if near else "")
                 )
@@ -219,7 +218,7 @@ class SimulationManifest:
 
     def to_dict(self) -> dict[str, float | int]:
         """Plain values, in the order of declaration."""
-        return asdict(self)
+        return {name: getattr(self, name) for name in _NAMES}
 
     @property
     def hash(self) -> str:
@@ -264,3 +263,11 @@ class SimulationManifest:
     def _lots_per_quote(self, instrument: Instrument) -> float:
         lots: float = 10**instrument.qty_decimals / instrument.lot_size / self.initial_price
         return lots
+
+
+# Of each parameter: its name, least and largest value, unit, and whether it is a whole number.
+_PARAMETERS = tuple(
+    (row.name, *row.metadata["range"], row.metadata["unit"], row.type == "int")
+    for row in fields(SimulationManifest)
+)
+_NAMES = {row[0]: None for row in _PARAMETERS}

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 from typing import Any, Final, TypeAlias
 
 from reactor.manifest import ASSET_PARAMETERS, ManifestError, SimulationManifest
@@ -155,6 +154,8 @@ def known_with(rows: Iterable[tuple[str, Iterable[tuple[str, object]]]]) -> Asse
         values: dict[str, Any] = {**ASSETS.get(asset, {}), **dict(row)}
         for name in values:
             if name not in ASSET_PARAMETERS:
+                from difflib import get_close_matches  # noqa: PLC0415  # as in reactor/manifest.py
+
                 near = get_close_matches(name, ASSET_PARAMETERS, 1)
                 hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(ASSET_PARAMETERS)}"
                 raise ManifestError(f"{asset}: {name}: no parameter of an asset; {hint}")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from enum import StrEnum
 from fnmatch import fnmatchcase
@@ -346,8 +346,8 @@ class _Count:
 class Rules:
     """The rules in force and what they hit."""
 
-    def __init__(self, kinds: Mapping[str, type[Fault]]) -> None:
-        self.kinds = kinds
+    def __init__(self, kinds: Callable[[], Mapping[str, type[Fault]]]) -> None:
+        self._kinds = kinds
         self.hits: deque[Hit] = deque(maxlen=HITS_KEPT)
         self._rules: dict[str, Rule] = {}
         self._counts: dict[str, dict[tuple[str, ...], _Count]] = {}
@@ -367,7 +367,7 @@ class Rules:
 
     def add(self, values: Mapping[str, object], now_ns: int, place: str = "fault", name: str = "") -> Rule:
         """Put a rule into force at a boundary, in the place of one of the same id. Raises ConfigError."""
-        fault, where, when = read_rule(values, self.kinds, place)
+        fault, where, when = read_rule(values, self._kinds(), place)
         if name and (name in RESERVED or not ID.fullmatch(name)):
             raise ConfigError(
                 f"{place}: id: {name!r} is not allowed; allowed: up to 64 letters, digits and . _ -, "

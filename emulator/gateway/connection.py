@@ -34,7 +34,7 @@ from emulator.chaos.tap import Tap
 from emulator.driver import Driver, http_date
 from emulator.gateway.desk import Desk
 from emulator.gateway.hub import Feed, Group, Hub, Key, Piece
-from emulator.log import get_logger
+from emulator.log import Log
 from emulator.witness import Held, Socket, Witness, held
 from reactor.exchange.orders import Told
 from venues.base import (
@@ -65,7 +65,7 @@ INVALID_DATA = Close(CloseCode.INVALID_DATA)
 FAILED = HttpResponse(500, b"Internal Server Error", "text/plain")
 
 P = ParamSpec("P")
-log = get_logger("connection")
+log = Log("connection")
 library_log = logging.getLogger("exchange_emulator.websockets")
 library_log.setLevel(logging.ERROR)
 

@@ -16,7 +16,7 @@ from operator import itemgetter
 from queue import PriorityQueue
 from typing import Protocol, TypeAlias
 
-from emulator.log import get_logger
+from emulator.log import Log
 from reactor.types import SECOND_NS, TICK_NS
 from venues.base import PAGE_NS, Channel, Page, Topic
 
@@ -28,7 +28,7 @@ STAGGERS = 16  # instants in the first half of a page, over which asking for the
 Key: TypeAlias = tuple[int, Topic]  # the rank of its venue, and the topic
 Piece: TypeAlias = tuple[int, Topic, bytes]  # when due, of which topic, and the frames
 
-log = get_logger("hub")
+log = Log("hub")
 
 
 class Subscriber(Protocol):

@@ -42,7 +42,7 @@ from emulator.gateway.hub import Hub
 from emulator.gateway.inspector import Inspector
 from emulator.gateway.journal import FileJournal, Run, settings_hash
 from emulator.gateway.runlog import Input, RunLog
-from emulator.log import get_logger
+from emulator.log import Log
 from emulator.run import exchanges
 from emulator.witness import Witness
 from reactor.clock import Chronometer
@@ -61,7 +61,7 @@ GOODBYE_S = 1.0  # so long clients may take to answer it
 SECRET_SETTINGS = frozenset({"api_key"})  # these do not leave in a log
 KEEP_ALIVE_S = 75  # beyond what clients keep idle connections for, or they meet one that is just being closed
 
-log = get_logger("server")
+log = Log("server")
 
 
 # ---------------------------------------------------------------- HTTP

@@ -444,7 +444,7 @@ def test_what_is_wrong_in_a_file_is_one_line_that_names_it(tmp_path: Path, text:
 
 
 def test_a_rule_reads_back_as_it_was_written() -> None:
-    rules = Rules(KINDS)
+    rules = Rules(lambda: KINDS)
     words = {"kind": "md.delay", "delay_ms": 5.0, "venue": "toy", "after_n": 3, "count": 1}
     rule = rules.add(words, START_NS)
     assert rule.values() == words
@@ -454,7 +454,7 @@ def test_a_rule_reads_back_as_it_was_written() -> None:
 @given(st.lists(st.integers(0, 300), min_size=1, max_size=60), st.integers(0, 5), st.integers(1, 4))
 def test_who_looks_again_is_told_the_same(looks: list[int], after_n: int, every_n: int) -> None:
     """Connections that get a chunk of frames one after another agree on which of them are hit."""
-    rules = Rules(KINDS)
+    rules = Rules(lambda: KINDS)
     rule = rules.add({"kind": "md.drop", "after_n": after_n, "every_n": every_n, "probability": 0.5}, 0)
     events = [Event(Scope.FRAME, "toy", n, (n, 0), "a") for n in sorted(set(looks))]
     first = [rules.decides(rule, event) for event in events]

@@ -14,7 +14,6 @@ from typing import Any, Final
 
 import msgpack
 from coincurve import PublicKey
-from Crypto.Hash import keccak as _keccak
 
 ZERO_ADDRESS: Final = "0x" + "00" * 20
 
@@ -74,7 +73,9 @@ class UnsignedError(Exception):
 
 def keccak(data: bytes) -> bytes:
     """Keccak-256, which is not SHA3-256."""
-    return _keccak.new(data=data, digest_bits=256).digest()
+    from Crypto.Hash import keccak as hashes  # noqa: PLC0415  # before anybody signs, only a wait
+
+    return hashes.new(data=data, digest_bits=256).digest()
 
 
 # ---------------------------------------------------------------- EIP-712, of types without nested ones
