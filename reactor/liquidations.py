@@ -34,15 +34,20 @@ class Liquidator:
         usual = GeometricBrownianMotion(0, manifest.volatility, step_s=RUN_S)
         self._usual_q32 = max(int(usual.deviations_q32(np.zeros(1, np.int64))[0]), 1)
 
-    def among(self, draws: Stream, prints: Prints, grid: Seconds) -> Liquidations:
-        """Those among whole orders' prints; `grid` holds the seconds from RUN_S before the first print's minute on."""
+    def among(self, draws: Stream, prints: Prints, grid: Seconds, times_q16: int = ONE) -> Liquidations:
+        """Those among whole orders' prints; `grid` holds the seconds from RUN_S before the first print's minute on.
+
+        `times_q16` (Q16) is how many times as likely they are for orders that go the price's way.
+        """
         if not len(prints):
             return Liquidations.none()
         first = np.flatnonzero(begins(prints.order_id))
         last = np.append(first[1:], len(prints)) - 1
         second = (prints.ts_ns[first] - int(grid.ts_ns[0])) // SECOND_NS
         side = prints.side[first]
-        likelihood = exp_q16(self._log_likelihood_q16(draws, grid, second, side), self._share_q26)
+        against = self._against_q16(grid, second, side)
+        likelihood = exp_q16(self._log_likelihood_q16(draws, grid, second, against), self._share_q26)
+        likelihood = np.where(against > 0, likelihood * times_q16 >> 16, likelihood)
         hit = np.flatnonzero(draws.uniform_q32(len(first)) < likelihood << 6)
         margin_bp_q16 = draws.exponential_q16(len(hit)) * _MARGIN_BP
         first, last, side = first[hit], last[hit], side[hit]
@@ -61,11 +66,17 @@ class Liquidator:
             order_id=prints.order_id[first],
         )
 
-    def _log_likelihood_q16(self, draws: Stream, grid: Seconds, second: Column, side: Column) -> Column:
-        """Over the share in calm, by order: how far the price has gone its way, and how hot its spell."""
+    def _against_q16(self, grid: Seconds, second: Column, side: Column) -> Column:
+        """How far the price has gone the way of each order, in usual deviations."""
         now, before = grid.bid_ticks[second], grid.bid_ticks[np.maximum(second - RUN_S, 0)]
         way_q16 = (((now - before) << 24) // before << 24) // self._usual_q32
-        against_q16 = np.clip(way_q16 * side, -_MOST_DEVIATIONS, _MOST_DEVIATIONS)
+        against: Column = np.clip(way_q16 * side, -_MOST_DEVIATIONS, _MOST_DEVIATIONS)
+        return against
+
+    def _log_likelihood_q16(
+        self, draws: Stream, grid: Seconds, second: Column, against_q16: Column
+    ) -> Column:
+        """Over the share in calm, by order: how far the price has gone its way, and how hot its spell."""
         spells = draws.normal_q16(len(grid) // _SPELL_S + 1)[second // _SPELL_S]
         spell_q16 = (spells * _SPELL_SIGMA >> 16) - (_SPELL_SIGMA * _SPELL_SIGMA >> 17)
         likelihood: Column = (against_q16 * _PACE >> 16) + spell_q16

@@ -75,9 +75,9 @@ class Stream:
         value: Column = EXPONENTIAL_Q16.take(self.words(n, 16))
         return value
 
-    def poisson(self, n: int, mean_q16: int | Column) -> Column:
+    def poisson(self, n: int, mean_q16: int | Column, *, apart: bool = False) -> Column:
         """n counts of the given mean(s): exact below 8 by inversion of the exponential clock's integer table,
-        normal above.
+        normal above. Where they are drawn `apart`, a count depends on its own mean alone, not on the others'.
 
         The cut-over keeps the cost flat; what matters downstream is mean and variance, which both branches
         have.
@@ -87,6 +87,12 @@ class Stream:
         root = np.sqrt(mean.astype(np.float64) * ONE).astype(np.int64)  # sqrt is correctly rounded everywhere
         large: Column = np.maximum((mean + ((root * z) >> 16) + ONE // 2) >> 16, 0)
         low = mean < 8 * ONE
+        if apart:
+            small, elapsed = np.zeros(n, np.int64), np.zeros(n, np.int64)
+            for _ in range(32):
+                elapsed = elapsed + self.exponential_q16(n)
+                small += elapsed < mean
+            return np.where(low, small, large)
         if not low.any():
             return large
         small = np.zeros(n, np.int64)

@@ -70,7 +70,12 @@ class Skeleton(Protocol):
     @property
     def premium_limit_e8(self) -> int: ...
 
+    @property
+    def premium_bent_ns(self) -> int | None: ...
+
     def premiums_e8(self, start_ns: int, end_ns: int, step_ns: int) -> Column: ...
+
+    def forced_q16(self, k: int) -> int: ...
 
     def minute_of(self, first_id: str, wanted: int, before_ns: int) -> int: ...
 
@@ -229,8 +234,13 @@ class HyperSynthReactor:
 
     @property
     def premium_limit_e8(self) -> int:
-        """No premium lies farther from 0."""
+        """No premium lies farther from 0, unless it is bent."""
         return self.skeleton.premium_limit_e8
+
+    @property
+    def premium_bent_ns(self) -> int | None:
+        """The first instant at which the premium may be bent; None for never."""
+        return self.skeleton.premium_bent_ns
 
     def premiums_e8(self, start_ns: int, end_ns: int, step_ns: int) -> Column:
         """The premium at start_ns, start_ns + step_ns, ... before end_ns; no block is generated."""
@@ -353,7 +363,8 @@ class HyperSynthReactor:
     def _make_liquidations(self, k: int) -> Liquidations:
         start_ns = self._start_ns(k)
         grid = self.seconds(start_ns - RUN_S * SECOND_NS, start_ns + BLOCK_NS)
-        return self._liquidator.among(self._draws("liquidations", k), self.prints(k), grid)
+        times_q16 = self.skeleton.forced_q16(k)
+        return self._liquidator.among(self._draws("liquidations", k), self.prints(k), grid, times_q16)
 
 
 def _side_book(frame: BookSnapshot, side: BookSide) -> SideBook:

@@ -16,13 +16,14 @@ import math
 from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from threading import RLock
 from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from reactor.bends import NONE, Bends
 from reactor.fixed import ONE, exclusive, exp_q16, exp_q32, fixed_point, increments, isqrt, logistic_q16
 from reactor.manifest import SimulationManifest
 from reactor.processes import GeometricBrownianMotion, MertonJumpDiffusion, OrnsteinUhlenbeck
@@ -30,6 +31,7 @@ from reactor.rng import Stream, stream
 from reactor.types import (
     BLOCK_NS,
     DAY_NS,
+    MS_NS,
     SECOND_NS,
     Column,
     IndexMinutes,
@@ -54,6 +56,7 @@ _UPDATES_LEAST = 200_000  # update ids of a minute in which nothing happens
 _Q32 = 1 << 32
 _JUMP_S = 4  # mean seconds that a jump takes, beyond the first two
 _LOG_PRICE_MAX_Q32 = 3 * _Q32  # the price stays within a factor of 20 of the initial one
+_BENT_LOG_MAX_Q32 = 7 * _Q32 // 2  # and a bent one within 33, whatever bends add up to
 _BASIS_REACH = 6  # deviations beyond which neither basis ever goes
 
 # Cascade of log-volatility: cells of so many minutes, each with a value of its own; long ones span days.
@@ -237,6 +240,17 @@ def _within(basis_q32: Column, process: OrnsteinUhlenbeck) -> Column:
     return np.clip(basis_q32, process.mean_q32 - reach_q32, process.mean_q32 + reach_q32)
 
 
+def _bent(log_q32: Column, added_q32: Column) -> Column:
+    """A log price with what bends add to it, within what prices can be."""
+    bent: Column = np.clip(log_q32 + added_q32, -_BENT_LOG_MAX_Q32, _BENT_LOG_MAX_Q32)
+    return bent
+
+
+def _minute_starts(day: int) -> Column:
+    """The 1,441 minute starts of a day, both midnights included."""
+    return day * DAY_NS + np.arange(DAY_MINUTES + 1) * BLOCK_NS
+
+
 def _fold(paths: Column, low: Column, high: Column) -> Column:
     """Paths (one a row) with what leaves [low, high] folded back into it."""
     floor, ceiling = low[:, None], high[:, None]
@@ -315,6 +329,7 @@ class _Day:
     activity_q16: Column
     burst_q16: Column  # how many times as active as the rest of the minute its burst is; 65536: there is none
     burst_ns: Column  # when it begins
+    burst_end_ns: Column
     n_orders: Column
     n_agg: Column
     n_prints: Column
@@ -342,8 +357,10 @@ class MarketSkeleton:
         manifest: SimulationManifest,
         origin_ns: int,
         asset: AssetPath,
+        bends: Bends = NONE,
     ) -> None:
         self.instrument, self.manifest, self.origin_ns = instrument, manifest, origin_ns
+        self.bends = bends
         self._seed, self._asset, self._lock = seed, asset, RLock()
         self._days = _Days(self._make_day, keep=64)
         self._minutes = _Days(self._make_minutes, keep=64)
@@ -388,14 +405,13 @@ class MarketSkeleton:
         with self._lock:
             for day in range(first // DAY_SECONDS, -(-stop // DAY_SECONDS)):
                 low, high = max(first - day * DAY_SECONDS, 0), min(stop - day * DAY_SECONDS, DAY_SECONDS)
-                parts.append(
-                    Seconds(
-                        (day * DAY_SECONDS + np.arange(low, high)) * SECOND_NS,
-                        self._bids[day][low:high],
-                        self._index_e8(self._asset.seconds_q32(day)[low:high]),
-                        self._premium_e8(self._bases[day][low:high]),
-                    )
-                )
+                at_ns = (day * DAY_SECONDS + np.arange(low, high)) * SECOND_NS
+                index, basis = self._asset.seconds_q32(day)[low:high], self._bases[day][low:high]
+                if self.bends:
+                    index = _bent(index, self.bends.index_q32(at_ns))
+                    basis = basis + self.bends.premium_q32(at_ns)
+                bids = self._bids[day][low:high]
+                parts.append(Seconds(at_ns, bids, self._index_e8(index), self._premium_e8(basis)))
         return Seconds.join(parts)
 
     def index_minutes(self, start_ns: int, end_ns: int) -> IndexMinutes:
@@ -406,9 +422,14 @@ class MarketSkeleton:
             path, rows = self._asset.minutes_q32(day), self._asset.day(day)
             ends = path[:-1], path[1:]
             high, low = np.maximum(*ends) + rows.above_q32, np.minimum(*ends) - rows.below_q32
-            logs = (
+            logs = [
                 np.clip(x, -_LOG_PRICE_MAX_Q32, _LOG_PRICE_MAX_Q32) for x in (path[:-1], high, low, path[1:])
-            )
+            ]
+            if self.bends:
+                ends_q32 = self.bends.index_q32(_minute_starts(day))
+                least, most = self.bends.index_ranges_q32(day)
+                added = ends_q32[:-1], most, least, ends_q32[1:]
+                logs = [_bent(x, more) for x, more in zip(logs, added, strict=True)]
             whole = IndexMinutes(
                 (day * DAY_MINUTES + np.arange(DAY_MINUTES)) * BLOCK_NS, *(self._index_e8(x) for x in logs)
             )
@@ -439,15 +460,28 @@ class MarketSkeleton:
         with self._lock:
             for day in range(first // units, -(-stop // units)):
                 basis = np.add(*self._minute_bases[day]) if by_minute else self._bases[day]
-                parts.append(basis[max(first - day * units, 0) : min(stop - day * units, units)])
+                low, high = max(first - day * units, 0), min(stop - day * units, units)
+                part = basis[low:high]
+                if self.bends:
+                    part = part + self.bends.premium_q32((day * units + np.arange(low, high)) * unit_ns)
+                parts.append(part)
         return self._premium_e8(np.concatenate(parts)[::step])
 
     @property
     def premium_limit_e8(self) -> int:
-        """No premium lies farther from 0."""
+        """No premium lies farther from 0, unless it is bent."""
         m = self.manifest
         reach_bp = abs(m.basis_mean_bp) + _BASIS_REACH * (m.basis_std_bp + m.basis_fast_std_bp)
         return math.ceil(max(reach_bp - m.impact_half_spread_bp, 0) * 1e4) + 2  # what two roundings can add
+
+    @property
+    def premium_bent_ns(self) -> int | None:
+        """The first instant at which the premium may be bent; None for never."""
+        return self.bends.premium_from_ns
+
+    def forced_q16(self, k: int) -> int:
+        """How many times as many liquidations minute k has as it would by itself."""
+        return self.bends.forced_q16(self.origin_ns + k * BLOCK_NS)
 
     def plan(self, k: int) -> MinutePlan:
         """Row k, counted from the origin's minute, as its block realises it."""
@@ -476,12 +510,10 @@ class MarketSkeleton:
             first_order_id=int(minutes.first_order_id[i]),
             update_id=int(minutes.update_id[i]),
             next_update_id=int(minutes.update_id[i] + rows.n_updates[i]),
-            burst=self._burst(int(rows.burst_ns[i]), int(rows.burst_q16[i])),
+            burst=None
+            if rows.burst_q16[i] == ONE
+            else Burst(int(rows.burst_ns[i]), int(rows.burst_end_ns[i]), int(rows.burst_q16[i])),
         )
-
-    def _burst(self, start_ns: int, times_q16: int) -> Burst | None:
-        end_ns = start_ns + round(self.manifest.burst_duration_s * SECOND_NS)
-        return None if times_q16 == ONE else Burst(start_ns, end_ns, times_q16)
 
     # ------------------------------------------------------------ prices
     def _bid(self, log_q32: Column) -> Column:
@@ -539,19 +571,34 @@ class MarketSkeleton:
 
     # ------------------------------------------------------------ a day without its seconds
     def _make_day(self, day: int) -> _Day:
+        """Bent minutes have draws of their own: what bends do to them must not be seen in those of others."""
+        rows = self._rows(day, NONE)
+        touched = self.bends.touched(day) if self.bends else np.zeros(1, np.bool_)
+        if not touched.any():
+            return rows
+        bent = self._rows(day, self.bends)
+        columns = {f.name: (getattr(bent, f.name), getattr(rows, f.name)) for f in fields(_Day)}
+        bids = columns.pop("bid_ticks")[0]
+        return _Day(bids, **{name: np.where(touched, *both) for name, both in columns.items()})
+
+    def _rows(self, day: int, bends: Bends) -> _Day:
         m, asset, log_price = self.manifest, self._asset.day(day), self._asset.minutes_q32(day)
         slow, fast = self._minute_bases[day]
-        bid = self._bid(log_price + slow + fast)
-        before, after = bid[:-1], bid[1:]
         ends = log_price[:-1], log_price[1:]
-        low = np.minimum(
-            np.minimum(before, after), self._bid(np.minimum(*ends) - asset.below_q32 + slow[:-1])
+        logs = (
+            log_price + slow + fast,
+            np.minimum(*ends) - asset.below_q32 + slow[:-1],
+            np.maximum(*ends) + asset.above_q32 + slow[:-1],
         )
-        high = np.maximum(
-            np.maximum(before, after), self._bid(np.maximum(*ends) + asset.above_q32 + slow[:-1])
-        )
+        if bends:
+            added = bends.price_q32(_minute_starts(day)), *bends.ranges_q32(day)
+            logs = (_bent(logs[0], added[0]), _bent(logs[1], added[1]), _bent(logs[2], added[2]))
+        bid = self._bid(logs[0])
+        before, after = bid[:-1], bid[1:]
+        low = np.minimum(np.minimum(before, after), self._bid(logs[1]))
+        high = np.maximum(np.maximum(before, after), self._bid(logs[2]))
         span = high - low
-        draws = self._draws("rows", day)
+        draws, apart = self._draws("bent-rows" if bends else "rows", day), bool(bends)
         noise = draws.normal_q16(DAY_MINUTES) * fixed_point(m.count_noise) // ONE - fixed_point(
             m.count_noise**2 / 2
         )
@@ -560,16 +607,24 @@ class MarketSkeleton:
                 asset.log_vol_q16 * fixed_point(m.activity_vol_elasticity) // ONE + noise, -4 * ONE, 4 * ONE
             )
         )
-        burst_q16, burst_ns = self._bursts(day, activity)
-        length_ms = round(m.burst_duration_s * 1_000)
+        burst_q16, burst_ns, burst_end_ns = self._bursts(day, activity, bends)
+        length_ms = (burst_end_ns - burst_ns) // MS_NS
         activity += (activity * (burst_q16 - ONE) >> 16) * length_ms // 60_000
-        orders = draws.poisson(DAY_MINUTES, (activity * fixed_point(m.trade_intensity_base * 60)) >> 16)
+        orders = draws.poisson(
+            DAY_MINUTES, (activity * fixed_point(m.trade_intensity_base * 60)) >> 16, apart=apart
+        )
         # Too few orders to realise a bar: none or MIN_ORDERS of them, in proportion.
         kept = draws.below(DAY_MINUTES, MIN_ORDERS) < orders
         orders = np.where(orders >= MIN_ORDERS, orders, np.where(kept, MIN_ORDERS, 0))
         most = np.minimum(span // 4, orders // 8)
-        extra = np.minimum(most, draws.poisson(DAY_MINUTES, orders * fixed_point(m.sweep_levels)))
-        prints = orders + extra + draws.poisson(DAY_MINUTES, orders * fixed_point(m.prints_per_order - 1))
+        extra = np.minimum(
+            most, draws.poisson(DAY_MINUTES, orders * fixed_point(m.sweep_levels), apart=apart)
+        )
+        prints = (
+            orders
+            + extra
+            + draws.poisson(DAY_MINUTES, orders * fixed_point(m.prints_per_order - 1), apart=apart)
+        )
         # Heavy-tailed order sizes average out over a minute, what remains is log-normal; buyers prevail when the
         # price rises.
         size = exp_q16(
@@ -602,6 +657,7 @@ class MarketSkeleton:
             activity_q16=activity,
             burst_q16=burst_q16,
             burst_ns=burst_ns,
+            burst_end_ns=burst_end_ns,
             n_orders=orders,
             n_agg=orders + extra,
             n_prints=prints,
@@ -616,15 +672,27 @@ class MarketSkeleton:
             sell_quote_units=quotes[1],
         )
 
-    def _bursts(self, day: int, activity_q16: Column) -> tuple[Column, Column]:
-        """How many times as active the burst of each minute is, Q16, and when it begins, ns from the minute's start."""
+    def _bursts(self, day: int, activity_q16: Column, bends: Bends) -> tuple[Column, Column, Column]:
+        """How many times as active the burst of each minute is, Q16, and when it begins and ends, ns from the minute's
+        start.
+        """
         m, draws = self.manifest, self._draws("bursts", day)
         hit = draws.chance(DAY_MINUTES, fixed_point(m.burst_probability))
         most = (BURST_ACTIVITY_MAX * ONE << 16) // activity_q16
         times = np.maximum(np.minimum(fixed_point(m.burst_intensity_factor), most), ONE)
-        latest_ns = BLOCK_NS - round(m.burst_duration_s * SECOND_NS)
-        start_ns = draws.uniform_q16(DAY_MINUTES) * (latest_ns >> 10) >> 6
-        return np.where(hit, times, ONE), start_ns
+        length_ns = round(m.burst_duration_s * SECOND_NS)
+        start_ns = draws.uniform_q16(DAY_MINUTES) * ((BLOCK_NS - length_ns) >> 10) >> 6
+        times, end_ns = np.where(hit, times, ONE), start_ns + length_ns
+        if not bends:
+            return times, start_ns, end_ns
+        rush, rush_ns, rush_end_ns = bends.rushes(day)
+        bent = rush != ONE
+        rush = np.maximum(np.minimum(rush, most), ONE)
+        return (
+            np.where(bent, rush, times),
+            np.where(bent, rush_ns, start_ns),
+            np.where(bent, rush_end_ns, end_ns),
+        )
 
     # ------------------------------------------------------------ what is carried from day to day
     def _make_minutes(self, day: int) -> Minutes:
@@ -670,7 +738,11 @@ class MarketSkeleton:
         # caught up.
         lag = increments(path, int(path[0])) * fixed_point(min(self.manifest.lag_ms / 1000, 1)) // ONE
         lag[::60] = 0
-        bid = self._bid(path - lag + basis)
+        log = path - lag + basis
+        if self.bends:
+            added = self.bends.price_q32(day * DAY_NS + np.arange(DAY_SECONDS + 1) * SECOND_NS)
+            log, path = _bent(log, added), path + added
+        bid = self._bid(log)
         # Inside a minute the bid keeps to the row's range, and touches the ends that lie beyond its own ends.
         inner = bid[:-1].reshape(DAY_MINUTES, 60)[:, 1:]
         touches = path[:-1].reshape(DAY_MINUTES, 60)[:, 1:]

@@ -7,12 +7,26 @@ depends on the seed, the origin and its own manifest alone: not on which others 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from threading import Lock
 
+from reactor.bends import NONE, Bends
 from reactor.manifest import SimulationManifest
 from reactor.single_asset import HyperSynthReactor
 from reactor.skeleton import AssetPath, MarketSkeleton
 from reactor.types import Instrument
+from reactor.veils import Phase, Veil, phase_of
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What befalls a market beyond its own life: bends of its tape, and veils over it, the first lowest."""
+
+    bends: Bends = NONE
+    veils: tuple[Veil, ...] = ()
+
+
+UNTOUCHED = Fate()
 
 
 class MarketOrchestrationCore:
@@ -30,6 +44,7 @@ class MarketOrchestrationCore:
         self._asset_manifests = {instrument.asset: manifest for instrument, manifest in reversed(markets)}
         self._assets: dict[str, AssetPath] = {}
         self._markets: dict[str, HyperSynthReactor] = {}
+        self._fates: dict[str, Fate] = {}
         self._lock = Lock()
 
     def instrument(self, market: str) -> Instrument:
@@ -41,11 +56,26 @@ class MarketOrchestrationCore:
         with self._lock:
             if market not in self._markets:
                 instrument, manifest = self._listed[market]
-                skeleton = MarketSkeleton(
-                    self.seed, instrument, manifest, self.origin_ns, self._asset(instrument.asset)
-                )
-                self._markets[market] = HyperSynthReactor(skeleton, self.seed)
+                asset, fate = self._asset(instrument.asset), self._fates.get(market, UNTOUCHED)
+                skeleton = MarketSkeleton(self.seed, instrument, manifest, self.origin_ns, asset, fate.bends)
+                made = HyperSynthReactor(skeleton, self.seed)
+                for veil in fate.veils:
+                    made = veil.laid(made)
+                self._markets[market] = made
             return self._markets[market]
+
+    def befall(self, market: str, fate: Fate) -> None:
+        """Have this befall a market, in the place of what was to: it is another one from now on. Whoever holds the one
+        that it was keeps a market without a future.
+        """
+        with self._lock:
+            self._fates[market] = fate
+            self._markets.pop(market, None)
+
+    def phase(self, market: str, at_ns: int) -> Phase:
+        """What may be done on a market at an instant."""
+        fate = self._fates.get(market)
+        return Phase.TRADING if fate is None else phase_of(fate.veils, at_ns)
 
     def __iter__(self) -> Iterator[str]:
         """The ids of all markets, in the order of listing."""

@@ -23,6 +23,7 @@ from reactor.profiles import Assets
 from reactor.single_asset import HyperSynthReactor
 from reactor.types import MS_NS, Column, Columns, Instrument
 from reactor.unified_market import MarketOrchestrationCore
+from reactor.veils import Phase
 from venues.limits import Charge, Clocks, Limit, Usage
 
 PAGE_NS = 10_000_000_000  # long enough to amortise, short enough to make ahead, and a divisor of the minute
@@ -357,6 +358,10 @@ class Exchange:
         """The market of this native symbol as the public sees it, None if the venue does not list it."""
         market = self.markets.get(symbol)
         return None if market is None else self._face(market)
+
+    def phase(self, symbol: str, now_ns: int) -> Phase:
+        """What may be done on a market that is listed, by its native symbol."""
+        return self.world.phase(self.markets[symbol], now_ns)
 
     def __iter__(self) -> Iterator[HyperSynthReactor]:
         return map(self._face, self.markets.values())

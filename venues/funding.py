@@ -54,7 +54,12 @@ class PremiumSource(Protocol):
 
     @property
     def premium_limit_e8(self) -> int:
-        """No premium lies farther from 0."""
+        """No premium lies farther from 0, unless it is bent."""
+        ...
+
+    @property
+    def premium_bent_ns(self) -> int | None:
+        """The first instant at which the premium may be bent, and then lie anywhere; None for never."""
         ...
 
     def premiums_e8(self, start_ns: int, end_ns: int, step_ns: int) -> Column:
@@ -344,8 +349,12 @@ class FundingModel:
     def _memory(self, market: PremiumSource) -> _Memory:
         memory = self._memories.get(market)
         if memory is None:
-            walk = _Walk(((market.listed_ns, self.interval_h),), self._first_ns(market))
-            memory = self._memories.setdefault(market, _Memory(walk, self._may_cap(market)))
+            may_cap, bent_ns = self._may_cap(market), market.premium_bent_ns
+            settled_ns = self._first_ns(market)
+            if not may_cap and bent_ns is not None:  # until then no interval can have changed
+                settled_ns = max(settled_ns, bent_ns // self.interval_ns * self.interval_ns)
+            walk = _Walk(((market.listed_ns, self.interval_h),), settled_ns)
+            memory = self._memories.setdefault(market, _Memory(walk, may_cap or bent_ns is not None))
         return memory
 
 

@@ -16,6 +16,7 @@ import struct
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 from typing import ParamSpec, cast
 from urllib.parse import unquote
@@ -389,7 +390,7 @@ class Connection(asyncio.Protocol):
                 self._say(Topic(self._answering, ""), payload, now_ns, self._role)
             case Subscribe(topic, snapshot):
                 self._take(held(topic))
-                make = lambda: port.venue.channel(topic, port.exchange)
+                make = partial(port.venue.channel, topic, port.exchange)
                 channel = port.hub.subscribe(self, port.rank, topic, make)
                 if snapshot:
                     for payload in channel.snapshot(now_ns):

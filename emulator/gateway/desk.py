@@ -29,6 +29,7 @@ from reactor.exchange.orders import Command, Deposit, Done, Outcome, PlaceOrder,
 from reactor.exchange.terms import House
 from reactor.exchange.trading import FloorState, TradingFloor
 from reactor.types import BLOCK_NS, SECOND_NS
+from reactor.unified_market import Fate
 from venues.base import ApiKey, Exchange, KeyKind, Trading, VenueProtocol
 
 CHECKPOINT_S = 60  # of virtual time
@@ -107,6 +108,13 @@ class Desk:
         """Take the keys of all accounts that the floor remembers: it was restored."""
         for account in self.floor.accounts():
             self._learn_keys(account)
+
+    def befall(self, fates: Mapping[str, Fate], now_ns: int) -> None:
+        """Have these befall markets of the floor from now on."""
+        self.reach(now_ns)
+        for market, fate in fates.items():
+            self.floor.befall(market, fate)
+        self._tell(now_ns)
 
     def _look_ahead(self, now_ns: int) -> None:
         """Once a minute in which there are commands, have the next one worked out beside the event loop."""

@@ -70,11 +70,23 @@ class Subscriber(Protocol):
 class Feed:
     """A channel somebody listens to."""
 
-    __slots__ = ("asked_ns", "channel", "edition", "frames", "key", "next", "number", "page", "subscribers")
+    __slots__ = (
+        "asked_ns",
+        "channel",
+        "edition",
+        "frames",
+        "key",
+        "make",
+        "next",
+        "number",
+        "page",
+        "subscribers",
+    )
 
-    def __init__(self, key: Key, channel: Channel, number: int) -> None:
+    def __init__(self, key: Key, make: Callable[[], Channel], number: int) -> None:
         self.key = key
-        self.channel = channel
+        self.make = make
+        self.channel = make()
         self.number = number
         self.page: Page | None = None
         self.next: Page | None = None
@@ -185,7 +197,7 @@ class Hub:
         key = (rank, topic)
         feed = self._feeds.get(key)
         if feed is None:
-            feed = self._feeds[key] = Feed(key, make(), next(self._numbers))
+            feed = self._feeds[key] = Feed(key, make, next(self._numbers))
             self._ready_ns = -1
         feed.subscribers.add(subscriber)
         subscriber.feeds[key] = feed
@@ -260,6 +272,13 @@ class Hub:
             if feed.key[0] == rank and stale(feed.key[1]):
                 feed.forget()
                 self._ready_ns = -1
+
+    def renew(self, rank: int) -> None:
+        """Markets of venue number `rank` are others from where delivery stands on: make its channels anew."""
+        for feed in self._feeds.values():
+            if feed.key[0] == rank:
+                feed.channel = feed.make()
+        self.refresh(rank, lambda _: True)
 
     @property
     def crowded(self) -> bool:

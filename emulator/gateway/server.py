@@ -29,6 +29,7 @@ from uvicorn.server import ServerState
 
 from emulator.chaos.answer import Answer, Asked, spoilt
 from emulator.chaos.engine import Chaos
+from emulator.chaos.market import MarketChaos
 from emulator.chaos.rules import Event
 from emulator.chaos.rules import Scope as EventScope
 from emulator.chaos.scenarios import read_scenario
@@ -47,6 +48,7 @@ from emulator.run import exchanges
 from emulator.witness import Witness
 from reactor.clock import Chronometer
 from reactor.types import DAY_NS, SECOND_NS, TICK_NS
+from reactor.unified_market import Fate
 from venues.base import Close, HttpRequest, HttpResponse, Occasion, VenueProtocol, client_of
 
 BODY_BYTES_MAX = 1 << 20
@@ -381,11 +383,15 @@ class Gateway:
         self.log = RunLog()
         self.witness = Witness(lambda: self.driver.moment, keeps_writes=keeps_writes)
         self.desks = Desks(config, self.driver, self.hub, self._journal, self.chaos, self.witness, self.log)
-        self.chaos.start(rules, now_ns)
+        self.chaos.start(rules, self.start_ns)
         self.chaos.changed = self._attend
         self.chaos.asked = self._note
         self._await_end()
         self._ports = self._make_ports(registry)
+        views = {port.venue.id: port.exchange for port in self._ports}
+        self.markets = MarketChaos(self.chaos, views, self._befall)
+        self.markets.attend(self.start_ns)
+        self.markets.begun = True
         self.inspector = Inspector(self._ports, self.driver, self.start_ns)
         self.back_office = BackOffice(self._ports, self.inspector, self.driver)
         self.desks.resume(now_ns)
@@ -521,7 +527,18 @@ class Gateway:
             connection.ping(b"%d" % (self.driver.now_ns + number))
         return len(asked)
 
+    def _befall(self, venue: str, fates: Mapping[str, Fate]) -> None:
+        """Have these befall markets of a venue from now on."""
+        (port,) = (port for port in self._ports if port.venue.id == venue)
+        if port.desk is not None:
+            port.desk.befall(fates, self.driver.now_ns)
+        else:
+            for market, fate in fates.items():
+                port.exchange.world.befall(market, fate)
+        self.hub.renew(port.rank)
+
     def _attend(self) -> None:
+        self.markets.attend(self.driver.now_ns)
         for connection in self._connections():
             connection.attend()
         self._await_end()

@@ -22,6 +22,7 @@ from reactor.exchange.orders import (
     Told,
 )
 from reactor.single_asset import HyperSynthReactor
+from reactor.unified_market import Fate
 
 
 class Floor(Protocol):
@@ -53,8 +54,14 @@ class Floor(Protocol):
         ...
 
     def market(self, market: str) -> HyperSynthReactor:
-        """A market's public face: its tape with clients' orders laid over it. Always the same one; to be read from any
-        thread. KeyError if the run has none.
+        """A market's public face: its tape with clients' orders laid over it. Always the same one, until something
+        befalls the market; to be read from any thread. KeyError if the run has none.
+        """
+        ...
+
+    def befall(self, market: str, fate: Fate) -> None:
+        """Have this befall a market from where the floor stands on, for all who see the floor's world. Its public face
+        is another one then.
         """
         ...
 

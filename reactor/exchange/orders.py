@@ -307,6 +307,9 @@ class Refusal(StrEnum):
     LEVERAGE = "leverage"  # out of the market's range, or the position is too large for it
     NO_CHANGE = "no_change"  # an amendment that changes nothing
     FROZEN = "frozen"  # the account may not trade
+    HALTED = "halted"  # nobody trades on the market for now
+    CALLED = "called"  # an auction is being called: only orders that make are taken
+    CLOSED = "closed"  # the market is no more
 
 
 @dataclass(frozen=True, slots=True)

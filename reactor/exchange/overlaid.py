@@ -105,6 +105,10 @@ class OverlaidMarket(HyperSynthReactor):
     def premium_limit_e8(self) -> int:
         return self._tape.premium_limit_e8
 
+    @property
+    def premium_bent_ns(self) -> int | None:
+        return self._tape.premium_bent_ns
+
     def premiums_e8(self, start_ns: int, end_ns: int, step_ns: int) -> Column:
         return self._tape.premiums_e8(start_ns, end_ns, step_ns)
 
@@ -169,7 +173,7 @@ class OverlaidMarket(HyperSynthReactor):
             n = int(getattr(mine, name).searchsorted(wanted, side="right"))
             shift = {"trade_id": n, "agg_id": int(mine.aggs[n - 1]) if n else 0}[name]
             wanted -= shift + 1  # a client's print may stand at the end of the minute before
-        return self._tape.skeleton.minute_of(first_id, wanted, before_ns)
+        return self._tape._minute_of(first_id, wanted, before_ns)  # noqa: SLF001  # it is a market, too
 
     def prints(self, k: int) -> Prints:
         start_ns = self.origin_ns + k * BLOCK_NS

@@ -205,6 +205,10 @@ class Overlay:
         # steps of the grid are a tenth of the half-life, in whole 100 ms
         self.hole_step_ns = max(HOLE_STEP_NS, tape.halflife_ns // 10 // HOLE_STEP_NS * HOLE_STEP_NS)
 
+    def lay_over(self, tape: TapeIndex) -> None:
+        """Go on over a tape that has been the same so far."""
+        self._tape = tape
+
     def clone(self) -> Overlay:
         """A copy that lives its own life; its outbox is empty."""
         twin = copy(self)

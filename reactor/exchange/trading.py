@@ -60,13 +60,20 @@ from reactor.exchange.tape import TapeIndex
 from reactor.exchange.terms import House
 from reactor.single_asset import HyperSynthReactor
 from reactor.types import BLOCK_NS, MS_NS, SECOND_NS, TICK_NS, BookSide, Side
-from reactor.unified_market import MarketOrchestrationCore
+from reactor.unified_market import Fate, MarketOrchestrationCore
+from reactor.veils import Phase
 
 ORDERS_KEPT = 1_000  # ended orders an account can still ask for
 FILLS_KEPT = 10_000  # likewise fills and funding payments
 RISK_NS = SECOND_NS  # margins are looked at on whole seconds, as marks are made
 _NEVER_NS = 1 << 62
 _CROWD_NS = 50 * MS_NS  # commands within so short a time are a crowd
+_CLOSED = {
+    Phase.HALTED: Refusal.HALTED,
+    Phase.CALL: Refusal.CALLED,
+    Phase.CLOSED: Refusal.CLOSED,
+    Phase.UNLISTED: Refusal.CLOSED,
+}
 _LOOK_NS = SECOND_NS  # how far ahead a pit looks for a fill at first; then twice as far
 
 
@@ -151,6 +158,14 @@ class _Pit:
         self.revision += 1
         self.face.forget_bars(now_ns)
         return self._write()
+
+    def reshape(self, tape: HyperSynthReactor) -> None:
+        """From the present on the tape is another one; its public face is a new one, too."""
+        self.index = TapeIndex(tape)
+        self.overlay.lay_over(self.index)
+        self.face = OverlaidMarket(tape, self)
+        self._ahead, self._look_ns = None, _LOOK_NS
+        self.revision += bool(self.revision)
 
     def _write(self) -> Sequence[Execution | Ended]:
         outbox = self.overlay.empty_outbox()
@@ -370,6 +385,17 @@ class TradingFloor:
     def market(self, market: str) -> HyperSynthReactor:
         return self._pit(market).face
 
+    def befall(self, market: str, fate: Fate) -> None:
+        with self._lock:
+            if market in self._pits and self._pits[market].overlay.at_ns:
+                self._reach(market)
+            self._world.befall(market, fate)
+            if market in self._pits:
+                self._pits[market].reshape(self._world.market(market))
+                self._marks.pop(market, None)
+                if market in self._settlements:
+                    self._await_settlement(market)
+
     def prepare(self, at_ns: int) -> None:
         for pit in list(self._pits.values()):
             if pit.revision:
@@ -479,6 +505,9 @@ class TradingFloor:
     # ------------------------------------------------------------ placing
     def _place(self, asked: NewOrder) -> Outcome:
         pit = self._reach(asked.market)
+        closed = self._closed(asked)
+        if closed is not None:
+            return self._refused(closed, pit)
         client = self._clients.get(asked.account)
         if client is not None and FROZEN in client.facts:
             return self._refused(Refusal.FROZEN, pit)
@@ -499,6 +528,13 @@ class TradingFloor:
         if refusal is not None:
             return self._refused(refusal, pit)
         return self._accept(pit, asked, plan)
+
+    def _closed(self, asked: NewOrder) -> Refusal | None:
+        """Why an order may not be placed or amended on its market now, whatever it says; None where it may."""
+        phase = self._world.phase(asked.market, self._now_ns)
+        if phase is Phase.CALL and asked.time_in_force is TimeInForce.POST_ONLY:
+            return None
+        return _CLOSED.get(phase)
 
     def _accept(self, pit: _Pit, asked: NewOrder, plan: Plan) -> Done:
         """A new order that nothing speaks against."""
@@ -609,6 +645,9 @@ class TradingFloor:
         pit = self._reach(command.market)
         if FROZEN in self._client(command.account).facts:
             return self._refused(Refusal.FROZEN, pit)
+        closed = self._closed(order.asked)
+        if closed is not None:
+            return self._refused(closed, pit)
         if (command.price_ticks, command.qty_lots) == (order.price_ticks, order.qty_lots):
             return self._refused(Refusal.NO_CHANGE, pit)
         if command.qty_lots <= order.filled_lots:
@@ -760,6 +799,8 @@ class TradingFloor:
             if self._house.terms[order.asked.market].margin_asset == asset:
                 self._take_off(order, Why.LIQUIDATION)
         for position in held:
+            if self._world.phase(position.market, self._now_ns) is not Phase.TRADING:
+                continue  # nobody is there to trade with
             side = Side.SELL if position.lots > 0 else Side.BUY
             made_id = self._house.closing_id or self._house.client_id
             name, lots = made_id(self._next_order_id), abs(position.lots)

@@ -92,6 +92,7 @@ class Premiums:
 
     listed_ns = 3 * BLOCK_NS
     premium_limit_e8 = 10_000
+    premium_bent_ns = None
 
     def premiums_e8(self, start_ns: int, end_ns: int, step_ns: int) -> Column:
         return np.arange(start_ns, end_ns, step_ns) // HOUR_NS

@@ -135,11 +135,15 @@ class ScriptedSkeleton:
         raise NotImplementedError
 
     premium_limit_e8 = 0
+    premium_bent_ns = None
 
     def premiums_e8(self, start_ns: int, end_ns: int, step_ns: int) -> Column:
         raise NotImplementedError
 
     def index_minutes(self, start_ns: int, end_ns: int) -> IndexMinutes:
+        raise NotImplementedError
+
+    def forced_q16(self, k: int) -> int:
         raise NotImplementedError
 
     def minute_of(self, first_id: str, wanted: int, before_ns: int) -> int:

@@ -58,6 +58,7 @@ class Premiums:
     by_hour: Callable[[int], int]
     listed_ns: int = DAY_START_NS
     premium_limit_e8: int = 10**8
+    premium_bent_ns: int | None = None
 
     def premiums_e8(self, start_ns: int, end_ns: int, step_ns: int) -> Column:
         assert start_ns >= self.listed_ns, "there is nothing before the listing"

@@ -51,6 +51,7 @@ class HandmadePerpetual(HandmadeMarket):
         return columns(IndexMinutes, rows, 5)
 
     premium_limit_e8 = 10**7
+    premium_bent_ns = None
 
     def premiums_e8(self, start_ns: int, end_ns: int, step_ns: int) -> Column:
         return np.array([self.second(at)[2] for at in range(start_ns, end_ns, step_ns)], dtype=np.int64)

@@ -26,6 +26,7 @@ from venues.binance.rules import (
     ERRORS,
     KNOWN_PERMISSION,
     SPOT_PERMISSIONS,
+    SPOT_PHASES,
     SPOT_RATE_LIMITS,
     SPOT_STATUSES,
     ErrorRow,
@@ -419,8 +420,7 @@ def exchange_info(rate_limits: Sequence[RateLimit], call: Call) -> bytes:
         instruments = [instrument for instrument in instruments if instrument.symbol in asked]
     elif not _permissions(call.params) & set(SPOT_PERMISSIONS):
         instruments = []
-    if _status(call.params) != "TRADING":
-        instruments = []  # every listed symbol is trading
+    instruments = [instrument for instrument in instruments if _is_asked(call, instrument.symbol)]
     permission_sets = call.params.get("showPermissionSets", "true").lower() == "true"
     return orjson.dumps(
         {
@@ -428,7 +428,10 @@ def exchange_info(rate_limits: Sequence[RateLimit], call: Call) -> bytes:
             "serverTime": call.now_ns // call.unit_ns,
             "rateLimits": [limit.as_json(call.exchange.usage) for limit in rate_limits],
             "exchangeFilters": [],
-            "symbols": [spot_symbol(i, permission_sets) for i in instruments],
+            "symbols": [
+                spot_symbol(i, call.exchange.phase(i.symbol, call.now_ns), permission_sets)
+                for i in instruments
+            ],
         }
     )
 
@@ -436,7 +439,7 @@ def exchange_info(rate_limits: Sequence[RateLimit], call: Call) -> bytes:
 def depth(call: Call) -> bytes:
     """The book as of the last boundary of the fastest depth stream."""
     market = market_of(call.exchange, call.params["symbol"])
-    if _status(call.params) != "TRADING":
+    if not _is_asked(call, call.params["symbol"]):
         raise VenueError("OTHER_SYMBOL_STATUS")
     return call.texts(market, SPOT_BOOK, book_columns(call, market, _limit(call.params, 100, 5000)))[0]
 
@@ -536,7 +539,7 @@ def execution_rules(call: Call) -> bytes:
     if len(call.params) > 1:
         raise VenueError("BAD_COMBINATION")
     asked = _symbols(call.params)
-    listed = list(call.exchange.markets) if _status(call.params) == "TRADING" else []
+    listed = [symbol for symbol in call.exchange.markets if _is_asked(call, symbol)]
     if asked is not None:
         for symbol in asked:
             market_of(call.exchange, symbol)
@@ -553,7 +556,7 @@ def reference_price(call: Call) -> bytes:
 def reference_price_calculation(call: Call) -> bytes:
     """Of what is not calculated; this is an error."""
     market_of(call.exchange, call.params["symbol"])
-    if _status(call.params) != "TRADING":
+    if not _is_asked(call, call.params["symbol"]):
         raise VenueError("OTHER_SYMBOL_STATUS")
     raise VenueError("NO_REFERENCE_PRICE")
 
@@ -565,10 +568,10 @@ def tickers(told: Told, call: Call) -> bytes:
     markets = (
         list(call.exchange) if symbols is None else [market_of(call.exchange, symbol) for symbol in symbols]
     )
-    if _status(call.params) != "TRADING":
-        if "symbol" in call.params:
-            raise VenueError("OTHER_SYMBOL_STATUS")
-        markets = []
+    asked = [market for market in markets if _is_asked(call, market.instrument.symbol)]
+    if "symbol" in call.params and not asked:
+        raise VenueError("OTHER_SYMBOL_STATUS")
+    markets = asked
     texts = [call.texts(market, *told(call, market))[0] for market in markets]
     return texts[0] if "symbol" in call.params else array(texts)
 
@@ -697,11 +700,12 @@ def array(texts: Sequence[bytes]) -> bytes:
     return b"[%s]" % b",".join(texts)
 
 
-def _status(params: Mapping[str, str]) -> str:
-    status = params.get("symbolStatus", "TRADING")
-    if status not in SPOT_STATUSES:
+def _is_asked(call: Call, symbol: str) -> bool:
+    """Whether a symbol has the status that is asked for, if any is."""
+    status = call.params.get("symbolStatus")
+    if status is not None and status not in SPOT_STATUSES:
         raise VenueError("BAD_SYMBOL_STATUS")
-    return status
+    return status in (None, SPOT_PHASES[call.exchange.phase(symbol, call.now_ns)])
 
 
 def _symbols(params: Mapping[str, str]) -> list[str] | None:

@@ -16,6 +16,7 @@ import orjson
 
 from reactor.profiles import magnitude
 from reactor.types import SECOND_NS, Column, FundingProfile, Instrument
+from reactor.veils import Phase
 from venues.base import VenueError
 from venues.funding import (
     BP_E12,
@@ -235,6 +236,13 @@ def spot_sizes(price: float) -> Sizes:
 
 
 SPOT_STATUSES = ("TRADING", "END_OF_DAY", "HALT", "BREAK", "CANCEL_ONLY")
+# A delisted symbol stays in exchangeInfo, as BREAK; there are no calls for auctions, so they are halts.
+SPOT_PHASES: Mapping[Phase, str] = {
+    Phase.TRADING: "TRADING",
+    Phase.HALTED: "HALT",
+    Phase.CALL: "HALT",
+    Phase.CLOSED: "BREAK",
+}
 SPOT_PERMISSIONS = ("SPOT", "MARGIN")
 KNOWN_PERMISSION = re.compile(r"SPOT|MARGIN|LEVERAGED|TRD_GRP_\d{3}")
 # what symbols here take; the venue has more
@@ -308,14 +316,14 @@ def spot_filters(instrument: Instrument) -> list[dict[str, Any]]:
     ]
 
 
-def spot_symbol(instrument: Instrument, permission_sets: bool) -> dict[str, Any]:
+def spot_symbol(instrument: Instrument, phase: Phase, permission_sets: bool) -> dict[str, Any]:
     """A symbol's row of exchangeInfo, keys in wire order.
 
     https://github.com/binance/binance-spot-api-docs/blob/master/rest-api.md#exchange-information, 2026-07-21.
     """
     return {
         "symbol": instrument.symbol,
-        "status": "TRADING",
+        "status": SPOT_PHASES[phase],
         "baseAsset": instrument.base,
         "baseAssetPrecision": 8,
         "quoteAsset": instrument.quote,

@@ -60,6 +60,7 @@ SPOT_TRADE_ERRORS: Mapping[str, ErrorRow] = {
     "WOULD_TAKE": _rejected("Order would immediately match and take."),
     "NO_LIQUIDITY": _rejected("Order book liquidity is less than symbol minimum quantity."),
     "FROZEN": _rejected("This action is disabled on this account."),
+    "MARKET_CLOSED": _rejected("Market is closed."),
     "UNSUPPORTED_COMBINATION": _rejected("Unsupported order combination"),
     "NO_ICEBERGS": _rejected("Iceberg orders are not supported for this symbol."),
     "NO_STOP_LOSS": _rejected("Stop loss orders are not supported for this symbol."),
@@ -137,6 +138,8 @@ USDM_TRADE_ERRORS: Mapping[str, ErrorRow] = {
     "CLOSING_TYPE": ErrorRow(
         400, -4136, "Target strategy invalid for orderType {type},closePosition {closing}"
     ),
+    "MARKET_PAUSED": ErrorRow(400, -4140, "Invalid symbol status for opening position."),
+    "MARKET_CLOSED": ErrorRow(400, -4141, "Symbol is closed."),
     "BELOW_NOTIONAL": ErrorRow(
         400, -4164, "Order's notional must be no smaller than {notional} (unless you choose reduce only)."
     ),
@@ -169,6 +172,9 @@ SPOT_REFUSALS: Mapping[Refusal, str] = {
     Refusal.WOULD_TAKE: "WOULD_TAKE",
     Refusal.NO_LIQUIDITY: "NO_LIQUIDITY",
     Refusal.FROZEN: "FROZEN",
+    Refusal.HALTED: "MARKET_CLOSED",
+    Refusal.CALLED: "MARKET_CLOSED",
+    Refusal.CLOSED: "MARKET_CLOSED",
 }
 USDM_REFUSALS: Mapping[Refusal, str] = {
     Refusal.UNKNOWN_ORDER: "UNKNOWN_ORDER",
@@ -182,6 +188,9 @@ USDM_REFUSALS: Mapping[Refusal, str] = {
     Refusal.TOO_MANY_ORDERS: "TOO_MANY_OPEN",
     Refusal.LEVERAGE: "TOO_LARGE_A_POSITION",
     Refusal.NO_CHANGE: "SAME_ORDER",
+    Refusal.HALTED: "MARKET_PAUSED",
+    Refusal.CALLED: "MARKET_PAUSED",
+    Refusal.CLOSED: "MARKET_CLOSED",
 }
 
 # ---------------------------------------------------------------- how many orders

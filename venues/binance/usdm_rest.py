@@ -131,7 +131,10 @@ def exchange_info(more_filters: Sequence[Mapping[str, Any]], call: Call) -> byte
             "rateLimits": [limit.as_json(call.exchange.usage) for limit in USDM_RATE_LIMITS],
             "exchangeFilters": [],
             "assets": usdm_assets(),
-            "symbols": [usdm_symbol(market.instrument, more_filters) for market in call.exchange],
+            "symbols": [
+                usdm_symbol(row, call.exchange.phase(row.symbol, call.now_ns), more_filters)
+                for row in (market.instrument for market in call.exchange)
+            ],
         }
     )
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from reactor.profiles import magnitude
 from reactor.types import SECOND_NS, Instrument
+from reactor.veils import Phase
 from venues.binance.rules import ERRORS, FLOOD_BAN, MINUTE_NS, ErrorRow, RateLimit, SessionRules, Sizes
 from venues.limits import Limit
 from venues.wire import Scale
@@ -220,7 +221,19 @@ def usdm_filters(instrument: Instrument) -> list[dict[str, Any]]:
     ]
 
 
-def usdm_symbol(instrument: Instrument, more_filters: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+# Contracts have no status for a halt: one that takes no orders for now has that of one that takes none yet.
+# https://developers.binance.com/docs/derivatives/usds-margined-futures/common-definition, 2026-07.
+USDM_PHASES: Mapping[Phase, str] = {
+    Phase.TRADING: "TRADING",
+    Phase.HALTED: "PENDING_TRADING",
+    Phase.CALL: "PENDING_TRADING",
+    Phase.CLOSED: "CLOSE",
+}
+
+
+def usdm_symbol(
+    instrument: Instrument, phase: Phase, more_filters: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
     """A symbol's row of exchangeInfo, keys in wire order: as answered on 2026-09-15."""
     contract = contract_of(instrument)
     return {
@@ -229,7 +242,7 @@ def usdm_symbol(instrument: Instrument, more_filters: Sequence[Mapping[str, Any]
         "contractType": "PERPETUAL",
         "deliveryDate": NEVER_MS,
         "onboardDate": contract.onboard_ms,
-        "status": "TRADING",
+        "status": USDM_PHASES[phase],
         "maintMarginPercent": "2.5000",
         "requiredMarginPercent": "5.0000",
         "baseAsset": instrument.base,

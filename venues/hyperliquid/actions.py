@@ -153,7 +153,11 @@ REFUSALS: Final[Mapping[Refusal, str]] = {
     Refusal.NOTHING_TO_REDUCE: "Reduce only order would increase position.",
     Refusal.UNKNOWN_ORDER: "Order was never placed, already canceled, or filled.",
     Refusal.LEVERAGE: "Order would cause position to exceed margin tier limit at current leverage",
-    Refusal.TOO_MANY_ORDERS: "Too many open orders.",  # its words are not on record
+    # https://github.com/hummingbot/hummingbot/issues/6800, 2024-01-19
+    Refusal.CALLED: "Only post-only orders allowed immediately after a network upgrade",
+    Refusal.HALTED: "Trading is halted.",  # its words are not on record
+    Refusal.CLOSED: "Asset is delisted.",  # nor are these
+    Refusal.TOO_MANY_ORDERS: "Too many open orders.",  # nor these
     Refusal.DUPLICATE_CLIENT_ID: "Duplicate cloid.",  # nor are these
     Refusal.FROZEN: "User may not trade.",  # nor these
 }

@@ -14,6 +14,7 @@ import orjson
 
 from reactor.single_asset import HyperSynthReactor
 from reactor.types import MS_NS, SECOND_NS
+from reactor.veils import Phase
 from venues.base import Exchange, HttpRequest, HttpResponse, VenueError
 from venues.hyperliquid.actions import act
 from venues.hyperliquid.info_user import INFO_USER
@@ -126,6 +127,10 @@ class View:
         """The same as accounts see it."""
         return Book(self.card, self.exchange)
 
+    def phase(self, symbol: str) -> Phase:
+        """What may be done on a market now."""
+        return self.exchange.phase(symbol, self.now_ns)
+
     def market(self, row: Perp | Spot) -> HyperSynthReactor:
         return self.exchange.world.market(row.instrument.market)
 
@@ -144,6 +149,7 @@ def _meta(view: View, dex: str) -> dict[str, Any]:
             "maxLeverage": perp.max_leverage,
             "marginTableId": perp.margin_table,
             **perp.more,
+            **({"isDelisted": True} if view.phase(perp.instrument.symbol) is Phase.CLOSED else {}),
         }
         for perp in perps
     ]
