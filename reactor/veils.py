@@ -396,12 +396,17 @@ class _Halted(_Span):
         """The print that ends it; none where nothing would have been traded."""
         if not self._auctioned or not (self._resumed_ids - self._first_ids)[0]:
             return Prints.none()
-        minutes = self._tape.minutes(self._from_ns - BLOCK_NS, self._until_ns)
-        inside = minutes.start_ns >= self._from_ns
+        lots = self._volume_before(self._until_ns) - self._volume_before(self._from_ns)
+        first_ns, stop_ns = (at_ns - at_ns % BLOCK_NS for at_ns in (self._from_ns, self._until_ns))
+        lots += int(self._tape.minutes(first_ns, stop_ns).volume_lots.sum())
         quote = self._tape.quote(self._until_ns)
-        lots = max(int(minutes.volume_lots[inside].sum()), 1)
         price, ids = int(quote.ask_ticks[0]), self._first_ids.tolist()
         return Prints(*(np.array([x]) for x in (self._until_ns, price, lots, int(Side.BUY), *ids)))
+
+    def _volume_before(self, at_ns: int) -> int:
+        """What the tape trades before an instant of the minute that it lies in, in lots."""
+        prints = self._tape.prints(self._minute(at_ns))
+        return int(prints.qty_lots[: int(prints.ts_ns.searchsorted(at_ns))].sum())
 
     def prints(self, k: int) -> Prints:
         start_ns = self._start_ns(k)

@@ -72,12 +72,16 @@ def _options(part: type[Any]) -> list[Option]:
 
 
 def _told(run: Gateway, rule: Rule) -> dict[str, Any]:
-    """A rule as it was written, with its id, since when it holds and how often it has hit."""
+    """A rule as it was written, with its id, since when it holds and how often it has hit; and, of one about markets,
+    when what it does to them begins.
+    """
+    starts_ns = run.markets.starts(rule.id)
     return {
         "id": rule.id,
         **rule.values(),
         "added_ns": rule.added_ns,
         "hits": run.chaos.rules.hit_count(rule.id),
+        **({} if starts_ns is None else {"starts_ns": starts_ns}),
     }
 
 

@@ -32,7 +32,7 @@ def market(instrument: Instrument, *bends: Bend) -> HyperSynthReactor:
 
 def minutes(of: HyperSynthReactor, name: str) -> list[int]:
     column: Column = getattr(of.minutes(ORIGIN_NS, ORIGIN_NS + 6 * BLOCK_NS), name)
-    return column.tolist()
+    return list(map(int, column))
 
 
 @pytest.mark.parametrize("instrument", MANIFESTS, ids=lambda i: i.market)

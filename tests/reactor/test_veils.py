@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 
 from reactor.bars import Interval
@@ -17,7 +19,7 @@ END_NS = ORIGIN_NS + 5 * BLOCK_NS
 HALT = Halt(FROM_NS, UNTIL_NS)
 AUCTION = Halt(FROM_NS, UNTIL_NS, call_ns=60 * SECOND_NS)
 THIN = Thinning(FROM_NS, UNTIL_NS, 2_000)
-VEILS = {
+VEILS: Mapping[str, tuple[Veil, ...]] = {
     "halt": (HALT,),
     "auction": (AUCTION,),
     "thinning": (THIN,),
@@ -106,7 +108,7 @@ def test_an_auction_ends_with_one_print_of_what_was_not_traded() -> None:
     first = market.prints_in(UNTIL_NS, UNTIL_NS + SECOND_NS).cut(0, 1)
     assert int(first.ts_ns[0]) == UNTIL_NS
     assert int(first.price_ticks[0]) == int(tape.quote(UNTIL_NS).ask_ticks[0])
-    assert int(first.qty_lots[0]) > 0
+    assert int(first.qty_lots[0]) == tape.prints_in(FROM_NS, UNTIL_NS).qty_lots.sum()
     (before,) = market.prints_before(UNTIL_NS, 1).trade_id.tolist()
     assert first.trade_id.tolist() == [before + 1]
 

@@ -1,0 +1,279 @@
+"""Faults of markets, as clients meet them: over sockets and requests, and the same whoever looks."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import urllib.request
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from typing import Any
+
+import pytest
+from websockets.sync.client import ClientConnection, connect
+
+from emulator.sdk import Emulator
+from reactor.types import BLOCK_NS, SECOND_NS
+from tests.trader import Refused, Trader
+
+START_NS = 1_767_225_600 * SECOND_NS
+LIMIT = {
+    "symbol": "BTCUSDT",
+    "side": "BUY",
+    "type": "LIMIT",
+    "timeInForce": "GTC",
+    "quantity": "0.01",
+    "price": "30000",
+}
+MAKER = {name: value for name, value in LIMIT.items() if name != "timeInForce"} | {"type": "LIMIT_MAKER"}
+
+
+@contextmanager
+def serving(venue: str, **settings: object) -> Iterator[Emulator]:
+    with Emulator({"venues": [venue], **settings}) as running:
+        yield running
+
+
+@contextmanager
+def listening(running: Emulator, venue: str, path: str) -> Iterator[ClientConnection]:
+    with connect(running.ws_url(venue) + path, max_queue=None) as socket:
+        yield socket
+
+
+def heard(socket: ClientConnection) -> list[Any]:
+    """All messages until now."""
+    found = []
+    try:
+        while True:
+            found.append(json.loads(socket.recv(timeout=0.3)))
+    except TimeoutError:
+        return found
+
+
+def asked(running: Emulator, venue: str, path: str, body: object = None) -> Any:
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(running.url(venue) + path, data, {"content-type": "application/json"})
+    with urllib.request.urlopen(request, timeout=20) as answer:
+        return json.load(answer)
+
+
+def prices(trades: list[Any]) -> list[float]:
+    return [float(trade["p"]) for trade in trades]
+
+
+# ---------------------------------------------------------------- veils
+def test_a_halted_market_says_nothing_and_takes_no_orders() -> None:
+    """Until it goes on: with trades whose ids follow, and a book that its own changes lead to."""
+    with (
+        serving("binance") as running,
+        listening(
+            running, "binance", "/stream?streams=btcusdt@trade/btcusdt@depth@100ms/ethusdt@trade"
+        ) as socket,
+        closing(Trader(running.url("binance"))) as trader,
+    ):
+        resting = trader.signed("POST", "/api/v3/order", LIMIT)
+        running.clock.advance(1)
+        before = heard(socket)
+        running.faults.add("mkt.halt", venue="binance", symbol="BTCUSDT", duration_s=5)
+        running.clock.advance(4)
+        during = {each["stream"] for each in heard(socket)}
+        assert during == {"ethusdt@trade"}
+        with pytest.raises(Refused) as refused:
+            trader.signed("POST", "/api/v3/order", LIMIT)
+        assert refused.value.body == {"code": -2010, "msg": "Market is closed."}
+        (symbol,) = trader.public("/api/v3/exchangeInfo?symbol=BTCUSDT")["symbols"]
+        assert symbol["status"] == "HALT"
+        cancelled = {"symbol": "BTCUSDT", "orderId": resting["orderId"]}
+        assert trader.signed("DELETE", "/api/v3/order", cancelled)["status"] == "CANCELED"
+        running.clock.advance(2)
+        after = heard(socket)
+        trader.signed("POST", "/api/v3/order", LIMIT)
+        (symbol,) = trader.public("/api/v3/exchangeInfo?symbol=BTCUSDT")["symbols"]
+        assert symbol["status"] == "TRADING"
+    told = [each["data"] for each in [*before, *after]]
+    ids = [each["t"] for each in told if each["e"] == "trade" and each["s"] == "BTCUSDT"]
+    assert len(ids) > 2
+    assert ids == list(range(ids[0], ids[0] + len(ids)))
+    updates = [each for each in told if each["e"] == "depthUpdate"]
+    assert all(later["U"] == earlier["u"] + 1 for earlier, later in itertools.pairwise(updates))
+
+
+def test_a_halt_lasts_until_it_is_taken_back() -> None:
+    with serving("binance-usdm") as running, closing(Trader(running.url("binance-usdm"))) as trader:
+        halt = running.faults.add("mkt.halt", symbol="BTCUSDT")
+        running.clock.advance(3_600)
+        with pytest.raises(Refused) as refused:
+            trader.signed("POST", "/fapi/v1/order", LIMIT)
+        assert refused.value.body["code"] == -4140
+        running.faults.remove(halt)
+        trader.signed("POST", "/fapi/v1/order", LIMIT | {"price": "64000"})
+
+
+def test_a_halt_is_the_books_of_a_client_too() -> None:
+    with (
+        serving("binance") as running,
+        listening(running, "binance", "/ws/btcusdt@depth@100ms") as socket,
+    ):
+        book = asked(running, "binance", "/api/v3/depth?symbol=BTCUSDT&limit=5000")
+        bids, asks = dict(book["bids"]), dict(book["asks"])
+        running.clock.advance(1)
+        running.faults.add("mkt.halt", symbol="BTCUSDT", duration_s=2)
+        running.faults.add("mkt.liquidity_void", symbol="BTCUSDT", at_s=3, duration_s=2, left_pct=1)
+        for _ in range(7):
+            running.clock.advance(1)
+            for event in heard(socket):
+                bids.update(event["b"])
+                asks.update(event["a"])
+            running.assert_book_in_sync("binance", "BTCUSDT", bids, asks)
+
+
+def test_a_void_leaves_little_to_trade_with() -> None:
+    with serving("binance") as running, closing(Trader(running.url("binance"))) as trader:
+
+        def asks() -> list[tuple[float, float]]:
+            book = asked(running, "binance", "/api/v3/depth?symbol=BTCUSDT&limit=100")
+            return [(float(price), float(size)) for price, size in book["asks"]]
+
+        whole = sum(size for _, size in asks())
+        running.faults.add("mkt.liquidity_void", symbol="BTCUSDT", left_pct=2)
+        running.clock.advance(0.1)
+        assert sum(size for _, size in asks()) == pytest.approx(whole * 0.02, rel=0.3)
+        best = asks()[0][0]
+        order = {"symbol": "BTCUSDT", "side": "BUY", "type": "MARKET", "quantity": "1"}
+        filled = trader.signed("POST", "/api/v3/order", order)
+        assert max(float(fill["price"]) for fill in filled["fills"]) > best * 1.0005
+
+
+def test_an_auction_reopens_a_market() -> None:
+    """First cancels alone, then post-only orders, then one large trade."""
+    with (
+        serving("binance") as running,
+        listening(running, "binance", "/ws/btcusdt@trade") as socket,
+        closing(Trader(running.url("binance"))) as trader,
+    ):
+        running.clock.advance(1)
+        before = heard(socket)
+        running.faults.add("mkt.auction_reopen", symbol="BTCUSDT", halt_s=5, call_s=5)
+        with pytest.raises(Refused):
+            trader.signed("POST", "/api/v3/order", MAKER)
+        running.clock.advance(6)
+        trader.signed("POST", "/api/v3/order", MAKER)
+        with pytest.raises(Refused):
+            trader.signed("POST", "/api/v3/order", LIMIT)
+        assert heard(socket) == []
+        running.clock.advance(8)
+        first = heard(socket)[0]
+        assert first["t"] == before[-1]["t"] + 1
+        assert first["T"] == (START_NS + 11 * SECOND_NS) // 10**6
+        assert float(first["q"]) > 0.1
+        trader.signed("POST", "/api/v3/order", LIMIT)
+
+
+def test_a_halted_market_liquidates_nobody_and_hyperliquid_has_words_for_a_call() -> None:
+    with serving("hyperliquid") as running:
+        running.faults.add("mkt.halt", venue="hyperliquid", symbol="BTC", duration_s=60)
+        running.clock.advance(1)
+        book = asked(running, "hyperliquid", "/info", {"type": "l2Book", "coin": "BTC"})
+        running.clock.advance(50)
+        still = asked(running, "hyperliquid", "/info", {"type": "l2Book", "coin": "BTC"})
+        assert book["levels"] == still["levels"]
+
+
+# ---------------------------------------------------------------- bends
+def test_a_crash_that_is_added_live_begins_with_the_next_minute() -> None:
+    """The same as in the run that was told of it before."""
+
+    def lived(*, live: bool) -> list[Any]:
+        crash = {
+            "kind": "mkt.flash_crash",
+            "symbol": "BTCUSDT",
+            "fall_pct": 20,
+            "fall_s": 10,
+            "hold_s": 5,
+            "times": 3,
+        }
+        settings = {} if live else {"faults": [crash | {"at_s": 60}]}
+        with (
+            serving("binance", **settings) as running,
+            listening(running, "binance", "/ws/btcusdt@aggTrade") as socket,
+        ):
+            running.clock.advance(30)
+            told = heard(socket)
+            if live:
+                running.faults.add(**crash)
+            running.clock.advance(50)
+            return told + heard(socket)
+
+    live = lived(live=True)
+    assert live == lived(live=False)
+    fallen = [trade for trade in live if trade["T"] * 10**6 >= START_NS + BLOCK_NS]
+    assert min(prices(fallen)) == pytest.approx(0.8 * prices(live)[0], rel=0.01)
+    assert min(prices([trade for trade in live if trade not in fallen])) > 0.99 * prices(live)[0]
+
+
+def test_a_cascade_liquidates_others_and_tells_of_it() -> None:
+    with (
+        serving(
+            "binance-usdm", faults=[{"kind": "mkt.liq_cascade", "symbol": "BTCUSDT", "fall_s": 120}]
+        ) as running,
+        listening(running, "binance-usdm", "/ws/btcusdt@forceOrder") as socket,
+    ):
+        running.clock.advance(60)
+        forced = [event["o"] for event in heard(socket)]
+        assert len(forced) > 20
+        assert [order["S"] for order in forced].count("SELL") > 0.8 * len(forced)
+        assert float(forced[-1]["ap"]) < 0.96 * float(forced[0]["ap"])
+
+
+def test_a_burst_is_trades_and_news_of_the_book() -> None:
+    def counted(*faults: object) -> dict[str, int]:
+        path = "/stream?streams=solusdt@trade/solusdt@bookTicker"
+        with (
+            serving("binance", faults=list(faults)) as running,
+            listening(running, "binance", path) as socket,
+        ):
+            running.clock.advance(10)
+            kinds = [event["stream"] for event in heard(socket)]
+            return {kind: kinds.count(kind) for kind in set(kinds)}
+
+    calm = counted()
+    busy = counted({"kind": "mkt.burst", "symbol": "SOLUSDT", "times": 20, "duration_s": 10})
+    assert all(busy[kind] > 5 * calm[kind] for kind in calm)
+
+
+def test_an_index_leaves_its_market() -> None:
+    with serving(
+        "binance-usdm", faults=[{"kind": "mkt.index_decouple", "symbol": "ETHUSDT", "by_pct": -35}]
+    ) as running:
+        before = asked(running, "binance-usdm", "/fapi/v1/premiumIndex?symbol=ETHUSDT")
+        running.clock.advance(60)
+        after = asked(running, "binance-usdm", "/fapi/v1/premiumIndex?symbol=ETHUSDT")
+        last = asked(running, "binance-usdm", "/fapi/v1/ticker/price?symbol=ETHUSDT")
+        other = asked(running, "binance-usdm", "/fapi/v1/premiumIndex?symbol=BTCUSDT")
+    assert float(after["indexPrice"]) == pytest.approx(0.65 * float(before["indexPrice"]), rel=0.01)
+    assert float(last["price"]) == pytest.approx(float(before["indexPrice"]), rel=0.01)
+    assert float(other["indexPrice"]) == pytest.approx(float(other["markPrice"]), rel=0.01)
+
+
+def test_funding_spikes_to_its_cap_and_settles_there() -> None:
+    """0.4 % for BTCUSDT; and then, as the venue has it, every hour."""
+    with serving("binance-usdm") as running:
+        running.faults.add("mkt.funding_spike", symbol="BTCUSDT", premium_pct=3)
+        running.clock.advance_until("funding", "binance-usdm", "BTCUSDT")
+        running.clock.advance(1)
+        (settled,) = asked(running, "binance-usdm", "/fapi/v1/fundingRate?symbol=BTCUSDT&limit=1")
+        told = asked(running, "binance-usdm", "/fapi/v1/premiumIndex?symbol=BTCUSDT")
+    assert settled["fundingRate"] == "0.00300000"
+    assert told["nextFundingTime"] - settled["fundingTime"] == pytest.approx(3_600_000, abs=10)
+
+
+# ---------------------------------------------------------------- rules
+def test_each_market_that_a_rule_strikes_is_a_hit() -> None:
+    with serving("binance-usdm") as running:
+        running.faults.add("mkt.index_decouple", symbol="*USDT", at_s=5)
+        running.faults.add("mkt.liq_cascade", venue="binance", symbol="BTCUSDT")
+        hits = [(hit.kind, hit.symbol, hit.at_ns, hit.identity) for hit in running.faults.hits]
+    at_ns, minute_ns = START_NS + 5 * SECOND_NS, START_NS + 5 * SECOND_NS
+    assert hits == [
+        ("mkt.index_decouple", symbol, at_ns, (minute_ns,)) for symbol in ("BTCUSDT", "ETHUSDT", "SOLUSDT")
+    ]
