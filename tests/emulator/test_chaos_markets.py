@@ -184,15 +184,8 @@ def test_a_crash_that_is_added_live_begins_with_the_next_minute() -> None:
     """The same as in the run that was told of it before."""
 
     def lived(*, live: bool) -> list[Any]:
-        crash = {
-            "kind": "mkt.flash_crash",
-            "symbol": "BTCUSDT",
-            "fall_pct": 20,
-            "fall_s": 10,
-            "hold_s": 5,
-            "times": 3,
-        }
-        settings = {} if live else {"faults": [crash | {"at_s": 60}]}
+        crash: dict[str, Any] = {"symbol": "BTCUSDT", "fall_pct": 20, "fall_s": 10, "hold_s": 5, "times": 3}
+        settings = {} if live else {"faults": [{"kind": "mkt.flash_crash", "at_s": 60, **crash}]}
         with (
             serving("binance", **settings) as running,
             listening(running, "binance", "/ws/btcusdt@aggTrade") as socket,
@@ -200,7 +193,7 @@ def test_a_crash_that_is_added_live_begins_with_the_next_minute() -> None:
             running.clock.advance(30)
             told = heard(socket)
             if live:
-                running.faults.add(**crash)
+                running.faults.add("mkt.flash_crash", **crash)
             running.clock.advance(50)
             return told + heard(socket)
 
