@@ -76,6 +76,9 @@ class Instrument:
     lot_size: int
     funding: FundingProfile = FundingProfile.REAL
 
+    def __hash__(self) -> int:
+        return hash(self.market)  # what is kept of an instrument is asked for with every order
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Columns:

@@ -14,7 +14,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import repeat
-from typing import Generic, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 OFF = math.inf  # the scale of a run without limits
 ENDLESS = sys.maxsize  # how much is allowed then
@@ -50,12 +50,13 @@ class Ban:
     lasts_ns: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Limit:
     """At most `count` within `window_ns`: any such window, or, if `aligned`, those that start at multiples of it in
     virtual time, as minutes do at :00. Without a window, at most `count` at once.
 
-    `name` tells the limits of a card apart. What `takes_memory` stays bounded in a run without limits, though widely.
+    A row of a card's table, which `name` tells from the others; a copy of it is another limit. What `takes_memory`
+    stays bounded in a run without limits, though widely.
     """
 
     name: str
@@ -107,10 +108,17 @@ class Usage:
     # ------------------------------------------------------------ so much in a window
     def charge(self, limit: Limit, client: str, cost: int, at: Moment) -> Charge:
         """Count a client's cost towards a limit, granted or refused; while it is shut out, nothing is counted."""
+        return self._charge(self._counted(limit), limit, client, cost, at)
+
+    def used(self, limit: Limit, client: str, at: Moment) -> int:
+        """What a client has used of a limit."""
+        return self._counted(limit).used(client, at)
+
+    def _counted(self, limit: Limit) -> _Windows:
         windows = self._windows.get(limit)
         if windows is None:
             windows = self._windows[limit] = _windows(limit, self.allowed(limit))
-        return self._charge(windows, limit, client, cost, at)
+        return windows
 
     def meter(self, limit: Limit, client: str) -> Callable[[Moment], Charge]:
         """What counts towards a limit that each of a client's connections has to itself, one at a time."""
@@ -130,15 +138,16 @@ class Usage:
         used, retry_ns = windows.add(client, cost, at)
         shut_out = None
         if used > allowed and limit.ban:
-            self._standings[client].refuse(limit.ban, at)
+            self._standings.of(client).refuse(limit.ban, at)
             shut_out = self.banned(client, at)
         return shut_out or Charge(used, allowed, retry_ns)
 
     def banned(self, client: str, at: Moment) -> Charge | None:
         """The refusal of a client that is shut out, None for any other."""
-        if client not in self._standings:
+        standing = self._standings.get(client)
+        if standing is None:
             return None
-        standing = self._standings[client]
+        self._standings.move_to_end(client)
         left_ns = standing.lasts_ns - at.possibly_since(standing.banned)
         return Charge(0, 0, left_ns, standing.banned.now_ns + standing.lasts_ns) if left_ns > 0 else None
 
@@ -170,29 +179,23 @@ class Usage:
 T = TypeVar("T")
 
 
-class _Recent(Generic[T]):
+class _Recent(OrderedDict[str, T]):
     """Values by client, made when first asked for; of the CLIENTS asked for last."""
 
     def __init__(self, make: Callable[[], T]) -> None:
+        super().__init__()
         self._make = make
-        self._values: OrderedDict[str, T] = OrderedDict()
 
-    def __contains__(self, client: str) -> bool:
-        return client in self._values
-
-    def __getitem__(self, client: str) -> T:
-        values = self._values
-        if client in values:
-            values.move_to_end(client)
-        else:
-            values[client] = self._make()
-            if len(values) > CLIENTS:
-                values.popitem(last=False)
-        return values[client]
-
-    def __setitem__(self, client: str, value: T) -> None:
-        self[client]
-        self._values[client] = value
+    def of(self, client: str) -> T:
+        """A client's value."""
+        value = self.get(client)
+        if value is not None:
+            self.move_to_end(client)
+            return value
+        made = self[client] = self._make()
+        if len(self) > CLIENTS:
+            self.popitem(last=False)
+        return made
 
 
 @dataclass(slots=True)
@@ -223,6 +226,10 @@ class _Windows(Protocol):
         """Count a cost; what the client has used of the window at that moment, and how long until some is free."""
         ...
 
+    def used(self, client: str, at: Moment) -> int:
+        """What the client has used."""
+        ...
+
 
 def _windows(limit: Limit, allowed: int) -> _Windows:
     return _Aligned(limit.window_ns) if limit.aligned else _Rolling(limit.window_ns, allowed)
@@ -237,13 +244,18 @@ class _Aligned:
         self._used = _Recent(int)
 
     def add(self, client: str, cost: int, at: Moment) -> tuple[int, int]:
-        start = Moment(at.now_ns - at.now_ns % self._window_ns, at.wall_ns)
-        if self._opened is None or start.possibly_since(self._opened) >= self._window_ns:
-            self._opened, self._used = start, _Recent(int)
-        used = self._used[client] + cost
+        since_ns = self._window_ns if self._opened is None else at.possibly_since(self._opened)
+        if since_ns >= self._window_ns:
+            since_ns = at.now_ns % self._window_ns
+            self._opened, self._used = Moment(at.now_ns - since_ns, at.wall_ns), _Recent(int)
+        used = self._used.of(client) + cost
         if cost:
             self._used[client] = used
-        return used, self._window_ns - at.possibly_since(self._opened)
+        return used, self._window_ns - since_ns
+
+    def used(self, client: str, at: Moment) -> int:
+        over = self._opened is None or at.possibly_since(self._opened) >= self._window_ns
+        return 0 if over else self._used.get(client, 0)
 
 
 class _Rolling:
@@ -257,11 +269,14 @@ class _Rolling:
     def add(self, client: str, cost: int, at: Moment) -> tuple[int, int]:
         if self._endless:
             return 0, 0
-        charges = self._charges[client]
+        charges = self._charges.of(client)
         while charges and at.possibly_since(charges[0]) >= self._window_ns:
             charges.popleft()
         charges.extend(repeat(at, cost))
         return len(charges), self._window_ns - at.possibly_since(charges[0]) if charges else 0
+
+    def used(self, client: str, at: Moment) -> int:
+        return self.add(client, 0, at)[0]
 
 
 # ---------------------------------------------------------------- clients' clocks

@@ -38,10 +38,10 @@ class Scale:
 
     def text(self, value: int) -> str:
         """One value, negative ones included."""
-        whole, part = divmod(abs(value) * self.step, 10**self.frac)
-        digits = f"{part:0{self.frac}d}".rstrip("0") if self.frac else ""
-        digits = digits.ljust(self.least, "0")
-        return f"{'-' * (value < 0)}{whole}{'.' * bool(digits)}{digits}"
+        digits = str(abs(value) * self.step).zfill(self.frac + 1)
+        whole = digits[: len(digits) - self.frac]
+        part = digits[len(whole) :].rstrip("0").ljust(self.least, "0")
+        return f"{'-' * (value < 0)}{whole}.{part}" if part else f"{'-' * (value < 0)}{whole}"
 
 
 # ---------------------------------------------------------------- the parts a message is declared of

@@ -145,17 +145,8 @@ class Desk:
         if changed:
             self._refresh(changed)
         told = self.floor.news()
-        self.stirred |= bool(told)
-        if told and self._journal is not None:
-            self._journal.mark(now_ns)  # nobody hears of what a restart would not know
-        if told and self._chaos.has(Scope.NEWS):
-            told = self._bent(told)
-        news: dict[Listener, list[Told]] = {}
-        for each in told:
-            for listener in self._listeners.get(each.account, ()):
-                news.setdefault(listener, []).append(each)
-        for listener, mine in news.items():
-            listener.hear(mine, now_ns)
+        if told:
+            self._spread(told, now_ns)
         next_ns = self.floor.next_ns()
         if next_ns != self._alarm_ns:
             self._alarm_ns = next_ns
@@ -163,6 +154,19 @@ class Desk:
                 self._driver.cancel_alarm(self._ring)
             else:
                 self._driver.set_alarm(self._ring, next_ns)
+
+    def _spread(self, told: Sequence[Told], now_ns: int) -> None:
+        self.stirred = True
+        if self._journal is not None:
+            self._journal.mark(now_ns)  # nobody hears of what a restart would not know
+        if self._chaos.has(Scope.NEWS):
+            told = self._bent(told)
+        news: dict[Listener, list[Told]] = {}
+        for each in told if self._listeners else ():
+            for listener in self._listeners.get(each.account, ()):
+                news.setdefault(listener, []).append(each)
+        for listener, mine in news.items():
+            listener.hear(mine, now_ns)
 
     # ------------------------------------------------------------ what rules of chaos want
     def _spoilt(self, command: Command, now_ns: int) -> Outcome | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from array import array
 from base64 import b64decode, b64encode
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import TypeAlias, TypeVar
 
@@ -159,9 +159,9 @@ class History:
     _total: int = 0  # changes so far
     _prune_at: int = 5 * _PRUNE_AT  # how long the changes may get
 
-    def write(self, events: Iterable[Execution | Ended], changes: Iterable[Change]) -> None:
+    def write(self, events: Sequence[Execution | Ended], changes: Iterable[Change]) -> None:
         """What happened next."""
-        flat = _flat_executions(events)
+        flat = _flat_executions(events) if events else ()
         if flat:
             self._executions.extend(flat)
             self._joined = None

@@ -596,8 +596,8 @@ class Ledger:
             return None
         news = MoneyMoved(
             cause,
-            tuple(owner.purses[key].told() for key in owner.moved),
-            tuple(owner.holdings[market].told() for market in owner.touched),
+            tuple([owner.purses[key].told() for key in owner.moved]),
+            tuple([owner.holdings[market].told() for market in owner.touched]),
             tuple(owner.moved.values()),
         )
         owner.moved, owner.touched = {}, {}

@@ -112,6 +112,23 @@ class Order:
         """What is not filled yet."""
         return self.qty_lots - self.filled_lots
 
+    def ended(self, status: OrderStatus, why: Why, at_ns: int) -> Order:
+        """As it stands after its end; of one by `quote_units`, what was filled is what was asked for."""
+        return Order(
+            self.id,
+            self.asked,
+            status,
+            self.price_ticks,
+            self.qty_lots if self.asked.quote_units is None else self.filled_lots,
+            self.created_ns,
+            at_ns,
+            self.working_ns,
+            self.filled_lots,
+            self.filled_units,
+            self.last_trade_id,
+            why,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Fill:

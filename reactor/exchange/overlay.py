@@ -61,7 +61,7 @@ class _Queue:
 
     @property
     def lots(self) -> int:
-        return sum(order.open_lots for order in self.orders)
+        return sum([order.open_lots for order in self.orders])
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,6 +74,7 @@ class MinuteIndex:
             int(frame.ask_ticks[0]),
             int(frame.ask_lots[0]),
         )
+        self._touch = (-1, self._opening)  # the last that was asked for, and when
         self._sides = (
             _SideIndex(-frame.bid_ticks, frame.bid_lots, self.block, BookSide.BID, self.first_tick),
             _SideIndex(frame.ask_ticks, frame.ask_lots, self.block, BookSide.ASK, self.first_tick),
@@ -91,6 +92,13 @@ class MinuteIndex:
 
     def touch(self, at_ns: int) -> tuple[int, int, int, int]:
         """(bid_ticks, bid_lots, ask_ticks, ask_lots) that stand when at_ns comes."""
+        asked_ns, touch = self._touch
+        if asked_ns != at_ns:  # commands come several at a boundary
+            touch = self._touch_at(at_ns)
+            self._touch = at_ns, touch
+        return touch
+
+    def _touch_at(self, at_ns: int) -> tuple[int, int, int, int]:
         quotes = self.block.quotes
         i = int(quotes.ts_ns.searchsorted(at_ns)) - 1
         if i < 0:

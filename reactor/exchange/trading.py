@@ -106,10 +106,8 @@ class _Pit:
         self.overlay.restore(state.overlay)
         self._history.restore(state.history)
 
-    def next_ns(self, now_ns: int) -> int | None:
-        """When an order of its own accord next meets the tape, or up to when that has been looked for."""
-        if not self.overlay.resting:
-            return None
+    def next_ns(self, now_ns: int) -> int:
+        """When an order that rests here next meets the tape, or up to when that has been looked for."""
         if self._ahead is None:
             if now_ns < self._altered_ns + _CROWD_NS:
                 return now_ns + TICK_NS  # commands come in crowds: it is looked for once they have come
@@ -189,20 +187,22 @@ class _Client:
         self.facts: dict[str, _Fact] = {}
         self.scheduled_ns: int | None = None
 
-    def keep(self, order: Order) -> None:
-        """An order as it now stands; of those that ended, the newest ORDERS_KEPT."""
+    def keep(self, order: Order) -> bool:
+        """An order as it now stands; of those that ended, the newest ORDERS_KEPT. Whether it is open."""
         if order.id not in self.orders:
             self.named[order.asked.market, order.asked.client_id] = order.id
         self.orders[order.id] = order
         if order.status.open:
             self.open[order.id] = None
-        elif self.open.pop(order.id, order) is None:
+            return True
+        if self.open.pop(order.id, order) is None:
             self.ended.append(order.id)
             if len(self.ended) > ORDERS_KEPT:
                 oldest = self.orders.pop(self.ended.popleft())
                 name = oldest.asked.market, oldest.asked.client_id
                 if self.named.get(name) == oldest.id:
                     del self.named[name]
+        return False
 
     def state(self, account: str) -> ClientState:
         return ClientState(
@@ -318,17 +318,19 @@ class TradingFloor:
 
     def _timed_ns(self) -> int:
         """The next boundary at which something is due by the clock."""
-        instants = [self._timers[0][0]] if self._timers else []
-        instants += self._settlements.values()
+        next_ns = self._timers[0][0] if self._timers else _NEVER_NS
+        for settled_ns in self._settlements.values():
+            next_ns = min(next_ns, settled_ns)
         if self._ledger.exposed:
-            instants.append(self._now_ns - self._now_ns % RISK_NS + RISK_NS)
-        return max(min(instants, default=_NEVER_NS), self._now_ns + TICK_NS)
+            next_ns = min(next_ns, self._now_ns - self._now_ns % RISK_NS + RISK_NS)
+        return max(next_ns, self._now_ns + TICK_NS)
 
     def next_ns(self) -> int | None:
         with self._lock:
-            pits = (pit.next_ns(self._now_ns) for pit in list(self._pits.values()))
-            next_ns = min((ns for ns in pits if ns is not None), default=_NEVER_NS)
-            next_ns = min(next_ns, self._timed_ns())
+            next_ns = self._timed_ns()
+            for pit in self._pits.values():
+                if pit.overlay.resting:
+                    next_ns = min(next_ns, pit.next_ns(self._now_ns))
             return None if next_ns == _NEVER_NS else max(next_ns, self._now_ns + TICK_NS)
 
     def _stir(self) -> None:
@@ -573,7 +575,6 @@ class TradingFloor:
     def _carry_out(self, pit: _Pit, order: Order, plan: Plan) -> Done:
         """Match a new or amended order, and rest or end what is left of it."""
         asked, market = order.asked, order.asked.market
-        client = self._client(asked.account)
         overlay = pit.overlay
         if asked.reduce_only:
             overlay.positions[asked.account] = self._ledger.position(asked.account, market).lots
@@ -581,7 +582,7 @@ class TradingFloor:
         if plan.legs:
             overlay.take(plan, asked.account, order.id)
             fills = self._enter(self._touched(pit, market), taker_id=order.id)
-            order = client.orders[order.id]
+            order = self._client(asked.account).orders[order.id]
         if order.status.open:
             why = self._end_of(order, plan)
             if why is not None:
@@ -629,9 +630,7 @@ class TradingFloor:
 
     def _end(self, order: Order, status: OrderStatus, why: Why) -> Order:
         """An order that is off the book ends."""
-        order = replace(order, status=status, why=why, updated_ns=self._now_ns)
-        if order.asked.quote_units is not None:
-            order = replace(order, qty_lots=order.filled_lots)
+        order = order.ended(status, why, self._now_ns)
         self._ledger.release(order.id)
         self._keep(order)
         self._tell(order.asked.account, OrderEnded(order))
@@ -729,8 +728,7 @@ class TradingFloor:
 
     def _keep(self, order: Order) -> None:
         client = self._client(order.asked.account)
-        client.keep(order)
-        if order.status.open:
+        if client.keep(order):
             self._owners[order.id] = client
         else:
             self._owners.pop(order.id, None)

@@ -6,7 +6,7 @@ What spot and USD-M share. Each has its own form of an order, its own reports an
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
@@ -28,30 +28,23 @@ CLIENT_ID = Param("^[a-zA-Z0-9-_]{1,36}$", re.compile(r"[a-zA-Z0-9\-_]{1,36}"))
 
 
 # ---------------------------------------------------------------- amounts
+TEXTS_KEPT = 4_096  # of each instrument's prices, quantities and amounts
+
+
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """How amounts of an instrument are written; of `money`, in its quote asset, what is finer than its scale is cut."""
+    """How amounts of an instrument are written: prices in ticks (None: there is none), quantities in lots, and money in
+    the quote asset, in ticks times lots, of which what is finer than its scale is cut.
+    """
 
     instrument: Instrument
-    prices: Scale
-    quantities: Scale
-    money: Scale
-
-    def price(self, ticks: int | None) -> str:
-        """A price; 0 where there is none."""
-        return self.prices.text(ticks or 0)
-
-    def qty(self, lots: int) -> str:
-        """A quantity."""
-        return self.quantities.text(lots)
-
-    def quote(self, units: int) -> str:
-        """Money, from ticks times lots."""
-        return self.money.text(self._money(units, self.money.frac))
+    price: Callable[[int | None], str]
+    qty: Callable[[int], str]
+    quote: Callable[[int], str]
 
     def quote_e8(self, units: int) -> int:
-        """The same in 1e-8."""
-        return self._money(units, 8)
+        """Money, from ticks times lots, in 1e-8."""
+        return _money(self.instrument, units, 8)
 
     def average(self, units: int, lots: int, decimals: int) -> str:
         """The average price of lots that cost these units, rounded to so many decimals; 0 of none."""
@@ -72,25 +65,28 @@ class Measure:
         at = self.instrument
         return _steps(text, at.price_decimals + at.qty_decimals, at.tick_size * at.lot_size)[0]
 
-    def _money(self, units: int, decimals: int) -> int:
-        at = self.instrument
-        per_unit: int = 10**decimals
-        per_one: int = 10 ** (at.price_decimals + at.qty_decimals)
-        return units * at.tick_size * at.lot_size * per_unit // per_one
-
 
 @lru_cache(maxsize=1024)
 def measure_of(instrument: Instrument) -> Measure:
     """On spot everything has eight decimals; on USD-M, as many as prices and quantities of the instrument have."""
     price, qty = instrument.price_decimals, instrument.qty_decimals
     least = 8 if instrument.kind is Kind.SPOT else 0
-    money = least or price + qty
+    money = Scale(least or price + qty, least or price + qty)
+    prices = Scale(price, max(price, least), instrument.tick_size)
+    quantities = Scale(qty, max(qty, least), instrument.lot_size)
+    kept = lru_cache(TEXTS_KEPT)  # an order is told of several times, and the next one is like it
     return Measure(
         instrument,
-        Scale(price, max(price, least), instrument.tick_size),
-        Scale(qty, max(qty, least), instrument.lot_size),
-        Scale(money, money),
+        kept(lambda ticks: prices.text(ticks or 0)),
+        kept(quantities.text),
+        kept(lambda units: money.text(_money(instrument, units, money.frac))),
     )
+
+
+def _money(of: Instrument, units: int, decimals: int) -> int:
+    per_unit: int = 10**decimals
+    per_one: int = 10 ** (of.price_decimals + of.qty_decimals)
+    return units * of.tick_size * of.lot_size * per_unit // per_one
 
 
 def _steps(text: str, decimals: int, step: int) -> tuple[int, bool]:
@@ -120,6 +116,7 @@ PREVENTIONS: Mapping[str, SelfTrade] = {
 }
 _PREVENTION_WORDS = {mode: word for word, mode in PREVENTIONS.items()}
 SIDES: Mapping[str, Side] = {"BUY": Side.BUY, "SELL": Side.SELL}
+SIDE_WORDS = {side: word for word, side in SIDES.items()}
 TIMES_IN_FORCE: Mapping[str, TimeInForce] = {
     "GTC": TimeInForce.GTC,
     "IOC": TimeInForce.IOC,
@@ -140,21 +137,17 @@ def prevention_of(order: Order) -> str:
 
 def side_of(order: Order) -> str:
     """BUY or SELL."""
-    return order.asked.side.name
+    return SIDE_WORDS[order.asked.side]
 
 
 # ---------------------------------------------------------------- ids
-_ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_ALPHABET = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_LETTERS = bytes(_ALPHABET[i % len(_ALPHABET)] for i in range(256))
 
 
 def made_up(length: int, *of: object) -> str:
-    """So many letters and digits that look like nothing, always the same of the same things."""
-    value = int.from_bytes(blake2b(repr(of).encode(), digest_size=64).digest())
-    letters = []
-    for _ in range(length):
-        value, letter = divmod(value, len(_ALPHABET))
-        letters.append(_ALPHABET[letter])
-    return "".join(letters)
+    """So many letters and digits, 64 at the most, that look like nothing, always the same of the same things."""
+    return blake2b(repr(of).encode(), digest_size=length).digest().translate(_LETTERS).decode()
 
 
 def number_of(*of: object) -> int:

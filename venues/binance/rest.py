@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, TypeAlias
@@ -125,16 +125,16 @@ class Param:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A checked request: when, on which exchange, with which parameters, how times and decimals are written, and by
-    whom it is made, where that matters.
+    """A request whose parameters are right, by somebody who may make it: when, on which exchange, for which endpoint,
+    with which parameters, in which unit of times, and by whom it is made, where that matters.
     """
 
     exchange: Exchange
     now_ns: int
     params: Mapping[str, str]
     unit_ns: int
-    decimals: int
     api: Api
+    route: Route
     at: Moment
     caller: Caller | None = None
 
@@ -172,7 +172,7 @@ class Call:
 
     def texts(self, market: HyperSynthReactor, text: str, columns: Mapping[str, Values]) -> list[bytes]:
         """A declared message of a market, once per row of the columns."""
-        return encode(parts_of(text, market.instrument, self.decimals, self.unit_ns), columns)
+        return encode(parts_of(text, market.instrument, self.api.decimals, self.unit_ns), columns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +191,11 @@ class Route:
     security: Security = Security.NONE
     counts: bool = False
     free: bool = False
+    required: frozenset[str] = field(init=False)  # the names of the parameters that it must be sent
+
+    def __post_init__(self) -> None:
+        needed = frozenset(name for name, param in (self.params or {}).items() if param.required)
+        object.__setattr__(self, "required", needed)
 
 
 Declared: TypeAlias = tuple[str, Mapping[str, Values]]  # a message and the columns that fill it
@@ -216,21 +221,16 @@ class Api:
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """A request for an endpoint, over HTTP or on a socket: its parameters, what proves who asks, its unit of times."""
+    """A request for an endpoint, over HTTP or on a socket: its parameters with what proves who asks, its unit of times.
 
-    pairs: Sequence[tuple[str, str]]
+    Names in `aside` are of no endpoint's parameters; `repeated` are those that were sent more than once, most often so
+    the first.
+    """
+
     credentials: Credentials
     unit: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Checked:
-    """A request for an endpoint whose parameters are right, by somebody who may make it."""
-
-    route: Route
-    params: Mapping[str, str]
-    unit_ns: int
-    caller: Caller | None = None
+    aside: frozenset[str] = frozenset()
+    repeated: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +238,7 @@ class Outcome:
     """What came of a request: its answer, and how much of the weight there is its client has used in this minute.
 
     `retry_ns` is how long the client has to wait where it asked too much, 0 elsewhere, `until_ns` when a ban ends in
-    virtual time; `account` is whose orders were counted, if they were.
+    virtual time; `orders` is how many its account has placed in each window of their limits, where answers tell of it.
     """
 
     status: int
@@ -246,30 +246,32 @@ class Outcome:
     used: int
     retry_ns: int = 0
     until_ns: int | None = None
-    account: str | None = None
+    orders: Sequence[int] | None = None
 
 
-def check(api: Api, route: Route, asking: Asking, exchange: Exchange) -> Checked:
+def check(api: Api, route: Route, asking: Asking, exchange: Exchange) -> Call:
     """A request of an endpoint; raises VenueError when something is wrong with it or with who makes it."""
     unit_ns = time_unit(asking.unit) if api.time_units else MS_NS
-    caller, pairs = authenticate(asking.credentials, route.security, exchange), asking.pairs
-    if caller is not None:
-        pairs = [(name, value) for name, value in pairs if name not in AUTHORITY]
-    return Checked(route, parameters(route, pairs), unit_ns, caller)
+    credentials = asking.credentials
+    caller, at = authenticate(credentials, route.security, exchange), credentials.at
+    aside = asking.aside if caller is None else asking.aside | AUTHORITY
+    sent = {name: value for name, value in credentials.params.items() if name not in aside}
+    params = parameters(route, sent, asking.repeated)
+    return Call(exchange, at.now_ns, params, unit_ns, api, route, at, caller)
 
 
-def settle(api: Api, exchange: Exchange, client: str, at: Moment, ask: Callable[[], Checked]) -> Outcome:
+def settle(api: Api, exchange: Exchange, client: str, at: Moment, ask: Callable[[], Call]) -> Outcome:
     """Charge a client for what it asks, and answer it if it may ask so much. `ask` may raise VenueError."""
-    checked: Checked | VenueError
+    call: Call | VenueError
     weight, pool, account, free = WRONG_WEIGHT, None, None, False
     try:
-        checked = ask()
-        route = checked.route
-        weight, pool, free = route.weight(checked.params), route.pool, route.free
-        if checked.caller is not None and route.counts:
-            account = checked.caller.account
+        call = ask()
+        route = call.route
+        weight, pool, free = route.weight(call.params), route.pool, route.free
+        if route.counts:
+            account = call.account
     except VenueError as error:
-        checked = error
+        call = error
     spent = exchange.usage.charge(api.weight, client, 0 if free else weight, at)
     if spent.refused:
         return _too_much(api, "TOO_MUCH_WEIGHT", spent, api.weight, spent.used)
@@ -277,17 +279,18 @@ def settle(api: Api, exchange: Exchange, client: str, at: Moment, ask: Callable[
         counted = exchange.usage.charge(pool, client, 1, at)
         if counted.refused:
             return _too_much(api, "TOO_MANY_REQUESTS", counted, pool, spent.used)
+    status = 200
     try:
-        if isinstance(checked, VenueError):
-            raise checked
-        unit_ns, caller = checked.unit_ns, checked.caller
-        call = Call(exchange, at.now_ns, checked.params, unit_ns, api.decimals, api, at, caller)
-        return Outcome(200, checked.route.answer(call), spent.used, account=account)
+        if isinstance(call, VenueError):
+            raise call
+        body = call.route.answer(call)
     except VenueError as error:
         row = api.errors[str(error.code)]
+        status, body = row.status, row.body(error.params)
         if free:
             spent = exchange.usage.charge(api.weight, client, weight, at)
-        return Outcome(row.status, row.body(error.params), spent.used, account=account)
+    orders = None if account is None else order_counts(api.order_limits, exchange, account, at)
+    return Outcome(status, body, spent.used, orders=orders)
 
 
 def _too_much(api: Api, name: str, charge: Charge, limit: Limit, used: int) -> Outcome:
@@ -326,11 +329,10 @@ def handle(api: Api, request: HttpRequest, exchange: Exchange, now_ns: int) -> H
         else:
             outcome = Outcome(404, b"", used)
     headers = [("x-mbx-used-weight", str(outcome.used)), ("x-mbx-used-weight-1m", str(outcome.used))]
-    if outcome.account is not None:
-        counts = order_counts(api.order_limits, exchange, outcome.account, at)
+    if outcome.orders is not None:
         headers += [
             (f"x-mbx-order-count-{limit.interval_num}{limit.interval[0].lower()}", str(count))
-            for limit, count in zip(api.order_limits, counts, strict=True)
+            for limit, count in zip(api.order_limits, outcome.orders, strict=True)
         ]
     return HttpResponse(
         outcome.status, outcome.body, content_type, (*headers, *retry_after(outcome.retry_ns))
@@ -351,47 +353,55 @@ def _asking(request: HttpRequest, at: Moment) -> Asking:
         pairs += [(name, value) for name, value in form if name not in named]
     key = request.headers.get("x-mbx-apikey", "")
     payload = payload_of(request.query, request.body)
-    credentials = Credentials(key, dict(pairs), payload, request.client, at)
-    return Asking(pairs, credentials, request.headers.get("x-mbx-time-unit"))
+    params = dict(pairs)
+    credentials = Credentials(key, params, payload, request.client, at)
+    repeated: Sequence[str] = ()
+    if len(params) < len(pairs):
+        repeated = [name for name, n in Counter(name for name, _ in pairs).most_common() if n > 1]
+    return Asking(credentials, request.headers.get("x-mbx-time-unit"), repeated=repeated)
 
 
-def order_counts(
-    limits: Sequence[RateLimit], exchange: Exchange, account: str, at: Moment, more: int = 0
-) -> list[int]:
-    """How many orders an account has placed in the windows of these limits, with so many more."""
-    return [exchange.usage.charge(limit.windowed(), account, more, at).used for limit in limits]
+def order_counts(limits: Sequence[RateLimit], exchange: Exchange, account: str, at: Moment) -> list[int]:
+    """How many orders an account has placed in the windows of these limits."""
+    return [exchange.usage.used(limit.windowed(), account, at) for limit in limits]
 
 
-def parameters(route: Route, pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+def parameters(route: Route, sent: Mapping[str, str], repeated: Sequence[str] = ()) -> Mapping[str, str]:
     """The parameters, checked in the venue's order: doubles, number, each one in turn, strangers.
 
     So the live venue answered: https://github.com/sieblyio/binance/issues/507 (doubles, 2025-01),
     https://github.com/binance/binance-api-postman/issues/236 (more than the endpoint has, 2025-01),
     https://github.com/ccxt/node-binance-api/issues/18 (strangers, 2017-12).
     """
-    pairs, known = list(pairs), route.params
+    known = route.params
     if known is None:
-        return dict(pairs)
+        return sent
     if route.lenient:
-        pairs = [(name, value) for name, value in pairs if name in known]
-    sent = dict(pairs)
-    if len(sent) < len(pairs):
-        ((doubled, _),) = Counter(name for name, _ in pairs).most_common(1)
-        raise VenueError("DUPLICATE_PARAMETER", name=doubled)
+        sent = {name: value for name, value in sent.items() if name in known}
+    for name in repeated:
+        if name in sent:
+            raise VenueError("DUPLICATE_PARAMETER", name=name)
     if len(sent) > len(known):
         raise VenueError("TOO_MANY_PARAMETERS", expected=len(known), received=len(sent))
+    right = [
+        1 for name, value in sent.items() if value and name in known and known[name].pattern.fullmatch(value)
+    ]
+    if len(right) < len(sent) or not route.required <= sent.keys():
+        raise _wrong(known, sent)
+    return sent
+
+
+def _wrong(known: Mapping[str, Param], sent: Mapping[str, str]) -> VenueError:
+    """What is wrong with parameters of which something is."""
     for name, param in known.items():
         value = sent.get(name)
         if value == "":
-            raise VenueError("EMPTY_PARAMETER", name=name)
+            return VenueError("EMPTY_PARAMETER", name=name)
         if value is None and param.required:
-            raise VenueError("MANDATORY_PARAMETER", name=name)
+            return VenueError("MANDATORY_PARAMETER", name=name)
         if value is not None and not param.pattern.fullmatch(value):
-            raise VenueError("ILLEGAL_CHARS", name=name, legal=param.legal)
-    strangers = len(sent.keys() - known.keys())
-    if strangers:
-        raise VenueError("UNREAD_PARAMETERS", read=len(sent) - strangers, sent=len(sent))
-    return sent
+            return VenueError("ILLEGAL_CHARS", name=name, legal=param.legal)
+    return VenueError("UNREAD_PARAMETERS", read=len(sent.keys() & known.keys()), sent=len(sent))
 
 
 # ---------------------------------------------------------------- handlers

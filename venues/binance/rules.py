@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -169,9 +169,9 @@ SPOT_SESSION = SessionRules(
 INTERVALS_NS = {"SECOND": SECOND_NS, "MINUTE": 60 * SECOND_NS, "DAY": 86_400 * SECOND_NS}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class RateLimit:
-    """A row of exchangeInfo's rateLimits."""
+    """A row of exchangeInfo's rateLimits; a copy of it is another limit."""
 
     kind: str
     interval: str
@@ -188,11 +188,20 @@ class RateLimit:
             "limit": self.limit if allowed == ENDLESS else allowed,
         }
 
+    def counted_json(self, usage: Usage, count: int) -> bytes:
+        """The same, and how much of it was used."""
+        return b"%s%d}" % (_before_count(self, usage), count)
+
     @cache  # noqa: B019  # rows of tables, which are there for good
     def windowed(self, ban: Ban | None = None) -> Limit:
         """The limit itself. Windows are aligned, minutes to :00 (.../web-socket-api.md#rate-limits, 2026-07-21)."""
         window_ns = self.interval_num * INTERVALS_NS[self.interval]
         return Limit(self.kind, self.limit, window_ns, aligned=True, ban=ban)
+
+
+@lru_cache(maxsize=64)
+def _before_count(limit: RateLimit, usage: Usage) -> bytes:
+    return orjson.dumps(limit.as_json(usage))[:-1] + b',"count":'
 
 
 # "Repeatedly violating rate limits and/or failing to back off after receiving 429s will result in an automated IP ban",

@@ -27,7 +27,7 @@ from venues.limits import Moment
 LEAST_MICROSECONDS = 10**14  # as milliseconds, the year 5138
 
 # what proves who asks, beside what is asked for
-AUTHORITY = ("apiKey", "recvWindow", "signature", "timestamp")
+AUTHORITY = frozenset(["apiKey", "recvWindow", "signature", "timestamp"])
 CLOCK = "clock_offset_ns"  # the fact of an account: its clients' clock less the exchange's
 
 KEY = re.compile(r"[\w\-]{1,128}", re.ASCII)
@@ -93,7 +93,7 @@ def socket_payload_of(params: Mapping[str, str]) -> bytes:
 
     https://github.com/binance/binance-spot-api-docs/blob/master/web-socket-api.md#signed-request-security, 2026-07-21.
     """
-    return "&".join(f"{name}={params[name]}" for name in sorted(params) if name != "signature").encode()
+    return "&".join([f"{name}={params[name]}" for name in sorted(params) if name != "signature"]).encode()
 
 
 def authenticate(credentials: Credentials, security: Security, exchange: Exchange) -> Caller | None:
@@ -128,11 +128,9 @@ def _key(credentials: Credentials, security: Security, trading: Trading | None) 
             return _permitted(credentials.session, security, credentials.client)
         if credentials.key_name:
             raise VenueError("MANDATORY_PARAMETER", name=credentials.key_name)
-    if not KEY.fullmatch(credentials.key):
-        raise VenueError("BAD_KEY")
     key = trading.keys.get(credentials.key) if trading else None
     if key is None:
-        raise VenueError("REJECTED_KEY")
+        raise VenueError("REJECTED_KEY" if KEY.fullmatch(credentials.key) else "BAD_KEY")
     return _permitted(key, security, credentials.client)
 
 
@@ -153,8 +151,14 @@ def _signed(key: ApiKey, payload: bytes, signature: str) -> bool:
 
 def _hmac(secret: str, payload: bytes, signature: str) -> bool:
     """Hexadecimal, in either case."""
-    digest = hmac.digest(secret.encode(), payload, "sha256").hex()
-    return hmac.compare_digest(digest.encode(), signature.lower().encode())
+    digest = _hmac_of(secret).copy()
+    digest.update(payload)
+    return hmac.compare_digest(digest.hexdigest().encode(), signature.lower().encode())
+
+
+@lru_cache(maxsize=256)
+def _hmac_of(secret: str) -> hmac.HMAC:
+    return hmac.new(secret.encode(), digestmod="sha256")
 
 
 def _rsa(secret: str, payload: bytes, signature: str) -> bool:
@@ -202,6 +206,7 @@ def _told_ns(text: str) -> int:
     return time_ns(text)
 
 
+@lru_cache(maxsize=256)  # clients say the same with every request
 def _window_ns(text: str | None) -> int:
     if text is None:
         return DEFAULT_WINDOW_NS

@@ -6,6 +6,7 @@ is told in the venue's words. https://github.com/binance/binance-spot-api-docs/b
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -154,24 +155,24 @@ def new_order(call: Call, market: HyperSynthReactor) -> NewOrder:
             raise VenueError("TOO_PRECISE", name=name)
         if name in params and not float(params[name]):
             raise VenueError("NOTHING", name="price" if name == "price" else "quantity")
-    order = NewOrder(
+    price_ticks, qty_lots, quote_units = _filtered(call, market, side)
+    immediate = TIMES_IN_FORCE[params.get("timeInForce", "GTC")]
+    return NewOrder(
         account=call.account,
         market=market.instrument.market,
         side=side,
-        price_ticks=None,
-        qty_lots=None,
-        time_in_force=TIMES_IN_FORCE[params.get("timeInForce", "GTC")],
+        price_ticks=price_ticks,
+        qty_lots=qty_lots,
+        quote_units=quote_units,
+        time_in_force=TimeInForce.POST_ONLY if kind == "LIMIT_MAKER" else immediate,
         client_id=params.get("newClientOrderId", ""),
         self_trade=PREVENTIONS[prevention],
-        words=tuple((name, params[name]) for name in ("strategyId", "strategyType") if name in params),
+        words=tuple([(name, params[name]) for name in ("strategyId", "strategyType") if name in params]),
     )
-    if kind == "LIMIT_MAKER":
-        order = replace(order, time_in_force=TimeInForce.POST_ONLY)
-    return _filtered(call, market, order)
 
 
-def _filtered(call: Call, market: HyperSynthReactor, order: NewOrder) -> NewOrder:
-    """The order with its amounts, if it passes the symbol's filters, in the order of exchangeInfo."""
+def _filtered(call: Call, market: HyperSynthReactor, side: Side) -> tuple[int | None, int | None, int | None]:
+    """(price_ticks, qty_lots, quote_units), if they pass the symbol's filters, in the order of exchangeInfo."""
     params, measure, filters = call.params, measure_of(market.instrument), filters_of(market.instrument)
     price_ticks, qty_lots, quote_units = None, None, None
     if "price" in params:
@@ -186,27 +187,43 @@ def _filtered(call: Call, market: HyperSynthReactor, order: NewOrder) -> NewOrde
             raise VenueError("FILTER", filter="MARKET_LOT_SIZE")
     else:
         quote_units = measure.units(params["quoteOrderQty"])
-    average_ticks = _average_ticks(market, call.now_ns // BLOCK_NS * BLOCK_NS)
-    if price_ticks is not None:
-        low, high = filters.bid if order.side is Side.BUY else filters.ask
-        if not low * average_ticks <= price_ticks <= high * average_ticks:
-            raise VenueError("FILTER", filter="PERCENT_PRICE_BY_SIDE")
-    price = average_ticks if price_ticks is None else Fraction(price_ticks)
-    notional_e8 = measure.quote_e8(int(price * qty_lots) if qty_lots is not None else quote_units or 0)
+    band = _band(market, call.now_ns // BLOCK_NS * BLOCK_NS)
+    if price_ticks is not None and price_ticks not in (band.bids if side is Side.BUY else band.asks):
+        raise VenueError("FILTER", filter="PERCENT_PRICE_BY_SIDE")
+    if qty_lots is None:
+        units = quote_units or 0
+    else:
+        units = int(band.average_ticks * qty_lots) if price_ticks is None else price_ticks * qty_lots
+    notional_e8 = measure.quote_e8(units)
     too_much = price_ticks is not None and notional_e8 > filters.max_notional_e8
     if notional_e8 < filters.min_notional_e8 or too_much:
         raise VenueError("FILTER", filter="NOTIONAL")
-    return replace(order, price_ticks=price_ticks, qty_lots=qty_lots, quote_units=quote_units)
+    return price_ticks, qty_lots, quote_units
+
+
+@dataclass(frozen=True, slots=True)
+class _Band:
+    """What orders' prices are measured by: the average price of some minutes, and the ticks that bids and asks may be
+    at.
+    """
+
+    average_ticks: Fraction
+    bids: range
+    asks: range
 
 
 @lru_cache(maxsize=64)
-def _average_ticks(market: HyperSynthReactor, minute_ns: int) -> Fraction:
-    """The average price of some minutes, which filters measure by; up to the last whole one, so that it is worked out
-    once a minute and not with every order.
-    """
+def _band(market: HyperSynthReactor, minute_ns: int) -> _Band:
+    """As of the last whole minute, so that it is worked out once a minute and not with every order."""
     instrument = market.instrument
     average_e12 = int(average_price_e12(market, np.array([minute_ns]))[0])
-    return Fraction(average_e12 * 10**instrument.price_decimals, instrument.tick_size * 10**12)
+    average_ticks = Fraction(average_e12 * 10**instrument.price_decimals, instrument.tick_size * 10**12)
+    filters = filters_of(instrument)
+    bids, asks = (
+        range(math.ceil(low * average_ticks), math.floor(high * average_ticks) + 1)
+        for low, high in (filters.bid, filters.ask)
+    )
+    return _Band(average_ticks, bids, asks)
 
 
 def response_of(params: Mapping[str, str]) -> str:
@@ -225,10 +242,12 @@ def type_of(order: Order) -> str:
     return "LIMIT_MAKER" if order.asked.time_in_force is TimeInForce.POST_ONLY else "LIMIT"
 
 
+IMMEDIATE = {TimeInForce.IOC: "IOC", TimeInForce.FOK: "FOK"}
+
+
 def time_in_force_of(order: Order) -> str:
     """What an order says of it, or GTC."""
-    immediate = {TimeInForce.IOC: "IOC", TimeInForce.FOK: "FOK"}
-    return "GTC" if order.asked.price_ticks is None else immediate.get(order.asked.time_in_force, "GTC")
+    return "GTC" if order.asked.price_ticks is None else IMMEDIATE.get(order.asked.time_in_force, "GTC")
 
 
 def expiry_of(order: Order) -> str | None:
@@ -261,7 +280,7 @@ def _quoted(order: Order, measure: Measure) -> str:
 def placed(call: Call, order: Order, fills: tuple[Fill, ...], response: str) -> Json:
     """What is answered to a new order: ACK, RESULT or FULL."""
     measure = measure_of(market_by_id(call, order.asked.market).instrument)
-    ack: Json = {
+    told: Json = {
         "symbol": measure.instrument.symbol,
         "orderId": order.id,
         "orderListId": -1,
@@ -269,9 +288,8 @@ def placed(call: Call, order: Order, fills: tuple[Fill, ...], response: str) -> 
         "transactTime": call.stamp(order.updated_ns),
     }
     if response == "ACK":
-        return ack
-    return {
-        **ack,
+        return told
+    told |= {
         "price": measure.price(order.asked.price_ticks),
         "origQty": measure.qty(order.qty_lots),
         "executedQty": measure.qty(order.filled_lots),
@@ -282,11 +300,10 @@ def placed(call: Call, order: Order, fills: tuple[Fill, ...], response: str) -> 
         "type": type_of(order),
         "side": side_of(order),
         "workingTime": call.stamp(order.working_ns),
-        **({"fills": [_fill(fill, measure) for fill in fills]} if response == "FULL" else {}),
-        **_strategy(order),
-        "selfTradePreventionMode": prevention_of(order),
-        **_expiry(order),
     }
+    if response == "FULL":
+        told["fills"] = [_fill(fill, measure) for fill in fills]
+    return {**told, **_strategy(order), "selfTradePreventionMode": prevention_of(order), **_expiry(order)}
 
 
 def _fill(fill: Fill, measure: Measure) -> Json:
@@ -371,8 +388,8 @@ def _place(call: Call, order: NewOrder) -> Json:
     outcome = call.trading.execute(PlaceOrder(order), call.now_ns)
     if isinstance(outcome, Refused):
         raise refused(outcome.refusal)
-    # an order that was filled, if only in part, no longer counts
-    count_order(call, 0 if outcome.fills else 1)
+    if not outcome.fills:  # an order that was filled, if only in part, no longer counts
+        count_order(call)
     return placed(call, outcome.order, outcome.fills, response_of(call.params))
 
 
@@ -394,9 +411,11 @@ def check_order_count(call: Call) -> None:
             raise VenueError("TOO_MANY_ORDERS", limit=allowed, interval=interval)
 
 
-def count_order(call: Call, more: int = 1) -> None:
-    """Count orders that were placed."""
-    order_counts(call.api.order_limits, call.exchange, call.account, call.at, more)
+def count_order(call: Call) -> None:
+    """Count an order that was placed."""
+    usage, account = call.exchange.usage, call.account
+    for limit in call.api.order_limits:
+        usage.charge(limit.windowed(), account, 1, call.at)
 
 
 def place_test(call: Call) -> bytes:

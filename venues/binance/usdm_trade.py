@@ -114,6 +114,7 @@ TOLD_AS = {"timeInForce": "timeinforce"}
 RESPONSES = ("ACK", "RESULT")
 WORKING_TYPES = ("CONTRACT_PRICE", "MARK_PRICE")
 USDM_TIMES_IN_FORCE = {**TIMES_IN_FORCE, "GTX": TimeInForce.POST_ONLY}
+_TIME_WORDS = {time: word for word, time in USDM_TIMES_IN_FORCE.items()}
 CLIENT_ORDER_ID = re.compile(r"[.A-Z:/a-z0-9_\-]{1,36}")
 
 
@@ -258,8 +259,7 @@ def time_in_force_of(order: Order) -> str:
     """What an order says of it, or GTC."""
     if order.asked.price_ticks is None:
         return "GTC"
-    words = {time: word for word, time in USDM_TIMES_IN_FORCE.items()}
-    return words[order.asked.time_in_force]
+    return _TIME_WORDS[order.asked.time_in_force]
 
 
 # Keys and their order as recorded 2025-12-10 by https://github.com/roq-trading/roq-binance-futures
@@ -455,12 +455,14 @@ def _attempted(call: Call, route: Route, each: Callable[[Call], Json], row: Any)
         return orjson.Fragment(call.api.errors[str(error.code)].body(error.params))
 
 
-def _texts(row: Any) -> Iterable[tuple[str, str]]:
+def _texts(row: Any) -> Mapping[str, str]:
     if not isinstance(row, dict):
         raise VenueError("INVALID_PARAMETER", name="batchOrders")
-    for name, value in row.items():
-        if value is not None:
-            yield name, value if isinstance(value, str) else orjson.dumps(value).decode()
+    return {
+        name: value if isinstance(value, str) else orjson.dumps(value).decode()
+        for name, value in row.items()
+        if value is not None
+    }
 
 
 # It is the account's whole, not a symbol's, that is cancelled when the countdown ends.

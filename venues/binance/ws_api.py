@@ -33,12 +33,11 @@ from venues.binance.rest import (
     SPOT_ROUTES,
     Api,
     Asking,
-    Checked,
+    Call,
     Outcome,
     Route,
     check,
     exchange_info,
-    order_counts,
     settle,
     tickers,
     weighs,
@@ -61,6 +60,7 @@ from venues.binance.wire import time_unit
 from venues.limits import Moment
 
 SHOW_LIMITS = "returnRateLimits"
+ASIDE = frozenset([SHOW_LIMITS])
 BANNED_STATUS = 418
 
 
@@ -187,23 +187,18 @@ USDM_SOCKET_API = SocketApi(
 class Request:
     """A frame that asks for something; `params` are the client's own, in the text that a query would have."""
 
-    id: int | str | None
     method: str
     params: Mapping[str, str]
 
 
 def _text(value: Any) -> str:
-    match value:
-        case str():
-            return value
-        case None:
-            return ""
-        case _:
-            return orjson.dumps(value).decode()
+    if type(value) is int:
+        return str(value)
+    return "" if value is None else orjson.dumps(value).decode()
 
 
 def _request(sent: Mapping[str, Any]) -> Request:
-    """Raises VenueError, for anything but the id."""
+    """Raises VenueError."""
     params = sent.get("params")
     params = {} if params is None else params
     if not isinstance(sent.get("method"), str):
@@ -212,8 +207,8 @@ def _request(sent: Mapping[str, Any]) -> Request:
         raise VenueError("MANDATORY_PARAMETER", name="params")
     if not isinstance(params.get(SHOW_LIMITS, True), bool):
         raise VenueError("ILLEGAL_CHARS", name=SHOW_LIMITS, legal="^(true|false)$")
-    texts = {name: _text(value) for name, value in params.items()}
-    return Request(_id(sent), sent["method"], texts)
+    texts = {name: value if isinstance(value, str) else _text(value) for name, value in params.items()}
+    return Request(sent["method"], texts)
 
 
 def _shows_limits(sent: Mapping[str, Any], default: bool) -> bool:
@@ -285,7 +280,7 @@ class ApiSession:
         show_limits, at = _shows_limits(sent, self._show_limits), Moment(now_ns, wall_ns)
         self._more = []
         outcome = settle(self._of.api, self._exchange, self._client, at, partial(self._check, sent, at))
-        limits = self._limits(outcome, at) if show_limits else None
+        limits = self._limits(outcome) if show_limits else None
         reply = Reply(_envelope(_id(sent), outcome, limits, now_ns))
         # "... an automated IP ban and you will be disconnected": .../web-socket-api.md#ip-limits, 2026-07-21
         return (reply, TOO_MANY_REQUESTS) if outcome.status == BANNED_STATUS else (reply, *self._more)
@@ -321,16 +316,16 @@ class ApiSession:
         return self._heartbeat.tick(Moment(now_ns, wall_ns))
 
     # ---- answering
-    def _check(self, sent: Mapping[str, Any], at: Moment) -> Checked:
+    def _check(self, sent: Mapping[str, Any], at: Moment) -> Call:
         request = _request(sent)
         name = request.method.removeprefix(self._of.version)
         if name in self._of.own:
-            return Checked(self._own_route(name, request, at), {}, self._unit_ns)
+            own = self._own_route(name, request, at)
+            return Call(self._exchange, at.now_ns, {}, self._unit_ns, self._of.api, own, at)
         route = self._of.methods.get(name)
         if route is None:
             raise VenueError("UNSUPPORTED")
-        pairs = [(key, value) for key, value in request.params.items() if key != SHOW_LIMITS]
-        asking = Asking(pairs, self._credentials(request, at), self._unit)
+        asking = Asking(self._credentials(request, at), self._unit, ASIDE)
         return check(self._of.api, route, asking, self._exchange)
 
     def _own_route(self, name: str, request: Request, at: Moment) -> Route:
@@ -347,24 +342,22 @@ class ApiSession:
             key_name="apiKey",
         )
 
-    def _limits(self, outcome: Outcome, at: Moment) -> list[dict[str, object]]:
+    def _limits(self, outcome: Outcome) -> bytes:
         """What an answer says of the limits that it counts against.
 
         As recorded by https://github.com/roq-trading/roq-binance and roq-binance-futures
         (test/json_wsapi_order_place.cpp, 2026-01 and 2025-12): spot tells of orders first, USD-M of a weight of none.
         """
-        weight = {**self._of.weight_limit.as_json(self._exchange.usage), "count": outcome.used}
-        if outcome.account is None:
-            return [weight]
+        weight, usage = self._of.weight_limit, self._exchange.usage
+        if outcome.orders is None:
+            return b"[%s]" % weight.counted_json(usage, outcome.used)
         limits = self._of.api.order_limits
-        counts = order_counts(limits, self._exchange, outcome.account, at)
-        orders = [
-            {**limit.as_json(self._exchange.usage), "count": n}
-            for limit, n in zip(limits, counts, strict=True)
-        ]
-        return (
-            [*orders, weight] if self._of.weighs_orders else [{**weight, "limit": -1, "count": -1}, *orders]
-        )
+        rows = [limit.counted_json(usage, n) for limit, n in zip(limits, outcome.orders, strict=True)]
+        if self._of.weighs_orders:
+            rows.append(weight.counted_json(usage, outcome.used))
+        else:
+            rows.insert(0, orjson.dumps({**weight.as_json(usage), "limit": -1, "count": -1}))
+        return b"[%s]" % b",".join(rows)
 
     # ---- methods of the socket's own state: each raises VenueError and then has changed nothing
     def _authenticated(self, request: Request, at: Moment) -> ApiKey:
@@ -456,7 +449,7 @@ def _event(subscription: int, event: Event) -> bytes:
     return orjson.dumps({"subscriptionId": subscription, "event": event})
 
 
-def _envelope(request_id: int | str | None, outcome: Outcome, limits: object, now_ns: int) -> bytes:
+def _envelope(request_id: int | str | None, outcome: Outcome, limits: bytes | None, now_ns: int) -> bytes:
     """An answer: whose it is, what came of it, and what it says of limits unless this is None."""
     body = outcome.body
     if outcome.retry_ns:
@@ -465,4 +458,4 @@ def _envelope(request_id: int | str | None, outcome: Outcome, limits: object, no
         body = b'%s,"data":%s}' % (body[:-1], orjson.dumps(times))
     kind = b"result" if outcome.status == 200 else b"error"
     text = b'{"id":%s,"status":%d,"%s":%s' % (orjson.dumps(request_id), outcome.status, kind, body)
-    return text + b"}" if limits is None else b'%s,"rateLimits":%s}' % (text, orjson.dumps(limits))
+    return text + b"}" if limits is None else b'%s,"rateLimits":%s}' % (text, limits)
