@@ -108,13 +108,13 @@ class Usage:
     # ------------------------------------------------------------ so much in a window
     def charge(self, limit: Limit, client: str, cost: int, at: Moment) -> Charge:
         """Count a client's cost towards a limit, granted or refused; while it is shut out, nothing is counted."""
-        return self._charge(self._counted(limit), limit, client, cost, at)
+        return self._charge(self._windows_of(limit), limit, client, cost, at)
 
     def used(self, limit: Limit, client: str, at: Moment) -> int:
         """What a client has used of a limit."""
-        return self._counted(limit).used(client, at)
+        return self._windows_of(limit).used(client, at)
 
-    def _counted(self, limit: Limit) -> _Windows:
+    def _windows_of(self, limit: Limit) -> _Windows:
         windows = self._windows.get(limit)
         if windows is None:
             windows = self._windows[limit] = _windows(limit, self.allowed(limit))

@@ -15,6 +15,7 @@ from websockets.streams import StreamReader
 
 from reactor.types import DAY_NS, MS_NS, SECOND_NS, TICK_NS, BookSide, Instrument, Side
 from reactor.unified_market import MarketOrchestrationCore
+from reactor.veils import Phase
 from tests.handmade import HandmadeMarket
 from venues.base import PAGE_NS, Exchange, HttpRequest, HttpResponse, Topic
 from venues.binance import BINANCE
@@ -35,6 +36,9 @@ def exchange(*markets: HandmadeMarket, limits: float = OFF) -> Exchange:
     class World:
         def market(self, market_id: str) -> HandmadeMarket:
             return by_id[market_id]
+
+        def phase(self, market_id: str, at_ns: int) -> Phase:
+            return Phase.TRADING
 
     listed = {market.instrument.symbol: market_id for market_id, market in by_id.items()}
     return Exchange(cast(MarketOrchestrationCore, World()), listed, Usage(limits))
