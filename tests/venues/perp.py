@@ -23,6 +23,7 @@ from reactor.types import (
     Side,
 )
 from reactor.unified_market import MarketOrchestrationCore
+from reactor.veils import Phase
 from tests.handmade import HandmadeMarket, columns
 from tests.venues.spot import texts
 from venues.base import PAGE_NS, Exchange, HttpRequest, HttpResponse, Topic
@@ -82,6 +83,9 @@ def exchange(*markets: HandmadeMarket) -> Exchange:
     class World:
         def market(self, market_id: str) -> HandmadeMarket:
             return by_id[market_id]
+
+        def phase(self, market_id: str, at_ns: int) -> Phase:
+            return Phase.TRADING
 
     listed = {market.instrument.symbol: market_id for market_id, market in by_id.items()}
     return Exchange(cast(MarketOrchestrationCore, World()), listed)
