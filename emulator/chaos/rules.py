@@ -398,6 +398,12 @@ class Rules:
             if rule.ends_ns is not None and rule.ends_ns <= now_ns:
                 self.remove(rule.id)
 
+    def spent(self, rule: Rule, now_ns: int) -> bool:
+        """Whether it hits nothing more once a boundary has passed: its time is over, or its count used up."""
+        until_ns, count = rule.until_ns, rule.when.count
+        over = until_ns is not None and until_ns < now_ns
+        return over or (count is not None and self.hit_count(rule.id) >= count)
+
     def hit_count(self, name: str) -> int:
         """How often it has hit."""
         return self._hit.get(name, 0)

@@ -67,6 +67,10 @@ class Passage(Protocol):
         """What becomes of one that it does not hit."""
         ...
 
+    def over(self, now_ns: int) -> bool:
+        """Whether nothing that it has done lasts: frames that it does not hit pass as they are."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class FrameFault(Fault):
@@ -95,6 +99,9 @@ class _Stateless:
     def spare(self, event: Event) -> Sequence[Outcome]:
         return (Send(event.content),)
 
+    def over(self, now_ns: int) -> bool:  # noqa: ARG002
+        return True
+
 
 # ---------------------------------------------------------------- the tap
 class Tap:
@@ -121,7 +128,7 @@ class Tap:
         self.shut: Shut | None = None  # what is to be done to the socket once what was said is written
         self.silent = False  # nothing will leave any more, though the socket is open
 
-    def attend(self, rules: Iterable[Rule]) -> None:
+    def attend(self, rules: Iterable[Rule], now_ns: int) -> None:
         """These concern the connection from now on; what others were doing to it ends."""
         passages: dict[str, tuple[Rule, Passage]] = {}
         for rule in rules:
@@ -131,6 +138,13 @@ class Tap:
             elif isinstance(rule.fault, FrameFault):
                 passages[rule.id] = (rule, rule.fault.passage())
         self._passages = passages
+        self.relax(now_ns)
+
+    def relax(self, now_ns: int) -> None:
+        """Let go of rules that are spent, once nothing of what they have done lasts."""
+        for name, (rule, passage) in list(self._passages.items()):
+            if self._rules.spent(rule, now_ns) and passage.over(now_ns):
+                del self._passages[name]
 
     @property
     def idle(self) -> bool:

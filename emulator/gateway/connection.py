@@ -487,10 +487,15 @@ class Connection(asyncio.Protocol):
         if self._tap is None and rules:
             self._tap = Tap(self._port.chaos.rules, frame, self._last_words, self._snapshot)
         if self._tap is not None:
-            self._tap.attend(rules)
-            if self._tap.idle:
-                self._tap = None
+            self._tap.attend(rules, self._port.driver.now_ns)
+        self._untap()
         self._port.hub.retap(self)
+
+    def _untap(self) -> None:
+        """A tap that does nothing and holds nothing is taken away."""
+        if self._tap is not None and self._tap.idle:
+            self._tap = None
+            self._port.hub.retap(self)
 
     def look(self, pieces: Sequence[Piece], upto_ns: int) -> None:
         """Take frames one by one past the rules that concern this connection, until one of these ends it."""
@@ -503,11 +508,14 @@ class Connection(asyncio.Protocol):
         )
         self._seen.append(self._tap.take(events, upto_ns))
 
-    def deliver_seen(self) -> None:
-        """Write what these have left of them."""
+    def deliver_seen(self, upto_ns: int) -> None:
+        """Write what these have left of them; all was due up to a boundary."""
         data = b"".join(self._seen)
         self._seen.clear()
         self._put(data)
+        if self._tap is not None and self._tap.shut is None:
+            self._tap.relax(upto_ns)
+            self._untap()
 
     def _hit(self, role: str, topic: Topic | None = None) -> bool:
         """Whether a rule hits what the client has just said."""

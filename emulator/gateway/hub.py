@@ -58,8 +58,8 @@ class Subscriber(Protocol):
         """Of one that is tapped: all that is due up to a boundary, perhaps nothing, to be looked at."""
         ...
 
-    def deliver_seen(self) -> None:
-        """Write what is left of what was looked at."""
+    def deliver_seen(self, upto_ns: int) -> None:
+        """Write what is left of what was looked at, all that was due up to a boundary."""
         ...
 
     def fail(self) -> None:
@@ -341,7 +341,7 @@ class Hub:
         tapped.sort(key=itemgetter(0, 1))
         _look([row[2:] for row in tapped], upto_ns)
         for _, _, subscriber, _ in tapped:
-            subscriber.deliver_seen()
+            subscriber.deliver_seen(upto_ns)
 
     def close(self) -> None:
         """End the worker thread."""

@@ -476,3 +476,30 @@ def test_every_fault_says_what_it_is() -> None:
     for kind, fault in KINDS.items():
         assert kind == fault.kind
         assert fault.about.endswith(".")
+
+
+def test_a_rule_that_is_spent_lets_go_of_its_sockets(toy: Emulator, dial: Callable[..., Client]) -> None:
+    """Once nothing of what it did lasts; one that may still hit does not, and sockets that come later are free."""
+
+    def tapped() -> list[bool]:
+        connections = lambda: sorted(toy._gateway._connections(), key=lambda each: each.number)
+        return toy.clock.call(lambda: [each.tapped for each in connections()])
+
+    first = dial()
+    first.tell("sub a 1000")
+    toy.faults.add("md.drop", channel="a", count=1)
+    toy.faults.add("md.dup", channel="a", duration_s=2)
+    toy.faults.add("md.gap", channel="a", after_n=1, count=1, size=3)
+    assert tapped() == [True]
+    toy.clock.advance(4)  # the second message is within a gap of three
+    assert tapped() == [True]
+    toy.clock.advance(1)
+    assert tapped() == [False]
+    dial()
+    assert tapped() == [False, False]
+    toy.clock.advance(2)
+    assert [int(text.split()[1]) % 10 for text in first.frames()] == [2, 2, 6, 7]
+    lasting = toy.faults.add("md.drop", channel="a", after_n=100)
+    assert tapped() == [True, True]
+    toy.faults.remove(lasting)
+    assert tapped() == [False, False]

@@ -33,7 +33,7 @@ class Recorder:
     def look(self, pieces: Sequence[Piece], upto_ns: int) -> None:
         raise AssertionError("it is not tapped")
 
-    def deliver_seen(self) -> None:
+    def deliver_seen(self, upto_ns: int) -> None:
         raise AssertionError("it is not tapped")
 
     def fail(self) -> None:

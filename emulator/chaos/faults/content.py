@@ -256,6 +256,9 @@ class _SequenceReset:
             container[key] -= less
         return (Send(message.payload()),)
 
+    def over(self, now_ns: int) -> bool:
+        return not self._less
+
 
 @dataclass(frozen=True, slots=True)
 class SnapshotResend(FrameFault):

@@ -55,6 +55,9 @@ class _Gap:
             return ()
         return (Send(event.content),)
 
+    def over(self, now_ns: int) -> bool:
+        return not any(self._left.values())
+
 
 @dataclass(frozen=True, slots=True)
 class Duplicate(FrameFault):
@@ -91,6 +94,9 @@ class _Reorder:
     def spare(self, event: Event) -> Sequence[Outcome]:
         return (Send(event.content), *self._held.pop((event.channel, event.symbol), ()))
 
+    def over(self, now_ns: int) -> bool:
+        return not self._held
+
 
 @dataclass(frozen=True, slots=True)
 class Delay(FrameFault):
@@ -120,6 +126,9 @@ class _Delay:
     def spare(self, event: Event) -> Sequence[Outcome]:
         return (Send(event.content, self._last_ns.get((event.channel, event.symbol), 0)),)
 
+    def over(self, now_ns: int) -> bool:
+        return max(self._last_ns.values(), default=0) <= now_ns
+
 
 @dataclass(frozen=True, slots=True)
 class Stale(FrameFault):
@@ -142,6 +151,9 @@ class _Stale:
     def spare(self, event: Event) -> Sequence[Outcome]:
         self._last[event.channel, event.symbol] = event.content
         return (Send(event.content),)
+
+    def over(self, now_ns: int) -> bool:
+        return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +197,9 @@ class _Stall:
     def spare(self, event: Event) -> Sequence[Outcome]:
         silent = event.at_ns < self._until_ns.get((event.channel, event.symbol), 0)
         return () if silent else (Send(event.content),)
+
+    def over(self, now_ns: int) -> bool:
+        return max(self._until_ns.values(), default=0) <= now_ns
 
 
 # ---------------------------------------------------------------- subscriptions

@@ -138,6 +138,9 @@ class _Bandwidth:
     def spare(self, event: Event) -> Sequence[Outcome]:
         return (Send(event.content, self._free_ns),)
 
+    def over(self, now_ns: int) -> bool:
+        return self._free_ns <= now_ns
+
 
 @dataclass(frozen=True, slots=True)
 class Expired(SocketFault):
