@@ -19,6 +19,7 @@ from typing import Self, TypeVar, cast
 
 from uvicorn.loops.auto import auto_loop_factory
 
+from emulator.chaos.market import Struck
 from emulator.chaos.rules import Hit, Rule
 from emulator.chaos.scenarios import read_scenario
 from emulator.config import DEMO, SETTINGS, Layer, load, read_preset, written
@@ -296,6 +297,49 @@ class Truth:
         return self._call(lambda: self._inspector.fills(venue, account, symbol, upto_ns))
 
 
+class Market:
+    """What may be done to the markets of a running emulator. Words are those of the rule that each is (docs/chaos.md):
+    `venue` and `symbol` say which markets, `duration_s` for how long. ConfigError or ValueError, of one line, for what
+    cannot be.
+    """
+
+    def __init__(self, gateway: Gateway, clock: Clock) -> None:
+        self._markets = gateway.markets
+        self._driver = gateway.driver
+        self._call = clock.call
+
+    def halt(self, **words: object) -> Struck:
+        """Stop trading (`mkt.halt`), until `resume` or for `duration_s`."""
+        return self._act("halt", words)
+
+    def auction(self, **words: object) -> Struck:
+        """Stop trading and come back with an auction (`mkt.auction_reopen`)."""
+        return self._act("auction", words)
+
+    def void(self, **words: object) -> Struck:
+        """Leave little in the book (`mkt.liquidity_void`)."""
+        return self._act("void", words)
+
+    def crash(self, **words: object) -> Struck:
+        """Have the price fall and come back (`mkt.flash_crash`)."""
+        return self._act("crash", words)
+
+    def cascade(self, **words: object) -> Struck:
+        """Have a perpetual fall in waves of liquidations (`mkt.liq_cascade`)."""
+        return self._act("cascade", words)
+
+    def burst(self, **words: object) -> Struck:
+        """Have a market many times as busy (`mkt.burst`)."""
+        return self._act("burst", words)
+
+    def resume(self, venue: str = "", symbol: str = "") -> tuple[str, ...]:
+        """Have halted markets go on; the ids of the rules that halted them."""
+        return tuple(self._call(lambda: self._markets.resume(venue, symbol)))
+
+    def _act(self, action: str, words: Mapping[str, object]) -> Struck:
+        return self._call(lambda: self._markets.act(action, words, self._driver.stamp()[0]))
+
+
 class Emulator:
     """An emulator in a thread of this program, running from `start` to `stop` or within a `with`, `async` or not.
 
@@ -308,6 +352,7 @@ class Emulator:
     faults: Faults
     connections: Connections
     accounts: Accounts
+    market: Market
     truth: Truth
 
     def __init__(
@@ -361,6 +406,7 @@ class Emulator:
         self.faults = Faults(gateway, self.clock.call)
         self.connections = Connections(gateway, self.clock.call)
         self.accounts = Accounts(gateway, self.clock)
+        self.market = Market(gateway, self.clock)
         self.truth = Truth(gateway, self.clock)
         self._gateway = gateway
 

@@ -9,6 +9,7 @@ from fastapi.responses import JSONResponse
 from emulator.api.accounts import accounts, log, orders
 from emulator.api.chaos import connections, faults, scenarios
 from emulator.api.control import clock, guard, health
+from emulator.api.market import market
 from emulator.api.truth import truth
 from emulator.driver import AdvanceBlocked
 from emulator.gateway.server import Gateway
@@ -19,7 +20,7 @@ def create_app(gateway: Gateway) -> FastAPI:
     app = FastAPI(title="Exchange emulator: control")
     app.state.gateway = gateway
     app.include_router(health)
-    for router in (clock, faults, scenarios, connections, truth, accounts, orders, log):
+    for router in (clock, faults, scenarios, connections, truth, accounts, orders, market, log):
         app.include_router(router, dependencies=[Depends(guard)])
     app.exception_handler(RequestValidationError)(_invalid)
     app.exception_handler(AdvanceBlocked)(_blocked)

@@ -10,15 +10,56 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import ClassVar, TypeAlias
 
 from emulator.chaos.engine import Chaos
-from emulator.chaos.faults.market import MarketFault
-from emulator.chaos.rules import Event, Rule, Scope
+from emulator.chaos.rules import Event, Fault, Rule, Scope
+from emulator.config import nearest
 from reactor.bends import NONE, Bend, Bends
-from reactor.types import BLOCK_NS, TICK_NS
+from reactor.types import BLOCK_NS, TICK_NS, Kind
 from reactor.unified_market import Fate
-from reactor.veils import NEVER_NS
+from reactor.veils import NEVER_NS, Veil
 from venues.base import Exchange
+
+Blow: TypeAlias = Bend | Veil
+
+# What an operator may do to a market by a plain word, and the rule that it is.
+ACTIONS: Mapping[str, str] = {
+    "halt": "mkt.halt",
+    "auction": "mkt.auction_reopen",
+    "void": "mkt.liquidity_void",
+    "crash": "mkt.flash_crash",
+    "cascade": "mkt.liq_cascade",
+    "burst": "mkt.burst",
+}
+HALTS = ("mkt.halt", "mkt.auction_reopen")
+
+
+@dataclass(frozen=True, slots=True)
+class MarketFault(Fault):
+    """A fault of a market. Each market that the rule names is one event, whose role is its kind (spot or perp)."""
+
+    scope: ClassVar[Scope] = Scope.MARKET
+    prompt: ClassVar[bool] = False
+    kinds: ClassVar[tuple[Kind, ...]] = (Kind.SPOT, Kind.PERP)
+
+    def suits(self, event: Event, *, named: bool) -> bool:  # noqa: ARG002
+        return event.role in self.kinds
+
+    def blow(self, start_ns: int, end_ns: int | None) -> Blow:
+        """What befalls a market from start_ns on; if end_ns is given, at the most until then."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True)
+class Struck:
+    """What was done to markets, (venue, symbol) each: by which rule, of which kind, and from when on it is seen."""
+
+    rule: str
+    kind: str
+    starts_ns: int
+    markets: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +107,43 @@ class MarketChaos:
             }
             if fates:
                 self.befall(venue, fates)
+
+    def act(self, action: str, words: Mapping[str, object], now_ns: int) -> Struck:
+        """Do something to markets now: one of ACTIONS, with the words of its rule. ValueError, of one line, where there
+        is no such action or market; ConfigError likewise, where the words make no rule.
+        """
+        if action not in ACTIONS:
+            raise ValueError(f"market: {action!r} is nothing to do{nearest(action, (*ACTIONS, 'resume'))}")
+        rule = self.chaos.add({**words, "kind": ACTIONS[action]}, now_ns, f"market {action}")
+        markets, starts_ns = self.struck(rule.id), self.starts(rule.id)
+        if starts_ns is None:
+            self.chaos.remove(rule.id)
+            raise ValueError(f"market {action}: there is no market that this could be done to")
+        return Struck(rule.id, rule.fault.kind, starts_ns, markets)
+
+    def resume(self, venue: str, symbol: str) -> list[str]:
+        """Take back the rules by which markets, named by patterns ("": any), are halted; their ids."""
+        halted = [
+            rule.id
+            for rule in self.chaos.rules
+            if rule.fault.kind in HALTS
+            and any(
+                fnmatchcase(each[0], venue or "*") and fnmatchcase(each[1], symbol or "*")
+                for each in self.struck(rule.id)
+            )
+        ]
+        for name in halted:
+            self.chaos.remove(name)
+        return halted
+
+    def struck(self, rule: str) -> tuple[tuple[str, str], ...]:
+        """The markets, (venue, symbol) each, to which a rule does anything."""
+        return tuple(
+            (venue, symbol)
+            for venue, view in self.views.items()
+            for symbol, market in view.markets.items()
+            if any(stroke.rule == rule for stroke in self._strokes.get((venue, market), ()))
+        )
 
     def starts(self, rule: str) -> int | None:
         """When what a rule does to markets begins; None where it does nothing to any."""

@@ -474,6 +474,11 @@ class Gateway:
         rows = [connection.row for connection in self._connections()]
         return sorted(rows, key=lambda row: (row.venue, len(row.id), row.id))
 
+    @property
+    def tapped(self) -> set[str]:
+        """Those of them, by id, whose frames pass one by one, because of rules of chaos."""
+        return {connection.id for connection in self._connections() if connection.tapped}
+
     def kick(self, name: str, code: int | None = None, reason: str = "") -> Row | None:
         """End a socket as its server would, by a closing handshake, or cut it (None). None if there is no such."""
         for connection in self._connections():

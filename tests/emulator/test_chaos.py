@@ -482,8 +482,8 @@ def test_a_rule_that_is_spent_lets_go_of_its_sockets(toy: Emulator, dial: Callab
     """Once nothing of what it did lasts; one that may still hit does not, and sockets that come later are free."""
 
     def tapped() -> list[bool]:
-        connections = lambda: sorted(toy._gateway._connections(), key=lambda each: each.number)
-        return toy.clock.call(lambda: [each.tapped for each in connections()])
+        gateway = toy._gateway
+        return toy.clock.call(lambda: [row.id in gateway.tapped for row in gateway.connections])
 
     first = dial()
     first.tell("sub a 1000")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -270,3 +271,38 @@ def test_each_market_that_a_rule_strikes_is_a_hit() -> None:
     assert hits == [
         ("mkt.index_decouple", symbol, at_ns, (minute_ns,)) for symbol in ("BTCUSDT", "ETHUSDT", "SOLUSDT")
     ]
+
+
+def test_markets_are_halted_and_resumed_by_plain_words() -> None:
+    """Over HTTP and in Python; what cannot be is one line."""
+    with serving("binance") as running, closing(Trader(running.url("binance"))) as trader:
+
+        def post(path: str, body: object) -> Any:
+            request = urllib.request.Request(
+                running.control_url + path, json.dumps(body).encode(), {"content-type": "application/json"}
+            )
+            try:
+                with urllib.request.urlopen(request, timeout=20) as answer:
+                    return json.load(answer)
+            except urllib.error.HTTPError as error:
+                return json.load(error)["error"]
+
+        struck = post("/market/halt", {"venue": "binance", "symbol": "BTC*"})
+        assert struck == {
+            "rule": "rule-1",
+            "kind": "mkt.halt",
+            "starts_ns": START_NS,
+            "markets": [["binance", "BTCUSDT"]],
+        }
+        with pytest.raises(Refused):
+            trader.signed("POST", "/api/v3/order", LIMIT)
+        assert running.market.resume(symbol="ETHUSDT") == ()
+        assert post("/market/resume", {"symbol": "BTCUSDT"}) == {"rules": ["rule-1"]}
+        trader.signed("POST", "/api/v3/order", LIMIT)
+        running.clock.advance(1)
+        assert running.market.burst(symbol="BTCUSDT", duration_s=5).starts_ns == START_NS + BLOCK_NS
+        nobody = "market halt: there is no market that this could be done to"
+        assert post("/market/halt", {"symbol": "NOBODY"}) == nobody
+        assert post("/market/hlt", {}) == "market: 'hlt' is nothing to do; did you mean halt?"
+        assert "fall_pct" in post("/market/crash", {"symbol": "BTCUSDT", "fal_pct": 3})
+        assert len(running.faults.rules) == 1

@@ -10,17 +10,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import ClassVar, TypeAlias
+from typing import ClassVar
 
-from emulator.chaos.rules import Event, Fault, Scope, integer, number, option
+from emulator.chaos.market import Blow, MarketFault
+from emulator.chaos.rules import Fault, integer, number, option
 from emulator.config import FLAG
 from reactor.bends import Bend, log_q32, swing
 from reactor.fixed import fixed_point
 from reactor.skeleton import BURST_ACTIVITY_MAX
 from reactor.types import SECOND_NS, Kind
-from reactor.veils import NEVER_NS, Halt, Thinning, Veil
-
-Blow: TypeAlias = Bend | Veil
+from reactor.veils import NEVER_NS, Halt, Thinning
 
 PERCENT = number(0.1, 90)
 LONG_S = number(0.1, 31 * 86_400)
@@ -34,22 +33,6 @@ def _ns(seconds: float) -> int:
 def _changed_q32(percent: float) -> int:
     """The logarithm of a price that has changed by so many percent."""
     return log_q32(round((100 + percent) * 10_000))
-
-
-@dataclass(frozen=True, slots=True)
-class MarketFault(Fault):
-    """A fault of a market. Each market that the rule names is one event, whose role is its kind (spot or perp)."""
-
-    scope: ClassVar[Scope] = Scope.MARKET
-    prompt: ClassVar[bool] = False
-    kinds: ClassVar[tuple[Kind, ...]] = (Kind.SPOT, Kind.PERP)
-
-    def suits(self, event: Event, *, named: bool) -> bool:
-        return event.role in self.kinds
-
-    def blow(self, start_ns: int, end_ns: int | None) -> Blow:
-        """What befalls a market from start_ns on; if end_ns is given, at the most until then."""
-        raise NotImplementedError
 
 
 # ---------------------------------------------------------------- veils
