@@ -20,6 +20,7 @@ from emulator.chaos.rules import Rules
 from emulator.chaos.scenarios import read_scenario, scenarios
 from emulator.config import ConfigError
 from emulator.sdk import Emulator
+from reactor.types import SECOND_NS
 from tests.emulator.conftest import Client
 from tests.emulator.toy import toys
 
@@ -125,6 +126,115 @@ def test_a_halt_and_its_reopening() -> None:
         assert status(running, "binance", "DELETE", "/api/v3/order") == 503
         running.clock.advance(1_800)
         assert status(running, "binance", "DELETE", "/api/v3/order") == 401
+        assert traded(running) == []
+        running.clock.advance(602)
+        assert traded(running)
+
+
+def traded(running: Emulator, venue: str = "binance", symbol: str = "BTCUSDT") -> list[float]:
+    """The prices of the last second's trades."""
+    now_ns = running.clock.now_ns
+    trades = running.truth.trades(venue, symbol, after_ns=now_ns - SECOND_NS)
+    return [float(trade.price) for trade in trades]
+
+
+def index_over_market(running: Emulator, symbol: str) -> float:
+    answers = []
+    for path in (f"/fapi/v1/premiumIndex?symbol={symbol}", f"/fapi/v1/ticker/price?symbol={symbol}"):
+        with urllib.request.urlopen(running.url("binance-usdm") + path, timeout=20) as answer:
+            answers.append(json.load(answer))
+    return float(answers[0]["indexPrice"]) / float(answers[1]["price"])
+
+
+def test_one_exchange_crashes_alone() -> None:
+    with Emulator({"venues": ["binance", "binance-usdm"], "scenario": "2021-10-21-flash-crash"}) as running:
+        running.clock.advance(24)
+        assert max(traded(running)) < 10_000
+        assert index_over_market(running, "BTCUSDT") == pytest.approx(1, abs=0.01)
+        running.clock.advance(30)
+        assert min(traded(running)) > 64_000
+
+
+def test_spot_stands_still_and_contracts_go_on() -> None:
+    with Emulator({"venues": ["binance", "binance-usdm"], "scenario": "2023-03-24-matching-halt"}) as running:
+        running.clock.advance(3_600)
+        assert traded(running) == []
+        assert traded(running, "binance-usdm")
+        assert status(running, "binance", "DELETE", "/api/v3/order") == 503
+        running.clock.advance(2_000)
+        assert status(running, "binance", "DELETE", "/api/v3/order") == 401
+        running.clock.advance(1_785)
+        assert running.truth.trades("binance", "BTCUSDT")
+
+
+def test_a_cascade_empties_books_and_an_index_goes_astray() -> None:
+    with (
+        Emulator({"venues": ["binance-usdm"], "scenario": "2025-10-10-liquidation-cascade"}) as running,
+        connect(running.ws_url("binance-usdm") + "/ws/btcusdt@forceOrder", max_queue=None) as socket,
+    ):
+
+        def bids() -> float:
+            return float(sum(running.truth.book("binance-usdm", "BTCUSDT").bids.values()))
+
+        whole = bids()
+        running.clock.advance(30)
+        sides = [json.loads(socket.recv(timeout=20))["o"]["S"] for _ in range(10)]
+        assert sides.count("SELL") > 7
+        socket.close()
+        running.clock.advance(1_770)
+        assert bids() < 0.1 * whole
+        assert traded(running, "binance-usdm")[0] < 56_000
+        running.clock.advance(1_000)
+        assert index_over_market(running, "SOLUSDT") == pytest.approx(0.65, abs=0.02)
+        assert index_over_market(running, "ETHUSDT") == pytest.approx(1, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("name", "lasts_s", "answers"),
+    [
+        ("2022-12-18-cloud-outage", 54_001, {503}),
+        ("2025-10-20-cloud-region-down", 13_561, {0, 418}),
+        ("rest-down-sockets-up", 1_201, {503}),
+    ],
+)
+def test_nothing_answers_until_it_is_over(toy: Emulator, name: str, lasts_s: int, answers: set[int]) -> None:
+    toy.faults.start(name)
+    toy.clock.advance(1)
+    assert {status(toy) for _ in range(30)} == answers
+    toy.clock.advance(lasts_s)
+    assert {status(toy) for _ in range(5)} == {418}  # the toy's own
+
+
+def test_sockets_go_on_while_rest_is_down(toy: Emulator, dial: Callable[..., Client]) -> None:
+    client = dial()
+    client.tell("sub a 1000")
+    toy.faults.start("rest-down-sockets-up")
+    toy.clock.advance(3)
+    assert status(toy) == 503
+    assert len(client.frames()) == 3
+
+
+def test_funding_runs_from_one_bound_to_the_other() -> None:
+    """0.3 % for BTCUSDT, the venue's own cap."""
+    with Emulator({"venues": ["binance-usdm"], "scenario": "funding-shock"}) as running:
+        running.clock.advance(18 * 3_600)
+        path = "/fapi/v1/fundingRate?symbol=BTCUSDT&limit=20"
+        with urllib.request.urlopen(running.url("binance-usdm") + path, timeout=20) as answer:
+            rates = {row["fundingRate"] for row in json.load(answer)}
+    assert {"0.00300000", "-0.00300000"} <= rates
+
+
+def test_a_ladder_of_activity_climbs() -> None:
+    """Seen by the trades of its minutes, and of one of rest."""
+    with Emulator({"venues": ["binance"]}) as running:
+        running.faults.start("activity-ladder")
+        running.clock.advance(480)
+        path = "/api/v3/klines?symbol=SOLUSDT&interval=1m&limit=8"
+        with urllib.request.urlopen(running.url("binance") + path, timeout=20) as answer:
+            counts = [row[8] for row in json.load(answer)]
+    busy, calm = counts[0::2], counts[1::2]
+    assert busy == sorted(busy)
+    assert busy[-1] > 10 * max(calm)
 
 
 def test_scenarios_over_http(toy: Emulator) -> None:
