@@ -247,7 +247,8 @@ def test_the_api_describes_itself(toy: Emulator) -> None:
     truth = {"/truth/book", "/truth/sequence", "/truth/trades", "/truth/fills"}
     of_account = {f"/accounts/{{name}}{command}" for command in ("", "/fund", "/freeze", "/thaw")}
     office = {"/accounts", *of_account, "/orders", "/orders/{order_id}", "/log"}
-    assert set(description["paths"]) == {"/health", "/clock", *commands, *chaos, *truth, *office}
+    market = {"/market/{action}", "/market/resume"}
+    assert set(description["paths"]) == {"/health", "/clock", *commands, *chaos, *truth, *office, *market}
 
 
 def test_with_a_key_only_who_knows_it_rules() -> None:
