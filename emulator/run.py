@@ -19,6 +19,7 @@ from venues.base import (
     Exchange,
     HttpRequest,
     HttpResponse,
+    Listed,
     Subscribe,
     Topic,
     Unsubscribe,
@@ -43,7 +44,7 @@ def exchanges(
     for venue in chosen(config, every):
         instruments = [row.instrument for row in venue.listings]
         listed = {row.symbol: row.market for row in instruments if row.market in wanted}
-        views.append((venue, Exchange(world, listed, Usage(config.limits), lateness)))
+        views.append((venue, Exchange(world, Listed(listed), Usage(config.limits), lateness)))
     return views
 
 

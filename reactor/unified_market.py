@@ -15,7 +15,7 @@ from reactor.manifest import SimulationManifest
 from reactor.single_asset import HyperSynthReactor
 from reactor.skeleton import AssetPath, MarketSkeleton
 from reactor.types import Instrument
-from reactor.veils import Phase, Veil, phase_of
+from reactor.veils import Closing, Opening, Phase, Veil, phase_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +71,16 @@ class MarketOrchestrationCore:
         with self._lock:
             self._fates[market] = fate
             self._markets.pop(market, None)
+
+    def closes_ns(self, market: str) -> int | None:
+        """When a market closes for good; None for never."""
+        fate = self._fates.get(market, UNTOUCHED)
+        return min((veil.start_ns for veil in fate.veils if isinstance(veil, Closing)), default=None)
+
+    def opens_ns(self, market: str) -> int | None:
+        """When a market that is not listed yet will be; None where it has ever been."""
+        fate = self._fates.get(market, UNTOUCHED)
+        return max((veil.start_ns for veil in fate.veils if isinstance(veil, Opening)), default=None)
 
     def phase(self, market: str, at_ns: int) -> Phase:
         """What may be done on a market at an instant."""

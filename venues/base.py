@@ -9,7 +9,7 @@ socket, and no input a client sends makes them raise.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Protocol, Self, TypeAlias
@@ -338,6 +338,34 @@ class Trading:
     strict_time: bool = True
     auto_fund: bool = True
     house: House | None = None
+
+
+class Listed(Mapping[str, str]):
+    """A venue's markets by native symbol, in its order of listing, of which some may be hidden for a while: to whoever
+    asks, from any thread, there are none such.
+    """
+
+    def __init__(self, every: Mapping[str, str]) -> None:
+        self.every = every
+        self._seen = dict(every)
+
+    def __getitem__(self, symbol: str) -> str:
+        return self._seen[symbol]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._seen)
+
+    def __len__(self) -> int:
+        return len(self._seen)
+
+    def hide(self, symbols: Container[str]) -> bool:
+        """Hide these and no others; whether that changes anything."""
+        seen = {symbol: market for symbol, market in self._seen.items() if symbol not in symbols}
+        later = {symbol: market for symbol, market in self.every.items() if symbol not in symbols}
+        seen |= later  # what is listed later comes last
+        changed = seen != self._seen
+        self._seen = seen
+        return changed
 
 
 @dataclass(frozen=True, slots=True, eq=False)

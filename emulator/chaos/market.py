@@ -8,7 +8,8 @@ that has not begun, where the rule says.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from bisect import bisect_right
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import ClassVar, TypeAlias
@@ -19,8 +20,9 @@ from emulator.config import nearest
 from reactor.bends import NONE, Bend, Bends
 from reactor.types import BLOCK_NS, TICK_NS, Kind
 from reactor.unified_market import Fate
-from reactor.veils import NEVER_NS, Veil
-from venues.base import Exchange
+from reactor.veils import NEVER_NS, Phase, Veil
+from venues.base import Channel, Exchange, Listed, Page, Topic, VenueProtocol
+from venues.wire import payloads
 
 Blow: TypeAlias = Bend | Veil
 
@@ -42,6 +44,7 @@ class MarketFault(Fault):
 
     scope: ClassVar[Scope] = Scope.MARKET
     prompt: ClassVar[bool] = False
+    whole_minutes: ClassVar[bool] = False  # it begins with one
     kinds: ClassVar[tuple[Kind, ...]] = (Kind.SPOT, Kind.PERP)
 
     def suits(self, event: Event, *, named: bool) -> bool:  # noqa: ARG002
@@ -102,11 +105,26 @@ class MarketChaos:
         for venue, view in self.views.items():
             fates = {
                 market: self._fate(self._strokes.get((venue, market), []))
-                for market in view.markets.values()
+                for market in every(view).values()
                 if (venue, market) in touched
             }
             if fates:
                 self.befall(venue, fates)
+        self.relist(now_ns)
+
+    def relist(self, now_ns: int) -> None:
+        """List what is listed from a boundary on, and hide what is not yet."""
+        for venue, view in self.views.items():
+            unlisted = {s for s, m in every(view).items() if view.world.phase(m, now_ns) is Phase.UNLISTED}
+            if isinstance(view.markets, Listed) and view.markets.hide(unlisted):
+                self.befall(venue, {})
+
+    def next_ns(self, now_ns: int) -> int | None:
+        """When a market is next listed; None for never."""
+        opening = (
+            view.world.opens_ns(market) for view in self.views.values() for market in every(view).values()
+        )
+        return min((at_ns for at_ns in opening if at_ns is not None and at_ns > now_ns), default=None)
 
     def act(self, action: str, words: Mapping[str, object], now_ns: int) -> Struck:
         """Do something to markets now: one of ACTIONS, with the words of its rule. ValueError, of one line, where there
@@ -141,7 +159,7 @@ class MarketChaos:
         return tuple(
             (venue, symbol)
             for venue, view in self.views.items()
-            for symbol, market in view.markets.items()
+            for symbol, market in every(view).items()
             if any(stroke.rule == rule for stroke in self._strokes.get((venue, market), ()))
         )
 
@@ -158,7 +176,7 @@ class MarketChaos:
         end_ns = None if until_ns is None else _boundary(until_ns + start_ns - rule.from_ns)
         struck: set[tuple[str, str]] = set()
         for venue, view in self.views.items():
-            for symbol, market in view.markets.items():
+            for symbol, market in every(view).items():
                 event = Event(
                     Scope.MARKET,
                     venue,
@@ -175,6 +193,8 @@ class MarketChaos:
 
     def _start_ns(self, fault: MarketFault, from_ns: int, now_ns: int) -> int:
         """The first instant from from_ns on at which it can begin."""
+        if fault.whole_minutes:
+            return from_ns + -from_ns % BLOCK_NS
         if fault.prompt:
             return _boundary(max(from_ns, now_ns))
         return _boundary(from_ns) if not self.begun else max(_boundary(from_ns), now_ns + -now_ns % BLOCK_NS)
@@ -202,6 +222,44 @@ class MarketChaos:
         bends = tuple(blow for blow in blows if isinstance(blow, Bend))
         veils = tuple(blow for blow in blows if not isinstance(blow, Bend))
         return Fate(Bends(bends) if bends else NONE, veils)
+
+
+def every(view: Exchange) -> Mapping[str, str]:
+    """A venue's markets by symbol, those too that are not listed yet."""
+    return view.markets.every if isinstance(view.markets, Listed) else view.markets
+
+
+class Ended:
+    """A channel of which nothing is told that is due after an instant; None: of which there is nothing at all."""
+
+    def __init__(self, channel: Channel | None, end_ns: int) -> None:
+        self._channel, self._end_ns = channel, end_ns
+
+    def page(self, start_ns: int) -> Page:
+        """The page that starts then, as far as it goes."""
+        if self._channel is None or start_ns >= self._end_ns:
+            return Page(start_ns, b"", (), (), 0)
+        page = self._channel.page(start_ns)
+        stop = bisect_right(page.due_ns, self._end_ns)
+        if stop == len(page.due_ns):
+            return page
+        buffer = page.buffer[: page.ends[stop - 1] if stop else 0]
+        frames = sum(1 for _ in payloads(buffer))
+        return Page(start_ns, buffer, page.due_ns[:stop], page.ends[:stop], frames)
+
+    def snapshot(self, now_ns: int) -> Sequence[bytes]:
+        """What a new subscriber gets."""
+        return () if self._channel is None or now_ns >= self._end_ns else self._channel.snapshot(now_ns)
+
+
+def channel_of(venue: VenueProtocol, topic: Topic, exchange: Exchange) -> Channel:
+    """A topic's channel, which ends where its market closes, and says nothing where that is not listed yet."""
+    market = every(exchange).get(topic.symbol)
+    if market is not None and topic.symbol not in exchange.markets:
+        return Ended(None, 0)
+    channel = venue.channel(topic, exchange)
+    closes_ns = None if market is None else exchange.world.closes_ns(market)
+    return channel if closes_ns is None else Ended(channel, closes_ns)
 
 
 def _boundary(at_ns: int) -> int:

@@ -30,6 +30,7 @@ from websockets.server import ServerProtocol
 
 from emulator.chaos.engine import Chaos
 from emulator.chaos.input import HandshakeFault
+from emulator.chaos.market import channel_of
 from emulator.chaos.rules import ACK, PING, REPLY, UNSUBSCRIBE, USER, Event, Fault, Scope
 from emulator.chaos.tap import Tap
 from emulator.driver import Driver, http_date
@@ -390,7 +391,7 @@ class Connection(asyncio.Protocol):
                 self._say(Topic(self._answering, ""), payload, now_ns, self._role)
             case Subscribe(topic, snapshot):
                 self._take(held(topic))
-                make = partial(port.venue.channel, topic, port.exchange)
+                make = partial(channel_of, port.venue, topic, port.exchange)
                 channel = port.hub.subscribe(self, port.rank, topic, make)
                 if snapshot:
                     for payload in channel.snapshot(now_ns):

@@ -392,6 +392,7 @@ class Gateway:
         self.markets = MarketChaos(self.chaos, views, self._befall)
         self.markets.attend(self.start_ns)
         self.markets.begun = True
+        self._await_listing()
         self.inspector = Inspector(self._ports, self.driver, self.start_ns)
         self.back_office = BackOffice(self._ports, self.inspector, self.driver)
         self.desks.resume(now_ns)
@@ -535,7 +536,7 @@ class Gateway:
     def _befall(self, venue: str, fates: Mapping[str, Fate]) -> None:
         """Have these befall markets of a venue from now on."""
         (port,) = (port for port in self._ports if port.venue.id == venue)
-        if port.desk is not None:
+        if port.desk is not None and fates:
             port.desk.befall(fates, self.driver.now_ns)
         else:
             for market, fate in fates.items():
@@ -544,9 +545,22 @@ class Gateway:
 
     def _attend(self) -> None:
         self.markets.attend(self.driver.now_ns)
+        self._await_listing()
         for connection in self._connections():
             connection.attend()
         self._await_end()
+
+    def _await_listing(self) -> None:
+        """See to it that markets are listed when their time comes."""
+        next_ns = self.markets.next_ns(self.driver.now_ns)
+        if next_ns is None:
+            self.driver.cancel_alarm(self._list)
+        else:
+            self.driver.set_alarm(self._list, next_ns)
+
+    def _list(self) -> None:
+        self.markets.relist(self.driver.now_ns)
+        self._await_listing()
 
     def _await_end(self) -> None:
         """See to it that rules are removed when their time is over."""

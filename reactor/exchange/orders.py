@@ -60,6 +60,7 @@ class Why(StrEnum):
     REDUCED_ENOUGH = "reduced_enough"  # reduce-only, and there is nothing left to reduce
     LIQUIDATION = "liquidation"
     SCHEDULED = "scheduled"  # a dead man's switch
+    DELISTED = "delisted"  # its market is no more
     MARGIN = "margin"  # at its fill there was not enough
 
 

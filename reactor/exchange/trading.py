@@ -298,6 +298,7 @@ class TradingFloor:
         self._at_risk: dict[
             tuple[str, str], bool
         ] = {}  # who was told of his margin; True: of his liquidation
+        self._closings: dict[str, int] = {}  # when markets close for good
         self._forced_id = -1  # of the last order by which a position was closed
         self._marks: dict[str, tuple[int, int]] = {}
 
@@ -321,6 +322,8 @@ class TradingFloor:
         next_ns = self._timers[0][0] if self._timers else _NEVER_NS
         for settled_ns in self._settlements.values():
             next_ns = min(next_ns, settled_ns)
+        for closes_ns in self._closings.values():
+            next_ns = min(next_ns, closes_ns)
         if self._ledger.exposed:
             next_ns = min(next_ns, self._now_ns - self._now_ns % RISK_NS + RISK_NS)
         return max(next_ns, self._now_ns + TICK_NS)
@@ -343,6 +346,11 @@ class TradingFloor:
                 self._settle(market, at_ns)
         if self._now_ns % RISK_NS == 0 and self._ledger.exposed:
             self._liquidate()
+        for market, at_ns in list(self._closings.items()):
+            if at_ns <= self._now_ns:
+                del self._closings[market]
+                for account in list(self._clients):
+                    self._cancel_all(account, market, Why.DELISTED)
         while self._timers and self._timers[0][0] <= self._now_ns:
             self._expire(*heappop(self._timers))
 
@@ -392,6 +400,10 @@ class TradingFloor:
             if market in self._pits and self._pits[market].overlay.at_ns:
                 self._reach(market)
             self._world.befall(market, fate)
+            closes_ns = self._world.closes_ns(market)
+            self._closings.pop(market, None)
+            if closes_ns is not None and closes_ns >= self._now_ns:
+                self._closings[market] = closes_ns
             if market in self._pits:
                 self._pits[market].reshape(self._world.market(market))
                 self._marks.pop(market, None)

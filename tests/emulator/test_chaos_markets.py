@@ -306,3 +306,62 @@ def test_markets_are_halted_and_resumed_by_plain_words() -> None:
         assert post("/market/hlt", {}) == "market: 'hlt' is nothing to do; did you mean halt?"
         assert "fall_pct" in post("/market/crash", {"symbol": "BTCUSDT", "fal_pct": 3})
         assert len(running.faults.rules) == 1
+
+
+# ---------------------------------------------------------------- listings
+def test_a_delisted_market_ends() -> None:
+    """Its streams and its orders; it stays in exchangeInfo, as BREAK. Others go on."""
+    with (
+        serving("binance") as running,
+        listening(running, "binance", "/stream?streams=solusdt@ticker/ethusdt@ticker") as socket,
+        closing(Trader(running.url("binance"))) as trader,
+    ):
+        order = LIMIT | {"symbol": "SOLUSDT", "quantity": "1", "price": "100"}
+        trader.signed("POST", "/api/v3/order", order | {"newClientOrderId": "last"})
+        running.faults.add("mkt.delist", venue="binance", symbol="SOLUSDT", at_s=10)
+        running.clock.advance(30)
+        symbols = [each["data"]["s"] for each in heard(socket)]
+        assert 5 < symbols.count("SOLUSDT") <= 10
+        assert symbols.count("ETHUSDT") > 25
+        with pytest.raises(Refused) as refused:
+            trader.signed("POST", "/api/v3/order", order)
+        assert refused.value.body == {"code": -2010, "msg": "Market is closed."}
+        (told,) = trader.signed("GET", "/api/v3/allOrders", {"symbol": "SOLUSDT"})
+        assert (told["clientOrderId"], told["status"]) == ("last", "CANCELED")
+        statuses = {row["symbol"]: row["status"] for row in trader.public("/api/v3/exchangeInfo")["symbols"]}
+        assert statuses == {"BTCUSDT": "TRADING", "ETHUSDT": "TRADING", "SOLUSDT": "BREAK"}
+
+
+def test_hyperliquid_marks_what_it_delists() -> None:
+    with serving("hyperliquid") as running:
+        running.faults.add("mkt.delist", venue="hyperliquid", symbol="SOL")
+        running.clock.advance(1)
+        universe = asked(running, "hyperliquid", "/info", {"type": "meta"})["universe"]
+    assert {row["name"]: row.get("isDelisted", False) for row in universe} == {
+        "BTC": False,
+        "ETH": False,
+        "SOL": True,
+    }
+
+
+def test_a_market_is_listed_while_the_exchange_runs() -> None:
+    """Nobody knows it before; from then on it trades, and its past begins there."""
+    with (
+        serving("binance", faults=[{"kind": "mkt.new_listing", "symbol": "ETHUSDT", "at_s": 120}]) as running,
+        closing(Trader(running.url("binance"))) as trader,
+    ):
+        order = LIMIT | {"symbol": "ETHUSDT", "quantity": "1", "price": "2000"}
+        running.clock.advance(119)
+        known = [row["symbol"] for row in trader.public("/api/v3/exchangeInfo")["symbols"]]
+        assert known == ["BTCUSDT", "SOLUSDT"]
+        with pytest.raises(Refused, match="-1121"):
+            trader.signed("POST", "/api/v3/order", order)
+        running.clock.advance(1)
+        known = [row["symbol"] for row in trader.public("/api/v3/exchangeInfo")["symbols"]]
+        assert known == ["BTCUSDT", "SOLUSDT", "ETHUSDT"]
+        with listening(running, "binance", "/ws/ethusdt@trade") as socket:
+            running.clock.advance(90)
+            assert len(heard(socket)) > 5
+        trader.signed("POST", "/api/v3/order", order)
+        bars = trader.public("/api/v3/klines?symbol=ETHUSDT&interval=1m&limit=100")
+        assert [bar[0] for bar in bars] == [START_NS // 10**6 + minute * 60_000 for minute in (2, 3)]

@@ -443,7 +443,7 @@ def _events(
         {"coin": _instrument(book, each.news.order).symbol, "oid": each.news.order.id}
         for each in told
         if isinstance(each.news, OrderEnded)
-        and each.news.order.why in (Why.LIQUIDATION, Why.MARGIN, Why.SCHEDULED)
+        and each.news.order.why in (Why.LIQUIDATION, Why.MARGIN, Why.SCHEDULED, Why.DELISTED)
     ]
     return [*events, {"nonUserCancel": cancels}] if cancels else events
 

@@ -140,8 +140,9 @@ Row = TypeVar("Row", Perp, Spot)
 
 
 def offered(rows: Sequence[Row], exchange: Exchange) -> list[Row]:
-    """The rows of a card that a run offers, in the card's order."""
-    return [row for row in rows if row.instrument.symbol in exchange.markets]
+    """The rows of a card that a run offers, in the order of their listing."""
+    by_symbol = {row.instrument.symbol: row for row in rows}
+    return [by_symbol[symbol] for symbol in exchange.markets if symbol in by_symbol]
 
 
 def perps_of(card: Card, exchange: Exchange, dex: str) -> list[Perp]:

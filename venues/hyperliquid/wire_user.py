@@ -97,6 +97,7 @@ CANCELLED: Final[Mapping[Why, str]] = {
     Why.REDUCED_ENOUGH: "reduceOnlyCanceled",
     Why.LIQUIDATION: "liquidatedCanceled",
     Why.SCHEDULED: "scheduledCancel",
+    Why.DELISTED: "delistedCanceled",
     Why.MARGIN: "marginCanceled",
 }
 UNTRIGGERED: Final = {

@@ -19,7 +19,7 @@ from reactor.bends import Bend, log_q32, swing
 from reactor.fixed import fixed_point
 from reactor.skeleton import BURST_ACTIVITY_MAX
 from reactor.types import SECOND_NS, Kind
-from reactor.veils import NEVER_NS, Halt, Thinning
+from reactor.veils import NEVER_NS, Closing, Halt, Opening, Thinning
 
 PERCENT = number(0.1, 90)
 LONG_S = number(0.1, 31 * 86_400)
@@ -83,6 +83,34 @@ class LiquidityVoid(MarketFault):
 
     def blow(self, start_ns: int, end_ns: int | None) -> Blow:
         return Thinning(start_ns, NEVER_NS if end_ns is None else end_ns, fixed_point(self.left_pct / 100))
+
+
+@dataclass(frozen=True, slots=True)
+class Delisting(MarketFault):
+    """A market is taken off."""
+
+    kind: ClassVar[str] = "mkt.delist"
+    about: ClassVar[str] = (
+        "A market closes for good: its streams end, its orders are cancelled, new ones are refused."
+    )
+    prompt: ClassVar[bool] = True
+
+    def blow(self, start_ns: int, end_ns: int | None) -> Blow:
+        return Closing(start_ns) if end_ns is None else Halt(start_ns, end_ns)
+
+
+@dataclass(frozen=True, slots=True)
+class NewListing(MarketFault):
+    """A market is listed while the exchange runs."""
+
+    kind: ClassVar[str] = "mkt.new_listing"
+    about: ClassVar[str] = (
+        "There is no such market until `at_s`, in whole minutes; then it is listed, and has no past."
+    )
+    whole_minutes: ClassVar[bool] = True
+
+    def blow(self, start_ns: int, end_ns: int | None) -> Blow:
+        return Opening(start_ns)
 
 
 # ---------------------------------------------------------------- bends
@@ -204,6 +232,8 @@ FAULTS: Sequence[type[Fault]] = (
     MarketHalt,
     AuctionReopen,
     LiquidityVoid,
+    Delisting,
+    NewListing,
     FlashCrash,
     LiquidationCascade,
     MarketBurst,
