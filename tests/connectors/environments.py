@@ -12,6 +12,8 @@ import os
 import subprocess
 import sys
 import venv
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -30,6 +32,14 @@ class NoPackageIndexError(Exception):
 def cache() -> Path:
     root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(root) / "exchange-emulator" / "connectors"
+
+
+@contextmanager
+def reserved(pins: str) -> Iterator[None]:
+    """While its environment is changed: nobody else changes it."""
+    with (cache() / f"{pins}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def interpreter(pins: str) -> Path:
