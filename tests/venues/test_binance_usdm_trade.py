@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from reactor.exchange.orders import E8, Deposit
 from reactor.exchange.terms import PERP
 from reactor.types import SECOND_NS
-from tests.venues.trader import START_NS, Socket, Trader
+from tests.venues.trader import KEY, OTHERS, START_NS, Socket, Trader
 from venues.binance import BINANCE_USDM
 from venues.binance.usdm_trade import USDM_TRADE_ROUTES
 from venues.limits import Usage
@@ -209,6 +209,30 @@ def test_closing_realises_a_profit_which_is_income(trader: Trader) -> None:
         + [("COMMISSION", f"-{t['commission']}") for t in trades]
     )
     assert trader.ask("GET", f"{V1}/income", incomeType="FUNDING_FEE") == []
+
+
+def test_profit_that_is_not_realised_may_be_ordered_with_and_not_taken_out(trader: Trader) -> None:
+    """A long and a short of two accounts: whichever is ahead a minute later."""
+    profits = []
+    for side, key in (("BUY", KEY), ("SELL", OTHERS[-1])):
+        trader.key = key
+        trader.ask("POST", ORDER, **{**MARKET, "side": side, "quantity": "1.000"})
+    trader.step(60 * SECOND_NS)
+    for key in (KEY, OTHERS[-1]):
+        trader.key = key
+        row = trader.ask("GET", "/fapi/v3/balance")[0]
+        profit, available, most = (
+            round(float(row[name]) * E8) for name in ("crossUnPnl", "availableBalance", "maxWithdrawAmount")
+        )
+        assert most == available - max(profit, 0)
+        account = trader.ask("GET", "/fapi/v3/account")
+        assert (
+            account["maxWithdrawAmount"]
+            == account["assets"][0]["maxWithdrawAmount"]
+            == row["maxWithdrawAmount"]
+        )
+        profits.append(profit)
+    assert max(profits) > 0
 
 
 def test_funding_is_paid_on_the_hour_and_told_of_balances_alone(trader: Trader) -> None:

@@ -784,12 +784,15 @@ def _risk_v3(call: Call, held: Holding) -> Json:
 # ---------------------------------------------------------------- balances
 @dataclass(frozen=True, slots=True)
 class Funds:
-    """What an account has of a margin asset, and what its positions and orders in it take."""
+    """What an account has of a margin asset, and what its positions and orders in it take. Profit that is not realised
+    is `available` for orders, and not `withdrawable`.
+    """
 
     asset: str
     wallet_e8: int
     unrealized_e8: int
     available_e8: int
+    withdrawable_e8: int
     position_margin_e8: int
     order_margin_e8: int
     maintenance_e8: int
@@ -815,6 +818,7 @@ def funds(call: Call, held: Iterable[Holding]) -> list[Funds]:
                 wallet_e8=balance.total_e8 if balance else 0,
                 unrealized_e8=sum(row.unrealized_e8 for row in mine),
                 available_e8=max(floor.available_e8(call.account, asset), 0),
+                withdrawable_e8=floor.withdrawable_e8(call.account, PERP, asset),
                 position_margin_e8=sum(row.position_margin_e8 for row in mine),
                 order_margin_e8=sum(row.order_margin_e8 for row in mine),
                 maintenance_e8=sum(row.maintenance_e8 for row in mine),
@@ -835,7 +839,7 @@ def balances(call: Call) -> bytes:
                 "crossWalletBalance": MONEY.text(row.wallet_e8),
                 "crossUnPnl": MONEY.text(row.unrealized_e8),
                 "availableBalance": MONEY.text(row.available_e8),
-                "maxWithdrawAmount": MONEY.text(min(row.available_e8, max(row.wallet_e8, 0))),
+                "maxWithdrawAmount": MONEY.text(row.withdrawable_e8),
                 "marginAvailable": True,
                 "updateTime": _updated(call, row),
             }
@@ -872,7 +876,7 @@ def _totals(call: Call, rows: Iterable[Funds]) -> Json:
         "totalCrossWalletBalance": MONEY.text(own.wallet_e8),
         "totalCrossUnPnl": MONEY.text(own.unrealized_e8),
         "availableBalance": MONEY.text(own.available_e8),
-        "maxWithdrawAmount": MONEY.text(min(own.available_e8, max(own.wallet_e8, 0))),
+        "maxWithdrawAmount": MONEY.text(own.withdrawable_e8),
     }
 
 
@@ -886,19 +890,11 @@ def _asset(call: Call, row: Funds, marginal: bool) -> Json:
         "initialMargin": MONEY.text(row.initial_e8),
         "positionInitialMargin": MONEY.text(row.position_margin_e8),
         "openOrderInitialMargin": MONEY.text(row.order_margin_e8),
-        **(
-            {}
-            if marginal
-            else {"maxWithdrawAmount": MONEY.text(min(row.available_e8, max(row.wallet_e8, 0)))}
-        ),
+        **({} if marginal else {"maxWithdrawAmount": MONEY.text(row.withdrawable_e8)}),
         "crossWalletBalance": MONEY.text(row.wallet_e8),
         "crossUnPnl": MONEY.text(row.unrealized_e8),
         "availableBalance": MONEY.text(row.available_e8),
-        **(
-            {"maxWithdrawAmount": MONEY.text(min(row.available_e8, max(row.wallet_e8, 0)))}
-            if marginal
-            else {}
-        ),
+        **({"maxWithdrawAmount": MONEY.text(row.withdrawable_e8)} if marginal else {}),
         **({} if marginal else {"marginAvailable": True}),
         "updateTime": _updated(call, row),
     }
