@@ -44,6 +44,7 @@ class OrderStatus(StrEnum):
     FILLED = "filled"
     CANCELLED = "cancelled"  # by its owner, or for him (a liquidation, a scheduled cancel)
     EXPIRED = "expired"  # by its own terms: IOC, FOK, a market order without liquidity, self-trade prevention
+    REJECTED = "rejected"  # refused, in a house that keeps such orders
 
     @property
     def open(self) -> bool:
@@ -107,6 +108,7 @@ class Order:
     filled_units: int = 0
     last_trade_id: int = -1
     why: Why | None = None
+    refusal: Refusal | None = None  # of one that was rejected
 
     @property
     def open_lots(self) -> int:
@@ -332,7 +334,9 @@ class Refusal(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Nothing happened. `best_bid_ticks` and `best_ask_ticks` are what an order met (0: an empty side)."""
+    """Nothing happened, but that some houses keep the order (`House.keeps_rejected`). `best_bid_ticks` and
+    `best_ask_ticks` are what it met (0: an empty side).
+    """
 
     refusal: Refusal
     best_bid_ticks: int = 0
@@ -374,7 +378,7 @@ class OrderFilled:
 
 @dataclass(frozen=True, slots=True)
 class OrderEnded:
-    """It was cancelled or expired; order.why says why."""
+    """It was cancelled, expired (order.why says why) or rejected (order.refusal does)."""
 
     order: Order
 

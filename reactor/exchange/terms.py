@@ -60,7 +60,8 @@ class House:
     what a new account that opens by itself (`auto_fund`) is given, by (wallet, asset), in 1e-8. An account is called
     once its maintenance margin is more than `margin_call_e6` (1e-6) of what it is worth (0: never). Profit not yet
     realised may be taken out of the wallet PERP where `kept_notional_e6` (1e-6) of the notional of all positions stays;
-    None: it may not.
+    None: it may not. If it `keeps_rejected`, orders that are refused are kept and told of, but for those that bear the
+    name of an open one.
     """
 
     terms: Mapping[str, Terms]
@@ -70,3 +71,4 @@ class House:
     margin_call_e6: int = 0
     kept_notional_e6: int | None = None
     closing_id: Callable[[int], str] | None = None
+    keeps_rejected: bool = False

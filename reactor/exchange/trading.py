@@ -519,6 +519,15 @@ class TradingFloor:
     # ------------------------------------------------------------ placing
     def _place(self, asked: NewOrder) -> Outcome:
         pit = self._reach(asked.market)
+        plan = self._judged(pit, asked)
+        if isinstance(plan, Plan):
+            return self._accept(pit, asked, plan)
+        if self._house.keeps_rejected and plan.refusal is not Refusal.DUPLICATE_CLIENT_ID:
+            self._reject(asked, plan.refusal)
+        return plan
+
+    def _judged(self, pit: _Pit, asked: NewOrder) -> Plan | Refused:
+        """What a new order would get now, or why it may not be placed."""
         closed = self._closed(asked)
         if closed is not None:
             return self._refused(closed, pit)
@@ -541,7 +550,7 @@ class TradingFloor:
         refusal = self._ledger.refusal(asked, limit, lots)
         if refusal is not None:
             return self._refused(refusal, pit)
-        return self._accept(pit, asked, plan)
+        return plan
 
     def _closed(self, asked: NewOrder) -> Refusal | None:
         """Why an order may not be placed or amended on its market now, whatever it says; None where it may."""
@@ -550,16 +559,26 @@ class TradingFloor:
             return None
         return _CLOSED.get(phase)
 
-    def _accept(self, pit: _Pit, asked: NewOrder, plan: Plan) -> Done:
-        """A new order that nothing speaks against."""
+    def _reject(self, asked: NewOrder, refusal: Refusal) -> None:
+        order = self._numbered(asked, asked.qty_lots or 0)
+        order = replace(order, status=OrderStatus.REJECTED, refusal=refusal)
+        self._keep(order)
+        self._tell(asked.account, OrderEnded(order))
+
+    def _numbered(self, asked: NewOrder, lots: int) -> Order:
+        """A new order, with an id and a name, and kept."""
         order_id = self._next_order_id
         self._next_order_id += 1
         if not asked.client_id:
             asked = replace(asked, client_id=self._house.client_id(order_id))
         now_ns = self._now_ns
-        lots = asked.qty_lots if asked.qty_lots is not None else plan.lots
         order = Order(order_id, asked, OrderStatus.NEW, asked.price_ticks, lots, now_ns, now_ns, now_ns)
         self._keep(order)
+        return order
+
+    def _accept(self, pit: _Pit, asked: NewOrder, plan: Plan) -> Done:
+        """A new order that nothing speaks against."""
+        order = self._numbered(asked, asked.qty_lots if asked.qty_lots is not None else plan.lots)
         self._tell(asked.account, OrderPlaced(order))
         return self._carry_out(pit, order, plan)
 

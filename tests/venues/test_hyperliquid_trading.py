@@ -310,6 +310,33 @@ def test_an_order_is_told_from_its_placing_to_its_end(venue: Venue) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("order", "status"),
+    [
+        (limit("70000", tif="Alo"), "badAloPxRejected"),
+        (limit("60000", reduce=True), "reduceOnlyRejected"),
+        (limit("60000", "900"), "perpMarginRejected"),
+        (limit("0.3", "900000", asset=10_000), "insufficientSpotBalanceRejected"),
+    ],
+)
+def test_a_rejected_order_is_told_of_and_kept(venue: Venue, order: dict[str, Any], status: str) -> None:
+    """The words: https://hyperliquid.gitbook.io/hyperliquid-docs/for-developers/api/info-endpoint, 2026-08."""
+    socket = venue.connect()
+    socket.subscribe("orderUpdates", user=ALICE.address)
+    assert "error" in venue.order(ALICE, order | {"c": CLOID})
+    (message,) = socket.news()
+    (row,) = message["data"]
+    assert (row["status"], row["order"]["cloid"], row["order"]["sz"]) == (
+        status,
+        CLOID,
+        row["order"]["origSz"],
+    )
+    (past,) = venue.info("historicalOrders", user=ALICE.address)
+    assert (past["status"], past["order"]["oid"]) == (status, row["order"]["oid"])
+    assert venue.info("orderStatus", user=ALICE.address, oid=CLOID)["order"] == past
+    assert venue.info("openOrders", user=ALICE.address) == []
+
+
 def test_a_fill_is_told_on_every_channel_that_tells_of_it(venue: Venue) -> None:
     socket = venue.connect()
     for kind in ("orderUpdates", "userFills", "userEvents", "clearinghouseState", "webData3"):

@@ -111,6 +111,7 @@ def house(venue: Funded, card: Card, exchange: Exchange, tier: int = 0) -> House
         client_id=lambda _: "",
         opening=OPENING,
         kept_notional_e6=KEPT_NOTIONAL_E6,
+        keeps_rejected=True,
     )
 
 

@@ -22,6 +22,7 @@ from reactor.exchange.orders import (
     Order,
     OrderStatus,
     Position,
+    Refusal,
     Why,
 )
 from reactor.exchange.terms import PERP, SPOT
@@ -100,6 +101,15 @@ CANCELLED: Final[Mapping[Why, str]] = {
     Why.DELISTED: "delistedCanceled",
     Why.MARGIN: "marginCanceled",
 }
+# https://hyperliquid.gitbook.io/hyperliquid-docs/for-developers/api/info-endpoint (statuses of orders), 2026-08
+REJECTED: Final[Mapping[Refusal, str]] = {
+    Refusal.INSUFFICIENT_MARGIN: "perpMarginRejected",
+    Refusal.INSUFFICIENT_BALANCE: "insufficientSpotBalanceRejected",
+    Refusal.WOULD_TAKE: "badAloPxRejected",
+    Refusal.NO_LIQUIDITY: "marketOrderNoLiquidityRejected",
+    Refusal.NOTHING_TO_REDUCE: "reduceOnlyRejected",
+    Refusal.LEVERAGE: "perpMaxPositionRejected",
+}
 UNTRIGGERED: Final = {
     "triggerCondition": "N/A",
     "isTrigger": False,
@@ -115,6 +125,8 @@ def order_status(order: Order) -> str:
         return "open"
     if order.status is OrderStatus.FILLED:
         return "filled"
+    if order.refusal is not None:
+        return REJECTED.get(order.refusal, "rejected")
     if order.why is Why.NOT_FILLED_AT_ONCE and order.filled_lots:
         return "canceled"
     return CANCELLED[order.why or Why.ASKED]
