@@ -261,7 +261,7 @@ class HttpRequest:
     """One HTTP request as received: `path` percent-decoded, `query` raw, header names lower-case.
 
     `client` is whose limits it counts against (`client_of`), `wall_ns` when it came by the wall clock, of no particular
-    epoch.
+    epoch. `ahead_ns` is how far the venue's own clock, as clients see it, is ahead while it answers.
     """
 
     method: str
@@ -271,6 +271,7 @@ class HttpRequest:
     body: bytes = b""
     client: str = "127.0.0.1"
     wall_ns: int = 0
+    ahead_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)

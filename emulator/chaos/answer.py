@@ -31,11 +31,14 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A request that a rule hits. `ask` has the venue answer it; `refuse` is how the venue says that it is too much."""
+    """A request that a rule hits. `ask` has the venue answer it; `refuse` is how the venue says that it is too much;
+    `ask_ahead` has it answer by a clock that is so many ns ahead, whatever earlier rules would have done.
+    """
 
     event: Event
     ask: Callable[[], Answer]
     refuse: Callable[[Charge], HttpResponse]
+    ask_ahead: Callable[[int], Answer]
 
 
 @dataclass(frozen=True, slots=True)

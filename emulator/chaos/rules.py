@@ -238,6 +238,7 @@ class When:
     after_n: int = option(integer(0), "So many events pass first.", 0)
     every_n: int = option(integer(1), "Of those that follow, every n-th.", 1)
     probability: float = option(PROBABILITY, "Of those, each with this probability.", 1.0)
+    ramp_s: float = option(SECONDS, "Virtual seconds over which the probability grows to that, from 0.", 0.0)
     on_match: str = option(EXPRESSION, "Only those whose content this expression finds.", "")
     count: int | None = option(integer(1), "At most so many; all when left out.", None)
     duration_s: float | None = option(SECONDS, "Virtual seconds for which it holds.", None)
@@ -270,6 +271,12 @@ class Rule:
         if self.when.duration_s is not None:
             ends.append(self.from_ns + int(self.when.duration_s * SECOND_NS))
         return min(ends, default=None)
+
+    def probability(self, at_ns: int) -> float:
+        """Of a hit at an instant from which on it holds."""
+        ramp_ns = int(self.when.ramp_s * SECOND_NS)
+        grown = min((at_ns - self.from_ns) / ramp_ns, 1.0) if ramp_ns else 1.0
+        return self.when.probability * grown
 
     @property
     def ends_ns(self) -> int | None:
@@ -432,9 +439,8 @@ class Rules:
         n = seen.seen - when.after_n
         if n <= 0 or n % when.every_n or (when.count is not None and self._hit[rule.id] >= when.count):
             return False
-        if when.probability < 1 and not Draw("whether", when.seed, stream, event.identity).chance(
-            when.probability
-        ):
+        probability = rule.probability(event.at_ns)
+        if probability < 1 and not Draw("whether", when.seed, stream, event.identity).chance(probability):
             return False
         seen.hits[event.identity] = None
         if len(seen.hits) > DECISIONS_KEPT:

@@ -12,6 +12,7 @@ from typing import ClassVar
 from emulator.chaos.rules import Event, Fault, Scope
 from reactor.exchange.floor import Floor
 from reactor.exchange.orders import (
+    AmendOrder,
     CancelOrder,
     Command,
     OrderAmended,
@@ -20,15 +21,13 @@ from reactor.exchange.orders import (
     OrderPlaced,
     Outcome,
     PlaceOrder,
+    Remember,
     TimeInForce,
     Told,
 )
 
-PLACE, MAKE, CANCEL = (
-    "place",
-    "make",
-    "cancel",
-)  # roles of commands: an order that may take, one that only makes, ...
+# Roles of commands: an order that may take, one that only makes, a cancel, an amendment, a key that lasts for a while.
+PLACE, MAKE, CANCEL, AMEND, KEEP = "place", "make", "cancel", "amend", "keep"
 FILL, ORDER, ACCOUNT = "fill", "order", "account"  # roles of news
 NEWS: Mapping[type[object], str] = {
     OrderFilled: FILL,
@@ -40,16 +39,23 @@ NEWS: Mapping[type[object], str] = {
 
 @dataclass(frozen=True, slots=True)
 class CommandFault(Fault):
-    """A command of one of these roles never reaches the floor; its owner hears something all the same."""
+    """A command of one of these roles never reaches the floor, unless it is `carried_out`, perhaps as another; its
+    owner hears something all the same.
+    """
 
     scope: ClassVar[Scope] = Scope.COMMAND
     roles: ClassVar[tuple[str, ...]]
+    carried_out: ClassVar[bool] = False
 
     def suits(self, event: Event, *, named: bool) -> bool:  # noqa: ARG002
         return event.role in self.roles
 
-    def outcome(self, command: Command, floor: Floor, now_ns: int) -> Outcome:
-        """What its owner hears."""
+    def instead(self, command: Command, now_ns: int) -> Command:  # noqa: ARG002
+        """What is carried out."""
+        return command
+
+    def outcome(self, command: Command, floor: Floor, now_ns: int) -> Outcome | None:
+        """What its owner hears; None: what became of what was carried out."""
         raise NotImplementedError
 
 
@@ -76,4 +82,9 @@ def role_of(command: Command, floor: Floor) -> str:
         case CancelOrder(account, market, order_id, client_id):
             order = floor.order(account, market, order_id, client_id)
             return CANCEL if order is not None and order.status.open else ""
+        case AmendOrder(account, market, order_id):
+            order = floor.order(account, market, order_id)
+            return AMEND if order is not None and order.status.open else ""
+        case Remember(value=value, expires_ns=expires_ns):
+            return KEEP if value is not None and expires_ns is not None else ""
     return ""

@@ -81,9 +81,13 @@ class Desk:
         """Have a command carried out: on disk first, where there is a journal."""
         self.reach(now_ns)
         self._log.add(now_ns, COMMAND, command, self.venue)
-        spoilt = self._spoilt(command, now_ns)
-        if spoilt is not None:
-            return spoilt
+        fault = self._fault(command, now_ns)
+        if fault is not None and not fault.carried_out:
+            told = fault.outcome(command, self.floor, now_ns)
+            assert told is not None, fault
+            return told
+        if fault is not None:
+            command = fault.instead(command, now_ns)
         if self._journal is not None:
             self._journal.record(now_ns, self.venue, command)
         outcome = self.floor.apply(command, now_ns)
@@ -94,7 +98,7 @@ class Desk:
             self._learn_keys(command.account)
         self._tell(now_ns)
         self._look_ahead(now_ns)
-        return outcome
+        return (fault.outcome(command, self.floor, now_ns) if fault is not None else None) or outcome
 
     def _learn_keys(self, account: str) -> None:
         """Take the keys that the floor remembers of an account."""
@@ -169,8 +173,8 @@ class Desk:
             listener.hear(mine, now_ns)
 
     # ------------------------------------------------------------ what rules of chaos want
-    def _spoilt(self, command: Command, now_ns: int) -> Outcome | None:
-        """The outcome of a command that never reaches the floor; None for one that does."""
+    def _fault(self, command: Command, now_ns: int) -> CommandFault | None:
+        """What is wrong with a command or with what is said of it; None for nothing."""
         number = next(self._commands)
         if not self._chaos.has(Scope.COMMAND):
             return None
@@ -180,7 +184,7 @@ class Desk:
         role = role_of(command, self.floor)
         event = self._event(Scope.COMMAND, now_ns, number, asked.account, market, role, client_id)
         faults = [fault for fault in self._chaos.hitting(event) if isinstance(fault, CommandFault)]
-        return faults[0].outcome(command, self.floor, now_ns) if faults else None
+        return faults[0] if faults else None
 
     def _bent(self, told: Sequence[Told]) -> list[Told]:
         """News as it is told."""

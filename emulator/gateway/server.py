@@ -11,6 +11,7 @@ import errno
 import socket
 import ssl
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -165,8 +166,8 @@ def _spoilt(port: Port, request: HttpRequest, number: int) -> tuple[Answer, Http
     """The answer to a venue's request of that number, past the rules of chaos; and the venue's own, if it was asked."""
     own: list[HttpResponse] = []
 
-    def ask() -> Answer:
-        own.append(_answer(port, request))
+    def ask(ahead_ns: int = 0) -> Answer:
+        own.append(_answer(port, replace(request, ahead_ns=ahead_ns) if ahead_ns else request))
         return Answer(own[-1])
 
     now_ns, _ = port.driver.stamp()
@@ -181,7 +182,7 @@ def _spoilt(port: Port, request: HttpRequest, number: int) -> tuple[Answer, Http
         content=b"%s %s?%s\n%s"
         % (request.method.encode(), request.path.encode(), request.query.encode(), request.body),
     )
-    asked = Asked(event, ask, port.venue.socket_rules.refuse)
+    asked = Asked(event, ask, port.venue.socket_rules.refuse, ask)
     return spoilt(port.chaos.rules, event, asked), own[-1] if own else None
 
 

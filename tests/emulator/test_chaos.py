@@ -503,3 +503,18 @@ def test_a_rule_that_is_spent_lets_go_of_its_sockets(toy: Emulator, dial: Callab
     assert tapped() == [True, True]
     toy.faults.remove(lasting)
     assert tapped() == [False, False]
+
+
+def test_a_rule_may_grow(toy: Emulator, dial: Callable[..., Client]) -> None:
+    """From nothing to its probability."""
+    client = dial()
+    client.tell("sub a 10")
+    toy.faults.add("md.drop", channel="a", ramp_s=10)
+    lost = []
+    for _ in range(11):
+        toy.clock.advance(1)
+        lost.append(100 - len(client.frames()))
+    assert lost[0] < 20
+    assert 25 < lost[4] < 65
+    assert lost[9] > 80
+    assert lost[10] == 100

@@ -172,3 +172,70 @@ def test_an_order_is_placed_though_its_answer_is_an_error(running: Emulator, tra
     with pytest.raises(Refused):
         place(trader, FAR | {"newClientOrderId": "there"})
     assert open_orders(trader) == ["there"]
+
+
+def test_where_only_cancels_are_taken_nothing_else_is(running: Emulator, trader: Trader) -> None:
+    placed = place(trader, FAR)
+    running.faults.add("ord.cancel_only_mode", venue="binance")
+    maker = {name: value for name, value in FAR.items() if name != "timeInForce"} | {"type": "LIMIT_MAKER"}
+    for order in (FAR, MARKET, maker):
+        with pytest.raises(Refused) as refused:
+            place(trader, order)
+        assert refused.value.body == {"code": -2010, "msg": "Market is closed."}
+    trader.signed("DELETE", "/api/v3/order", {"symbol": "BTCUSDT", "orderId": placed["orderId"]})
+    assert open_orders(trader) == []
+
+
+def test_an_order_that_was_refused_is_there(running: Emulator, trader: Trader) -> None:
+    running.faults.add("ord.accepted_but_error", symbol="BTCUSDT", count=1)
+    with pytest.raises(Refused) as refused:
+        place(trader, FAR | {"newClientOrderId": "ghost"})
+    assert refused.value.body["code"] == -2010
+    assert open_orders(trader) == ["ghost"]
+    place(trader, FAR | {"newClientOrderId": "second"})
+    assert open_orders(trader) == ["ghost", "second"]
+
+
+def test_a_request_that_is_repeated_is_a_duplicate(running: Emulator, trader: Trader) -> None:
+    """The order is there, its owner has the answer to the second try."""
+    running.faults.add("http.repeated", endpoint="/api/v3/order", count=1)
+    with pytest.raises(Refused) as refused:
+        place(trader, FAR | {"newClientOrderId": "once"})
+    assert refused.value.body == {"code": -2010, "msg": "Duplicate order sent."}
+    assert open_orders(trader) == ["once"]
+
+
+def test_a_clock_that_is_off_rejects_who_signs_by_another(running: Emulator, trader: Trader) -> None:
+    """Two minutes ahead, with a window of one: -1021. What time it is, the venue says by the same clock."""
+    place(trader, FAR)
+    skew = running.faults.add("time.skew", venue="binance", ahead_ms=120_000)
+    with pytest.raises(Refused) as refused:
+        place(trader, FAR)
+    assert refused.value.body["code"] == -1021
+    assert trader.public("/api/v3/time") == {"serverTime": NOW_MS + 120_000}
+    trader.clock_ms += 120_000
+    place(trader, FAR)
+    running.faults.remove(skew)
+    assert trader.public("/api/v3/time") == {"serverTime": NOW_MS}
+
+
+def test_a_listen_key_ends_before_its_hour() -> None:
+    """The stream says so, and the key is no more: -1125."""
+    with (
+        Emulator({"venues": ["binance-usdm"]}) as running,
+        closing(Trader(running.url("binance-usdm"))) as trader,
+    ):
+        running.faults.add("user.listenkey_expired", after_s=90)
+        key = trader.signed("POST", "/fapi/v1/listenKey")["listenKey"]
+        with connect(f"{running.ws_url('binance-usdm')}/private/ws?listenKey={key}") as socket:
+            running.clock.advance(60)
+            trader.signed("PUT", "/fapi/v1/listenKey")
+            running.clock.advance(89)
+            with pytest.raises(TimeoutError):
+                socket.recv(timeout=0.2)
+            running.clock.advance(2)
+            told = json.loads(socket.recv(timeout=20))
+        assert (told["e"], told["listenKey"]) == ("listenKeyExpired", key)
+        with pytest.raises(Refused) as refused:
+            trader.signed("PUT", "/fapi/v1/listenKey")
+        assert refused.value.body["code"] == -1125

@@ -126,7 +126,8 @@ class Param:
 @dataclass(frozen=True, slots=True)
 class Call:
     """A request whose parameters are right, by somebody who may make it: when, on which exchange, for which endpoint,
-    with which parameters, in which unit of times, and by whom it is made, where that matters.
+    with which parameters, in which unit of times, and by whom it is made, where that matters. `ahead_ns` is how far the
+    clock that clients are shown is ahead of `now_ns`.
     """
 
     exchange: Exchange
@@ -137,6 +138,7 @@ class Call:
     route: Route
     at: Moment
     caller: Caller | None = None
+    ahead_ns: int = 0
 
     @property
     def instant(self) -> Column:
@@ -257,7 +259,7 @@ def check(api: Api, route: Route, asking: Asking, exchange: Exchange) -> Call:
     aside = asking.aside if caller is None else asking.aside | AUTHORITY
     sent = {name: value for name, value in credentials.params.items() if name not in aside}
     params = parameters(route, sent, asking.repeated)
-    return Call(exchange, at.now_ns, params, unit_ns, api, route, at, caller)
+    return Call(exchange, at.now_ns, params, unit_ns, api, route, at, caller, credentials.ahead_ns)
 
 
 def settle(api: Api, exchange: Exchange, client: str, at: Moment, ask: Callable[[], Call]) -> Outcome:
@@ -354,7 +356,7 @@ def _asking(request: HttpRequest, at: Moment) -> Asking:
     key = request.headers.get("x-mbx-apikey", "")
     payload = payload_of(request.query, request.body)
     params = dict(pairs)
-    credentials = Credentials(key, params, payload, request.client, at)
+    credentials = Credentials(key, params, payload, request.client, at, ahead_ns=request.ahead_ns)
     repeated: Sequence[str] = ()
     if len(params) < len(pairs):
         repeated = [name for name, n in Counter(name for name, _ in pairs).most_common() if n > 1]
@@ -412,7 +414,7 @@ def ping(_: Call) -> bytes:
 
 def server_time(call: Call) -> bytes:
     """The virtual clock."""
-    return orjson.dumps({"serverTime": call.now_ns // call.unit_ns})
+    return orjson.dumps({"serverTime": call.stamp(call.now_ns + call.ahead_ns)})
 
 
 def exchange_info(rate_limits: Sequence[RateLimit], call: Call) -> bytes:
@@ -435,7 +437,7 @@ def exchange_info(rate_limits: Sequence[RateLimit], call: Call) -> bytes:
     return orjson.dumps(
         {
             "timezone": "UTC",
-            "serverTime": call.now_ns // call.unit_ns,
+            "serverTime": call.stamp(call.now_ns + call.ahead_ns),
             "rateLimits": [limit.as_json(call.exchange.usage) for limit in rate_limits],
             "exchangeFilters": [],
             "symbols": [

@@ -54,7 +54,8 @@ class Credentials:
 
     `params` are its parameters as read; `payload` is what its signature should be over, and its percent-decoded form is
     taken too, as the venue did until 2026-01-15. `session` is the key that its socket is logged on with, which needs no
-    signature. `key_name` is the parameter that brings the key, where one does.
+    signature. `key_name` is the parameter that brings the key, where one does; `ahead_ns` is how far the exchange's
+    clock is ahead for once.
     """
 
     key: str
@@ -64,6 +65,7 @@ class Credentials:
     at: Moment
     session: ApiKey | None = None
     key_name: str = ""
+    ahead_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,8 @@ def authenticate(credentials: Credentials, security: Security, exchange: Exchang
     told_ns, window_ns = _told_ns(params["timestamp"]), _window_ns(params.get("recvWindow"))
     if not by_session and not _signed(key, credentials.payload, params["signature"]):
         raise VenueError("BAD_SIGNATURE")
-    return Caller(key, _ahead_ns(key, exchange, told_ns, window_ns, credentials.at))
+    off_ns = credentials.ahead_ns
+    return Caller(key, _ahead_ns(key, exchange, told_ns, window_ns, credentials.at, off_ns))
 
 
 def _key(credentials: Credentials, security: Security, trading: Trading | None) -> ApiKey:
@@ -219,26 +222,28 @@ def _window_ns(text: str | None) -> int:
     return window_ns
 
 
-def _ahead_ns(key: ApiKey, exchange: Exchange, told_ns: int, window_ns: int, at: Moment) -> int:
+def _ahead_ns(  # what a time is held against
+    key: ApiKey, exchange: Exchange, told_ns: int, window_ns: int, at: Moment, off_ns: int
+) -> int:
     """How far the account's clock is ahead of ours, which is remembered from its first request on.
 
     A request in time is one that is by this clock, or by what the wall clock has run since: a live client is not cut
     because virtual time was warped, nor because the program was down, after which his first request counts anew. With
-    a strict clock, there is only the exchange's.
+    a strict clock, there is only the exchange's. Where that is `off_ns` ahead, so late is every request.
     """
     trading = exchange.trading
     assert trading is not None
     if trading.strict_time:
-        _check_late(at.now_ns - told_ns, window_ns)
+        _check_late(at.now_ns + off_ns - told_ns, window_ns)
         return 0
     known = trading.floor.remembered(key.account, CLOCK)
     ahead_ns = told_ns - at.now_ns if known is None else int(known)
-    late_ns = at.now_ns + ahead_ns - told_ns
+    late_ns = at.now_ns + ahead_ns + off_ns - told_ns
     if not -AHEAD_NS < late_ns <= window_ns:
         by_wall_ns = exchange.clocks.late_ns(key.account, told_ns, at)
-        if by_wall_ns is None:
+        if by_wall_ns is None and not off_ns:
             ahead_ns = told_ns - at.now_ns
-        elif not -AHEAD_NS < by_wall_ns <= window_ns:
+        elif by_wall_ns is None or not -AHEAD_NS < by_wall_ns + off_ns <= window_ns:
             _check_late(late_ns, window_ns)
     if known != str(ahead_ns):
         trading.execute(Remember(key.account, CLOCK, str(ahead_ns)), at.now_ns)

@@ -126,7 +126,7 @@ def exchange_info(more_filters: Sequence[Mapping[str, Any]], call: Call) -> byte
     return orjson.dumps(
         {
             "timezone": "UTC",
-            "serverTime": call.now_ns // call.unit_ns,
+            "serverTime": call.stamp(call.now_ns + call.ahead_ns),
             "futuresType": "U_MARGINED",
             "rateLimits": [limit.as_json(call.exchange.usage) for limit in USDM_RATE_LIMITS],
             "exchangeFilters": [],

@@ -56,6 +56,7 @@ EXPIRIES: Mapping[Why, str] = {
     Why.NOT_FILLED_AT_ONCE: "2",
     Why.REDUCED_ENOUGH: "4",
     Why.LIQUIDATION: "5",
+    Why.DELISTED: "7",
 }
 UNFILLED_MARKET = "9"
 # by what moved money; what came from outside is told by its direction

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from emulator.chaos.rules import Fault, option
-from emulator.chaos.trade import CANCEL, FILL, MAKE, PLACE, CommandFault, NewsFault
+from emulator.chaos.rules import SECONDS, Fault, option
+from emulator.chaos.trade import AMEND, CANCEL, FILL, KEEP, MAKE, PLACE, CommandFault, NewsFault
 from emulator.config import Kind
 from reactor.exchange.floor import Floor
 from reactor.exchange.orders import (
@@ -18,11 +18,15 @@ from reactor.exchange.orders import (
     Outcome,
     Refusal,
     Refused,
+    Remember,
     Told,
     Why,
 )
+from reactor.types import SECOND_NS
 
 REFUSALS = (
+    Refusal.HALTED,
+    Refusal.CALLED,
     Refusal.INSUFFICIENT_BALANCE,
     Refusal.NO_LIQUIDITY,
     Refusal.TOO_MANY_ORDERS,
@@ -61,6 +65,35 @@ class PostOnlyMode(CommandFault):
     about: ClassVar[str] = "Orders are refused unless they are post-only; cancels go on."
     roles: ClassVar[tuple[str, ...]] = (PLACE,)
 
+    why: str = option(REFUSAL, "As if for this reason.", "called")
+
+    def outcome(self, command: Command, floor: Floor, now_ns: int) -> Outcome:
+        return Refused(Refusal(self.why))
+
+
+@dataclass(frozen=True, slots=True)
+class CancelOnlyMode(CommandFault):
+    """Nothing but cancels is taken."""
+
+    kind: ClassVar[str] = "ord.cancel_only_mode"
+    about: ClassVar[str] = "Orders and amendments are refused; cancels go on, and so does the market."
+    roles: ClassVar[tuple[str, ...]] = (PLACE, MAKE, AMEND)
+
+    why: str = option(REFUSAL, "As if for this reason.", "halted")
+
+    def outcome(self, command: Command, floor: Floor, now_ns: int) -> Outcome:
+        return Refused(Refusal(self.why))
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptedButError(CommandFault):
+    """An order is there, and its owner is told that it is not."""
+
+    kind: ClassVar[str] = "ord.accepted_but_error"
+    about: ClassVar[str] = "An order is accepted, and may be filled, but it is answered as refused."
+    roles: ClassVar[tuple[str, ...]] = (PLACE, MAKE)
+    carried_out: ClassVar[bool] = True
+
     why: str = option(REFUSAL, "As if for this reason.", "no_liquidity")
 
     def outcome(self, command: Command, floor: Floor, now_ns: int) -> Outcome:
@@ -80,6 +113,27 @@ class CancelLost(CommandFault):
         order = floor.order(command.account, command.market, command.order_id, command.client_id)
         assert order is not None
         return Done((replace(order, status=OrderStatus.CANCELLED, why=Why.ASKED, updated_ns=now_ns),))
+
+
+@dataclass(frozen=True, slots=True)
+class KeyExpires(CommandFault):
+    """What the venue keeps for a while for a client is gone sooner than it says."""
+
+    kind: ClassVar[str] = "user.listenkey_expired"
+    about: ClassVar[str] = (
+        "A listen key (an agent on Hyperliquid) expires much sooner than it should, kept alive or not, and says so."
+    )
+    roles: ClassVar[tuple[str, ...]] = (KEEP,)
+    carried_out: ClassVar[bool] = True
+
+    after_s: float = option(SECONDS, "How long it lives from when it was made or last kept alive.", 60.0)
+
+    def instead(self, command: Command, now_ns: int) -> Command:
+        assert isinstance(command, Remember)
+        return replace(command, expires_ns=now_ns + int(self.after_s * SECOND_NS))
+
+    def outcome(self, command: Command, floor: Floor, now_ns: int) -> None:
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,4 +160,13 @@ class FillEventTwice(NewsFault):
         return (told, told)
 
 
-FAULTS: tuple[type[Fault], ...] = (Reject, PostOnlyMode, CancelLost, FillEventLost, FillEventTwice)
+FAULTS: tuple[type[Fault], ...] = (
+    Reject,
+    PostOnlyMode,
+    CancelOnlyMode,
+    AcceptedButError,
+    CancelLost,
+    FillEventLost,
+    FillEventTwice,
+    KeyExpires,
+)

@@ -9,7 +9,7 @@ from typing import ClassVar
 from emulator.chaos.answer import Answer, Asked, RequestFault
 from emulator.chaos.rules import Draw, Fault, integer, number, option
 from emulator.config import FLAG, TEXT, Kind
-from reactor.types import SECOND_NS
+from reactor.types import MS_NS, SECOND_NS
 from venues.base import HttpResponse
 from venues.limits import Charge
 
@@ -208,6 +208,35 @@ def _with_header(response: HttpResponse, name: str, value: str) -> HttpResponse:
     return replace(response, content_type=content_type, headers=(*rows, (name, value)))
 
 
+@dataclass(frozen=True, slots=True)
+class Repeated(RequestFault):
+    """Something in front of the venue loses an answer and asks again."""
+
+    kind: ClassVar[str] = "http.repeated"
+    about: ClassVar[str] = (
+        "A request reaches the venue twice, as by a proxy that tries again; the client gets the second answer."
+    )
+
+    def spoil(self, asked: Asked, draw: Draw) -> Answer:
+        asked.ask()
+        return asked.ask()
+
+
+@dataclass(frozen=True, slots=True)
+class Skew(RequestFault):
+    """The venue's clock is off."""
+
+    kind: ClassVar[str] = "time.skew"
+    about: ClassVar[str] = (
+        "The venue's clock is off for a request: what it tells of its time, and what it holds signed times against."
+    )
+
+    ahead_ms: int = option(integer(-86_400_000, 86_400_000), "By how much; below 0 it is behind.", 5_000)
+
+    def spoil(self, asked: Asked, draw: Draw) -> Answer:
+        return asked.ask_ahead(self.ahead_ms * MS_NS)
+
+
 FAULTS: tuple[type[Fault], ...] = (
     Status,
     HtmlBody,
@@ -219,4 +248,6 @@ FAULTS: tuple[type[Fault], ...] = (
     Header,
     TooMany,
     Banned,
+    Repeated,
+    Skew,
 )
