@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from emulator.config import SETTINGS, Setting
 from venues.base import VenueProtocol
@@ -97,6 +98,20 @@ def test_the_tests_in_the_pages_pass(tmp_path: Path, page: str) -> None:
     command = (sys.executable, "-m", "pytest", *options, "test_example.py")
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_recipes_for_ci_are_yaml_and_their_commands_are_pytests(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "ci.md").read_text()
+    recipes = [yaml.safe_load(text) for text in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)]
+    assert ["jobs" in recipes[0], "tests" in recipes[1]] == [True, True]
+    commands = set(re.findall(r"^ *-? ?(?:run: )?pytest( .*)$", page, re.MULTILINE))
+    assert len(commands) == 4
+    (tmp_path / "test_it.py").write_text("def test_it(exchange): pass")
+    for command in commands:
+        options = command.replace("$GITHUB_RUN_NUMBER", "7").split()
+        asked = (sys.executable, "-m", "pytest", "--collect-only", *options)
+        done = subprocess.run(asked, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_the_library_works_as_printed() -> None:

@@ -124,7 +124,7 @@ class Port:
 @dataclass(frozen=True, slots=True)
 class Row:
     """A connection as it is listed: its name in rules, where it is from and since when, which (channel, symbol) it
-    listens to, and how many bytes it has not yet taken.
+    listens to, whose news, and how many bytes it has not yet taken.
     """
 
     id: str
@@ -133,6 +133,7 @@ class Row:
     client: str
     opened_ns: int
     streams: tuple[tuple[str, str], ...]
+    accounts: tuple[str, ...]
     backlog_bytes: int
 
 
@@ -436,11 +437,12 @@ class Connection(asyncio.Protocol):
     @property
     def row(self) -> Row:
         """The connection in a list of them."""
-        topics = sorted({(key[1].channel, key[1].symbol) for key in self.feeds})
+        topics = tuple(sorted({(key[1].channel, key[1].symbol) for key in self.feeds}))
+        holds = self._record.holds if self._record is not None else {}
+        accounts = tuple(what[1] for what in holds if what[0] == USER)
         address = f"{self._peer[0]}:{self._peer[1]}"
-        return Row(
-            self.id, self._port.venue.id, self._path, address, self.opened_ns, tuple(topics), self.backlog
-        )
+        at = self.id, self._port.venue.id, self._path, address, self.opened_ns
+        return Row(*at, topics, accounts, self.backlog)
 
     def books_told_ns(self, symbol: str) -> Iterator[int]:
         """Up to which instants it was told of a market's book, by each of the streams that do."""

@@ -2,40 +2,27 @@
 
 from __future__ import annotations
 
+import json
+import re
 import shutil
 import subprocess
+import urllib.request
 from pathlib import Path
 
 import pytest
 
 from tests.connectors.environments import reserved
 from tests.connectors.test_clients import python
+from tests.serving import free_ports
 
 pytestmark = [pytest.mark.client, pytest.mark.timeout(300)]
 
 ROOT = Path(__file__).parents[2]
-SHIPPED = ("emulator", "venues", "reactor", "configs", "pyproject.toml", "README.md", "LICENSE")
-
-# The ten lines, of which docs/ci.md has the same; what watches the book is put in the place of KEEPER.
-BOT = """
-import asyncio, ccxt.pro, pytest
-
-@pytest.mark.emulator(paused=False, speed=10)
-async def test_the_book_survives_a_gap(exchange):
-    exchange.faults.add("md.gap", venue="binance", channel="depth", after_n=10, count=1, size=5)
-    async with exchange.configure(KEEPER(), "binance") as client:
-        for _ in range(40):
-            try:
-                book = await client.watch_order_book("BTC/USDT")
-            except ccxt.ChecksumError:  # a number was skipped; the next call begins anew
-                await asyncio.sleep(0.1)
-        exchange.clock.pause()
-        await asyncio.sleep(0.2)
-        bids, asks = ({str(price): str(size) for price, size in book[side][:50]} for side in ("bids", "asks"))
-        exchange.assert_book_in_sync("binance", "BTCUSDT", bids, asks)
-"""
+DOCKERFILE = (ROOT / "Dockerfile").read_text()
+COPIED = [name for line in re.findall(r"^COPY (.*) \S+$", DOCKERFILE, re.MULTILINE) for name in line.split()]
+PAGE = (ROOT / "docs" / "ci.md").read_text()
+(BOT,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 NAIVE = '''
-import ccxt.pro
 
 class Naive(ccxt.pro.binance):
     """Every change goes into the book, whatever its number says."""
@@ -51,10 +38,10 @@ class Naive(ccxt.pro.binance):
 
 @pytest.fixture(scope="module")
 def stranger(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The Python of an environment into which the checkout was just installed."""
+    """The Python of an environment into which the checkout was just installed: of it, what an image is made of."""
     interpreter = python("stranger")
     checkout = tmp_path_factory.mktemp("checkout")
-    for name in SHIPPED:
+    for name in COPIED:
         source = ROOT / name
         if source.is_dir():
             skipped = shutil.ignore_patterns("__pycache__")
@@ -80,16 +67,41 @@ def run(interpreter: Path, folder: Path) -> tuple[int, str]:
 
 
 def test_a_strangers_first_test_passes(stranger: Path, tmp_path: Path) -> None:
-    (tmp_path / "test_bot.py").write_text(BOT.replace("KEEPER", "ccxt.pro.binance"))
+    (tmp_path / "test_bot.py").write_text(BOT)
     code, said = run(stranger, tmp_path)
     assert code == 0, said
 
 
 def test_a_naive_keeper_of_a_book_fails_and_is_told_why(stranger: Path, tmp_path: Path) -> None:
-    (tmp_path / "test_bot.py").write_text(NAIVE + BOT.replace("KEEPER", "Naive"))
+    (tmp_path / "test_bot.py").write_text(BOT.replace("ccxt.pro.binance()", "Naive()") + NAIVE)
     code, said = run(stranger, tmp_path)
     assert code == 1, said
     assert "AssertionError: binance BTCUSDT is out of sync at 2026-01-01T00:00:" in said
     assert "; faults that hit: md.gap x 1" in said
     assert "reproduce: pytest --emulator-seed 1 'test_bot.py::test_the_book_survives_a_gap'" in said
     assert "#1 md.gap (rule-1) at " in said
+
+
+def instruction(name: str) -> str:
+    (words,) = re.findall(rf"^{name} (.*)$", DOCKERFILE, re.MULTILINE)
+    return str(words)
+
+
+def test_what_an_image_runs_is_healthy(stranger: Path) -> None:
+    """The Dockerfile's command, and what it calls healthy, but for ports that are free here."""
+    (program,) = json.loads(instruction("ENTRYPOINT"))
+    base = free_ports()
+    command = [stranger.with_name(program), *json.loads(instruction("CMD")), "--base-port", str(base)]
+    healthy = instruction("HEALTHCHECK --interval=2s CMD").replace(":9000", f":{base}")
+    check = [str(stranger), *json.loads(healthy)[1:]]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout
+            assert "ready\n" in iter(process.stdout.readline, "")
+            assert subprocess.run(check, capture_output=True, check=False).returncode == 0
+            with urllib.request.urlopen(f"http://127.0.0.1:{base + 1}/api/v3/ping", timeout=20) as answer:
+                assert answer.read() == b"{}"
+        finally:
+            process.terminate()
+        assert process.wait(20) == 0
+    assert subprocess.run(check, capture_output=True, check=False).returncode != 0
