@@ -183,10 +183,15 @@ class Orders:
 LEAST = -12 * ONE
 
 
+RACE_NS = 1_000_000  # median time by which an order of a race follows the one before it
+
+
 class OrderFlow:
     """Metaorders cut into market orders, and the few orders that make the bar exact."""
 
     _GAP_TAIL = fixed_point(1 / 0.75)  # gaps within a metaorder have this tail index
+    _RACE_SHARE = fixed_point(0.25)  # but so many of them are races: the next order comes at once
+    _RACE_SIGMA = fixed_point(0.8)
 
     def __init__(self, manifest: SimulationManifest) -> None:
         self._length_tail = fixed_point(1 / manifest.metaorder_alpha)
@@ -229,6 +234,8 @@ class OrderFlow:
         gap = (gap >> 8) * self._gap_ns >> 8
         gap = np.minimum(gap, 8 * SECOND_NS) * ONE // max(plan.activity_q16, ONE // 16)
         gap = gap * ONE // np.repeat(clock.pace_q16[clock.cell(starts)], length)
+        race = exp_q16(draws.normal_q16(n) * self._RACE_SIGMA >> 16, RACE_NS)
+        gap = np.where(draws.chance(n, self._RACE_SHARE), race, gap)
         gap[first] = 0
         elapsed = np.cumsum(gap)
         ts_ns = (np.repeat(starts - elapsed[first], length) + elapsed) % BLOCK_NS
@@ -319,12 +326,15 @@ _RECENT = 25  # orders
 class PricePath:
     """Moves of the price at market orders and between them, pinned to the 1 s grid."""
 
+    _RACED = 5  # how much likelier an order moves the price that others race after
     _SURPRISE = fixed_point(0.5)  # how much less a predictable order moves the price
     _IMPACT = fixed_point(0.34)  # exponent of a move in the size of its order
     _SIZE_TO_CHANCE = fixed_point(0.22)  # exponent of the chance of a move in the same
     _HEAT = fixed_point(0.45)  # exponent of a move in the activity
+    _SIZE_BY_VOLATILITY = fixed_point(0.7)  # in wild minutes moves are larger, ...
+    _CHANCE_BY_VOLATILITY = fixed_point(-0.25)  # ... and more, but less than the orders are
     _FAR = fixed_point(0.3)  # and in how far the price goes in their second
-    _FOLLOW_SIGMA = fixed_point(1.5)
+    _FOLLOW_SIGMA = fixed_point(1.2)
     _SUBSTEP_NS = 25 * MS_NS
 
     def __init__(self, manifest: SimulationManifest, instrument: Instrument) -> None:
@@ -334,9 +344,8 @@ class PricePath:
         self._sigma = fixed_point(manifest.move_size_sigma)
         self._joint = fixed_point(manifest.joint_move_share)
         self._follow_ns = max(1, round(manifest.follow_ms * MS_NS))
-        self._by_volatility = fixed_point(
-            manifest.spread_vol_sensitivity - 1
-        )  # moves grow with it themselves
+        # Moves grow with it themselves.
+        self._by_volatility = fixed_point(manifest.spread_vol_sensitivity) - self._SIZE_BY_VOLATILITY
         self._by_toxicity = fixed_point(manifest.spread_toxicity_sensitivity)
         self._flickers = fixed_point(manifest.flicker_intensity * 60)
         self._flicker_ns = max(1, round(manifest.flicker_ms * MS_NS))
@@ -368,12 +377,16 @@ class PricePath:
         expected = np.clip((recent[25:-1] - recent[:-26]) * ONE // 18, -ONE, ONE)
         spell = clock.log_spell_q16[clock.cell(when)]
         chance = exp_q16(
-            spell + (np.clip(log_size, -4 * ONE, 6 * ONE) * self._SIZE_TO_CHANCE >> 16), self._move_share
+            spell + (np.clip(log_size, -4 * ONE, 6 * ONE) * self._SIZE_TO_CHANCE >> 16),
+            int(_scaled(self._move_share, self._CHANCE_BY_VOLATILITY, plan)),
         )
         chance = chance * (ONE - (self._SURPRISE * expected * side >> 16)) >> 16
+        raced = (np.diff(when, append=BLOCK_NS) < 4 * RACE_NS) & (side == np.append(side[1:], 0))
+        chance = np.where(raced, self._RACED * chance, chance)
         hit = np.flatnonzero(draws.uniform_q16(len(when)) < np.minimum(chance, ONE - 2048))
 
-        count = int(draws.poisson(1, self._requotes * plan.activity_q16 >> 16)[0])
+        requotes = _scaled(self._requotes, self._CHANCE_BY_VOLATILITY, plan)
+        count = int(draws.poisson(1, requotes * plan.activity_q16 >> 16)[0])
         free_ns = clock.outside_pauses(clock.draw(draws, count))
         last = np.searchsorted(when, free_ns) - 1
         with_flow = draws.chance(count, fixed_point(0.65))
@@ -393,15 +406,19 @@ class PricePath:
         heat = clock.log_heat_q16[clock.cell(ts_ns)] * self._HEAT >> 16
         heat += (np.abs(clock.trend_q16[ts_ns // SECOND_NS]) * self._FAR >> 16) - self._FAR * 2 // 3
         noise = np.minimum(draws.normal_q16(len(ts_ns)), 5 * ONE // 2) * self._sigma >> 16
-        scale = min(max(self._size_q8 * plan.volatility_q16 >> 16, 1), 1 << 20)
+        scale = min(max(self._typical_q8(plan), 1), 1 << 20)
         size = np.clip(exp_q16(impact + heat + noise, scale), 1, 1 << 24)
         return ts_ns, sign * size
+
+    def _typical_q8(self, plan: MinutePlan) -> int:
+        """The median size of a move, Q8 ticks."""
+        return _scaled(self._size_q8, self._SIZE_BY_VOLATILITY, plan)
 
     def _in_substeps(
         self, draws: Stream, plan: MinutePlan, clock: Clock, ts_ns: Column, change: Column
     ) -> tuple[Column, Column]:
         """Large moves are made in up to six steps, the first at the move's own instant."""
-        large = max(7 * self._size_q8 * plan.volatility_q16 >> 25, 1)
+        large = max(6 * self._typical_q8(plan) >> 8, 1)
         steps = np.clip(np.abs(change) // large, 1, 6)
         of = group_of(steps)
         nth = np.arange(len(of)) - exclusive(steps)[of]
@@ -432,6 +449,9 @@ class PricePath:
         ) + self._by_volatility * plan.log_volatility_q16
         wait += self._by_toxicity * _one_sided(orders, ts_ns[alone])
         delay = exp_q16(np.clip(wait >> 16, -12 * ONE, 12 * ONE), self._follow_ns)
+        # The farther a side went, the longer it stays alone.
+        far = np.minimum((np.abs(change[alone]) << 24) // max(self._typical_q8(plan), 1), 64 * ONE)
+        delay = (delay >> 4) * (isqrt(far << 16) >> 4) >> 8
         of = group_of(steps)
         nth = np.arange(len(of)) - exclusive(steps)[of]
         total = change[alone][of]
@@ -448,6 +468,11 @@ class PricePath:
         back = _until(out + exp_q16(draws.normal_q16(n), self._flicker_ns), out, clock, QUOTE_LANE)
         size = 1 + (draws.exponential_q16(n) * self._size_q8 >> 24)
         return there_and_back(out, back, np.where(draws.chance(n, ONE // 2), Side.BUY, Side.SELL) * size)
+
+
+def _scaled(value: int, exponent_q16: int, plan: MinutePlan) -> int:
+    """A value times a power of the minute's volatility."""
+    return value * int(exp_q16(np.array([exponent_q16 * plan.log_volatility_q16 >> 16]))[0]) >> 16
 
 
 def _one_sided(orders: Orders, ts_ns: Column) -> Column:

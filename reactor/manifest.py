@@ -56,9 +56,11 @@ class SimulationManifest:
     volatility: float = _parameter(
         0.55, "1/sqrt(year)", 0.01, 10, "root mean square volatility of the diffusion"
     )
-    jump_intensity: float = _parameter(4.0, "1/day", 0, 1_000, "Merton jumps a day")
+    jump_intensity: float = _parameter(16.0, "1/day", 0, 1_000, "Merton jumps a day")
     jump_mean: float = _parameter(0.0, "log", -0.5, 0.5, "mean size of a jump")
-    jump_std: float = _parameter(0.003, "log", 0, 0.5, "standard deviation of a jump's size")
+    jump_std: float = _parameter(
+        0.0015, "log", 0, 0.5, "standard deviation of a jump at usual volatility; wild times have larger ones"
+    )
     clustering: float = _parameter(
         0.26, "log", 0, 0.6, "weight of each cascade level: how much calm and wild spells differ"
     )
@@ -74,7 +76,9 @@ class SimulationManifest:
     basis_mean_bp: float = _parameter(0.0, "bp", -500, 500, "mean of the market's price over the index")
     basis_std_bp: float = _parameter(0.5, "bp", 0, 500, "stationary deviation of the slow basis")
     basis_halflife_s: float = _parameter(14_400.0, "s", 60, 86_400, "half-life of the slow basis")
-    basis_fast_std_bp: float = _parameter(0.3, "bp", 0, 100, "stationary deviation of the fast basis")
+    basis_fast_std_bp: float = _parameter(
+        0.3, "bp", 0, 100, "stationary deviation of the fast basis at usual volatility"
+    )
     basis_fast_halflife_s: float = _parameter(1.5, "s", 0.1, 30, "half-life of the fast basis")
     lag_ms: float = _parameter(0.0, "ms", 0, 1_000, "how far the market trails the asset's path")
     impact_half_spread_bp: float = _parameter(
@@ -147,14 +151,16 @@ class SimulationManifest:
     min_size_share: float = _parameter(0.22, "1", 0, 0.9, "share of orders of the least size")
     # how the price moves
     adverse_selection_strength: float = _parameter(
-        0.14, "1", 0, 1, "share of market orders that move the price"
+        0.10, "1", 0, 1, "share of market orders that move the price, where no others race after them"
     )
     requote_intensity: float = _parameter(0.6, "1/s", 0, 100, "price moves a second without a trade")
-    move_size_bp: float = _parameter(0.1, "bp", 0.001, 100, "median size of a price move before pinning")
-    move_size_sigma: float = _parameter(0.9, "log", 0, 2, "deviation of the size of a price move")
+    move_size_bp: float = _parameter(
+        0.06, "bp", 0.001, 100, "median size of a price move at usual volatility"
+    )
+    move_size_sigma: float = _parameter(1.25, "log", 0, 2, "deviation of the size of a price move")
     # the touch
     spread_vol_sensitivity: float = _parameter(
-        0.2,
+        0.1,
         "1",
         0,
         2,
@@ -164,7 +170,9 @@ class SimulationManifest:
         0.25, "log", 0, 4, "how much longer the spread stays open where all recent orders were of one side"
     )
     joint_move_share: float = _parameter(0.07, "1", 0, 1, "share of moves that shift both sides at once")
-    follow_ms: float = _parameter(0.75, "ms", 0.001, 500, "median time until the other side follows a move")
+    follow_ms: float = _parameter(
+        0.5, "ms", 0.001, 500, "median time until the other side follows a typical move"
+    )
     flicker_intensity: float = _parameter(
         0.06, "1/s", 0, 50, "times a second that one side steps back and returns"
     )

@@ -73,12 +73,16 @@ class MertonJumpDiffusion:
     jump_mean: float
     jump_std: float
 
-    def jumps_q32(self, draws: Stream, n: int) -> Column:
-        """The sum of the jumps in each of n steps, 0 where there was none."""
+    def jumps_q32(self, draws: Stream, n: int, log_vol_q16: Column | None = None) -> Column:
+        """The sum of the jumps in each of n steps, 0 where there was none; their deviations are exp(log_vol) times the
+        usual one, where given, |log_vol| < 20.
+        """
         counts = draws.poisson(n, fixed_point(self.intensity * self.diffusion.step_s / DAY_S, ONE))
         hit = np.flatnonzero(counts)
         root_q16 = isqrt(counts[hit] << 32)
         spread = ((root_q16 * draws.normal_q16(len(hit)) >> 16) * fixed_point(self.jump_std, _Q32)) >> 16
+        if log_vol_q16 is not None:
+            spread = spread * exp_q16(log_vol_q16[hit]) >> 16
         jumps = np.zeros(n, dtype=np.int64)
         jumps[hit] = counts[hit] * fixed_point(self.jump_mean, _Q32) + spread
         return jumps

@@ -72,7 +72,8 @@ class Queues:
         last: tuple[int, int],
     ) -> Touch:
         """The touch through the minute, from the quantities `first` (bid, ask) to `last`."""
-        quotes = self._quote_times(draws, plan, clock, executions.ts_ns, path.ts_ns[1:])
+        closed = path.ask_ticks[1:] - path.bid_ticks[1:] == plan.spread_ticks
+        quotes = self._quote_times(draws, plan, clock, executions.ts_ns, path.ts_ns[1:][closed])
         orders = executions.ts_ns
         ts_ns = distinct(np.concatenate([[0], path.ts_ns[1:], orders - 1, orders, quotes, [self.CLOSE_NS]]))
         n = len(ts_ns)

@@ -54,7 +54,7 @@ ORIGIN_ORDER_ID = 40_000_000_000
 ORIGIN_UPDATE_ID = 1_000_000_000_000
 _UPDATES_LEAST = 200_000  # update ids of a minute in which nothing happens
 _Q32 = 1 << 32
-_JUMP_S = 4  # mean seconds that a jump takes, beyond the first two
+_JUMP_S_Q16 = ONE * 2  # mean seconds that a jump takes, beyond the first, before they are rounded down
 _LOG_PRICE_MAX_Q32 = 3 * _Q32  # the price stays within a factor of 20 of the initial one
 _BENT_LOG_MAX_Q32 = 7 * _Q32 // 2  # and a bent one within 33, whatever bends add up to
 _BASIS_REACH = 6  # deviations beyond which neither basis ever goes
@@ -63,7 +63,7 @@ _BASIS_REACH = 6  # deviations beyond which neither basis ever goes
 _CELLS_MINUTES = (1, 5, 20, 60, 240, 1_440)
 _CELLS_DAYS = (4, 16)
 # And of seconds inside a minute, with weights of their own, in Q16 of a level's: what one second does hardly lasts.
-_CELLS_SECONDS = ((1, ONE * 3), (4, ONE * 7 // 5), (15, ONE * 3 // 2))
+_CELLS_SECONDS = ((1, ONE * 13 // 5), (4, ONE * 8 // 5), (15, ONE * 2))
 _SEASON_Q16: Column = np.array(
     [round(ONE * math.sin(2 * math.pi * (i / DAY_MINUTES - 0.35))) for i in range(DAY_MINUTES)],
     dtype=np.int64,
@@ -189,7 +189,7 @@ class AssetPath:
         sigma = diffusion.deviations_q32(log_vol)
         diffused = diffusion.returns_q32(self._normal("minute", day, DAY_MINUTES), sigma)
         jumps = stream(self._seed, "asset", self._asset, "jumps", day)
-        jump = self._by_minute.jumps_q32(jumps, DAY_MINUTES)
+        jump = self._by_minute.jumps_q32(jumps, DAY_MINUTES, log_vol)
         reach = stream(self._seed, "asset", self._asset, "reach", day)
         above, below = (
             _overshoot(diffused + jump, sigma, reach.exponential_q16(DAY_MINUTES)) for _ in range(2)
@@ -221,7 +221,7 @@ class AssetPath:
         times = [(t * (draws.exponential_q16(DAY_MINUTES) + ONE // 4)) >> 12 for t in times]
         at_first = np.where(jumps, 1 + rows.jump_second * 4 // 5, 1 + 57 * times[0] // (sum(times) + 1))
         later = (58 - at_first) * times[1] // (times[1] + times[2] + 1)
-        jump_s = 2 + (draws.exponential_q16(DAY_MINUTES) * _JUMP_S >> 16)
+        jump_s = draws.exponential_q16(DAY_MINUTES) * _JUMP_S_Q16 >> 32
         at_second = at_first + 1 + np.where(jumps, np.minimum(jump_s, 58 - at_first), later)
         nails = np.stack([np.zeros_like(at_first), at_first, at_second, np.full_like(at_first, 60)])
         miss = np.stack([start, first, second, end]) - np.take_along_axis(walk, nails.T, axis=1).T
@@ -550,24 +550,39 @@ class MarketSkeleton:
         return _within(self._slow.bridged_q32(free, int(end[0])), self._slow)
 
     def _fast_basis(self, day: int) -> Column:
-        """The fast basis at the minute starts of a day: its half-life is seconds, so minutes are independent."""
-        return self._fast.stationary_q32(self._draws("fast", day).normal_q16(DAY_MINUTES))
+        """The fast basis at the 1,441 minute starts of a day, as usual volatility makes it. Its half-life is
+        seconds, so minutes are independent.
+        """
+        draws = self._draws("fast", day), self._draws("fast", day + 1)
+        return self._fast.stationary_q32(
+            np.concatenate([draws[0].normal_q16(DAY_MINUTES), draws[1].normal_q16(1)])
+        )
+
+    def _basis_width_q16(self, day: int) -> Column:
+        """How wide the fast basis is at the same instants, beside the usual: the less settled a price, the wider."""
+        today, tomorrow = self._asset.day(day).log_vol_q16, self._asset.day(day + 1).log_vol_q16[:1]
+        return exp_q16(np.concatenate([today, tomorrow]) // 2)
 
     def _make_minute_bases(self, day: int) -> tuple[Column, Column]:
         """The slow and the fast basis at the 1,441 minute starts of a day, both midnights included."""
-        fast = np.concatenate([self._fast_basis(day), self._fast_basis(day + 1)[:1]])
-        return self._slow_basis(day), fast
+        fast = self._fast_basis(day) * self._basis_width_q16(day) >> 16
+        return self._slow_basis(day), _within(fast, self._fast)
 
     def _make_seconds_basis(self, day: int) -> Column:
         """The basis at the 86,401 whole seconds of a day: the slow one interpolated, plus an Ornstein-Uhlenbeck of
         seconds that passes through the minutes' fast values.
         """
-        slow, minutes = self._minute_bases[day]
+        (slow, at_minutes), minutes, width = (
+            self._minute_bases[day],
+            self._fast_basis(day),
+            self._basis_width_q16(day),
+        )
         draws = self._draws("fast-seconds", day).normal_q16(DAY_SECONDS).reshape(60, DAY_MINUTES)
         fast = self._fast.bridged_q32(self._fast.paths_q32(minutes[:-1], draws), minutes[1:])
         second = np.arange(60)[:, None]
-        grid = slow[:-1] + np.diff(slow) * second // 60 + _within(fast[:60], self._fast)
-        return np.append(grid.T.ravel(), slow[-1] + minutes[-1])
+        fast = fast[:60] * (width[:-1] + np.diff(width) * second // 60) >> 16
+        grid = slow[:-1] + np.diff(slow) * second // 60 + _within(fast, self._fast)
+        return np.append(grid.T.ravel(), slow[-1] + at_minutes[-1])
 
     # ------------------------------------------------------------ a day without its seconds
     def _make_day(self, day: int) -> _Day:

@@ -10,7 +10,7 @@ from reactor.depth import Depth
 from reactor.fixed import distinct, stable_order
 from reactor.rng import stream
 from reactor.settlement import SidePrints, settle
-from reactor.types import BLOCK_NS, SECOND_NS, BookSide, Column, Instrument, Side
+from reactor.types import BLOCK_NS, MS_NS, SECOND_NS, BookSide, Column, Instrument, Side
 from tests.reactor.test_single_asset import MANIFESTS, SPOT, ScriptedSkeleton, Shape
 
 MANIFEST = MANIFESTS[SPOT]
@@ -127,6 +127,24 @@ def test_the_price_passes_through_its_grid_and_never_moves_in_a_pause() -> None:
         assert (path.ask_ticks - path.bid_ticks >= plan.spread_ticks).all()
         slack = 8 * plan.n_orders  # orders at one instant are moved apart
         assert (steps.ts_ns <= clock.pause_of(steps.ts_ns) + slack).all()
+
+
+def test_orders_race_for_a_price_that_moves() -> None:
+    """Many orders come within milliseconds of one of their side, and these meet an open spread far more often."""
+    world = ScriptedSkeleton(SPOT, MANIFEST, [Shape(4_000, 1_000) for _ in range(10)], seed=9)
+    raced, met_open = [], []
+    for k in range(10):
+        plan = world.plan(k)
+        clock = Rhythm(MANIFEST).clock(stream(1, "clock", k), plan)
+        orders = OrderFlow(MANIFEST).draw(stream(4, "orders", k), plan, clock)
+        path = TouchPath.of(plan, PricePath(MANIFEST, SPOT).draw(stream(5, "price", k), plan, clock, orders))
+        ts_ns, side = orders.ts_ns[:-2], orders.side[:-2]
+        bid, ask = path.at(ts_ns - 1)
+        raced.append((np.diff(ts_ns, prepend=-BLOCK_NS) < 3 * MS_NS) & (side == np.roll(side, 1)))
+        met_open.append(ask - bid > plan.spread_ticks)
+    racing, open_spread = np.concatenate(raced), np.concatenate(met_open)
+    assert 0.1 < racing.mean() < 0.3
+    assert open_spread[racing].mean() > 5 * open_spread[~racing].mean()
 
 
 def test_buyers_prevail_where_the_price_rises() -> None:

@@ -68,6 +68,18 @@ def test_jumps_have_mertons_moments(intensity: float, step_s: int) -> None:
     assert abs((jumps == 0).mean() - none) < 5 * np.sqrt(none / N) + 1e-4
 
 
+def test_volatility_scales_what_jumps_scatter() -> None:
+    """A log volatility of log 3 leaves the mean of a jump as it is and makes its deviation three times as large."""
+    process = MertonJumpDiffusion(GeometricBrownianMotion(0, 0.1, step_s=60), 1_000.0, 0.01, 0.001)
+    usual = real(process.jumps_q32(stream(3, "merton"), 10_000))
+    wild = real(process.jumps_q32(stream(3, "merton"), 10_000, np.full(10_000, round(np.log(3) * 65_536))))
+    counts = np.rint(usual / 0.01).astype(int)
+    assert np.array_equal(wild == 0, usual == 0)
+    once = counts == 1
+    assert once.sum() > 1_000
+    assert abs((wild[once] - 0.01) - 3 * (usual[once] - 0.01)).max() < 1e-6
+
+
 def test_merton_adds_its_jumps_to_the_diffusion() -> None:
     """The variance of returns is the diffusion's and the jumps'; without jumps they are the diffusion's returns."""
     diffusion = GeometricBrownianMotion(0, 0.5, step_s=60)

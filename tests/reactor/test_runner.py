@@ -208,6 +208,7 @@ MOVED: dict[str, float] = {
     "base_spread_ticks": 2,
     "prints_per_order": 1.2,
     "sweep_levels": 0.03,
+    "liquidation_share": 0.1,
 }
 
 

@@ -186,6 +186,26 @@ def test_volatility_is_the_manifests() -> None:
     assert abs(np.sqrt(by_seconds / by_minutes) - 1) < 0.15
 
 
+def test_jumps_and_the_fast_basis_are_wider_in_wild_minutes() -> None:
+    """Between a wild half of minutes and a calm one: jumps as volatility, the basis about as its root."""
+    manifest = replace(
+        MANIFESTS[PERP], clustering=0.5, jump_intensity=300.0, basis_std_bp=0.0, impact_half_spread_bp=0.0
+    )
+    path = AssetPath(5, "BTC", ORIGIN_NS, manifest)
+    market = MarketSkeleton(5, PERP, manifest, ORIGIN_NS, path)
+    first = ORIGIN_NS // DAY_NS
+    days = [path.day(first + d) for d in range(40)]
+    log_vol, jumps = (np.concatenate([getattr(d, n) for d in days]) for n in ("log_vol_q16", "jump_q32"))
+    premium = market.premiums_e8(first * DAY_NS, (first + 40) * DAY_NS, BLOCK_NS) - 20_000
+    wild = log_vol > np.median(log_vol)
+    volatility = np.exp((log_vol[wild].mean() - log_vol[~wild].mean()) / 2**16)
+    jumped = jumps != 0
+    by_jumps = np.median(np.abs(jumps[wild & jumped])) / np.median(np.abs(jumps[~wild & jumped]))
+    assert 0.7 < by_jumps / volatility < 1.3
+    by_basis = np.median(np.abs(premium[wild])) / np.median(np.abs(premium[~wild]))
+    assert 0.7 < by_basis / np.sqrt(volatility) < 1.3
+
+
 def test_premium_is_the_impact_basis() -> None:
     """The premium is zero while the mid stands within the impact half spread of the index and grows one for
     one beyond.
