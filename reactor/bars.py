@@ -139,14 +139,24 @@ class BarSeries:
 
         An instant that ends a bar sees it whole. Needs the minute's block unless the instants end it.
         """
-        minute_ns = _open_minute(at_ns)
-        start_ns = interval.start(int(at_ns[-1]) - 1)
-        first_ns = max(start_ns, self._tape.listed_ns)
-        if interval.length_ns and interval.length_ns < BLOCK_NS:
-            return self._running_within(interval, minute_ns, at_ns)
-        current = self._partial(minute_ns, at_ns)
-        whole = self._whole(first_ns, minute_ns, self._tape.revision)
-        return _extend(whole, current, start_ns, interval.next(start_ns))
+        return self.running_each([interval], at_ns)[0]
+
+    def running_each(self, intervals: Sequence[Interval], at_ns: Column) -> list[Bars]:
+        """The same of several intervals, which have all but their closed minutes in common."""
+        minute_ns, before_ns = _open_minute(at_ns), int(at_ns[-1]) - 1
+        long = [each for each in intervals if not 0 < each.length_ns < BLOCK_NS]
+        found: dict[Interval, Bars] = {}
+        if long:
+            starts, n = [each.start(before_ns) for each in long], len(at_ns)
+            listed_ns, revision = self._tape.listed_ns, self._tape.revision
+            wholes = [self._whole(max(start_ns, listed_ns), minute_ns, revision) for start_ns in starts]
+            ends = [each.next(start_ns) for each, start_ns in zip(long, starts, strict=True)]
+            bars = _extend(wholes, self._partial(minute_ns, at_ns), starts, ends)
+            found = {each: bars.cut(i * n, (i + 1) * n) for i, each in enumerate(long)}
+        return [
+            found[each] if each in found else self._running_within(each, minute_ns, at_ns)
+            for each in intervals
+        ]
 
     def rolling(self, minutes: int, at_ns: Column) -> Bars:
         """Statistics of the last `minutes` whole minutes and the running one, for ascending instants within
@@ -155,7 +165,7 @@ class BarSeries:
         minute_ns = _open_minute(at_ns)
         start_ns = max(minute_ns - minutes * BLOCK_NS, self._tape.listed_ns)
         whole = self._whole(start_ns, minute_ns, self._tape.revision)
-        return _extend(whole, self._partial(minute_ns, at_ns), start_ns, minute_ns + BLOCK_NS)
+        return _extend([whole], self._partial(minute_ns, at_ns), [start_ns], [minute_ns + BLOCK_NS])
 
     # ------------------------------------------------------------ pieces
     def _make_whole(self, start_ns: int, end_ns: int, _revision: int) -> Bars:
@@ -172,15 +182,8 @@ class BarSeries:
     def _running_within(self, interval: Interval, minute_ns: int, at_ns: Column) -> Bars:
         """`running` for bars shorter than a minute."""
         prints = self._tape.prints_in(minute_ns, int(at_ns[-1]))
-        prices = np.append(self._close_before(minute_ns), prints.price_ticks)
         starts = np.array([interval.start(t - 1) for t in at_ns.tolist()])
-        parts = []
-        for start_ns in np.unique(starts).tolist():
-            a, b = np.searchsorted(prints.ts_ns, [start_ns, start_ns + interval.length_ns]).tolist()
-            inside = prints.cut(a, b)
-            through = _through(inside, int(prices[a]), start_ns, interval.length_ns)
-            parts.append(through.take(np.searchsorted(inside.ts_ns, at_ns[starts == start_ns])))
-        return Bars.join(parts)
+        return _of_spans(prints, self._close_before(minute_ns), starts, at_ns, interval.length_ns)
 
     def _pieces(self, start_ns: int, end_ns: int) -> Bars:
         """Consecutive short bars that tile [start_ns, end_ns): whole days by quarters, the rest by minutes,
@@ -297,6 +300,37 @@ def _through(prints: Prints, close_before: int, start_ns: int, length_ns: int) -
     )
 
 
+def _of_spans(prints: Prints, close_before: int, starts_ns: Column, ends_ns: Column, length_ns: int) -> Bars:
+    """The bars of [starts_ns[i], ends_ns[i]), as far as they go of their length."""
+    rows = _of_prints(prints, close_before)  # row i + 1 is print i's
+    first, stop = np.searchsorted(prints.ts_ns, starts_ns), np.searchsorted(prints.ts_ns, ends_ns)
+    some = stop > first
+    edges = np.stack((first, stop), axis=1)[some].ravel() + 1
+    prices = np.append(rows.close_ticks, 0)  # a span may end with the last row
+
+    def within(extreme: np.ufunc) -> Column:
+        column = rows.close_ticks[first]
+        if len(edges):
+            column[some] = extreme.reduceat(prices, edges)[::2]
+        return column
+
+    def id_or_none(row: Column) -> Column:
+        return np.where(some, rows.first_trade_id[row], -1)
+
+    totals = {name: np.cumsum(getattr(rows, name)) for name in _SUMS}
+    return Bars(
+        open_ns=starts_ns,
+        close_ns=starts_ns + length_ns,
+        open_ticks=rows.close_ticks[np.where(some, first + 1, first)],
+        high_ticks=within(np.maximum),
+        low_ticks=within(np.minimum),
+        close_ticks=rows.close_ticks[stop],
+        first_trade_id=id_or_none(np.where(some, first + 1, 0)),
+        last_trade_id=id_or_none(stop),
+        **{name: total[stop] - total[first] for name, total in totals.items()},
+    )
+
+
 def _merge(rows: Bars, edges: Sequence[int]) -> Bars:
     """Rows in time order as bars [edges[i], edges[i + 1]). A row without prints only tells the price before
     it.
@@ -331,20 +365,31 @@ def _merge(rows: Bars, edges: Sequence[int]) -> Bars:
     )
 
 
-def _extend(whole: Bars, current: Bars, open_ns: int, close_ns: int) -> Bars:
-    """Each row of `current` preceded by `whole`, of one row or none, as one bar."""
-    n, bar = len(current), whole
-    times = np.full(n, open_ns), np.full(n, close_ns)
-    if not len(bar) or not bar.n_prints[0]:
-        return Bars(*times, *(getattr(current, f.name) for f in fields(Bars)[2:]))
-    traded = current.n_prints > 0
+def _extend(wholes: Sequence[Bars], current: Bars, opens_ns: Sequence[int], closes_ns: Sequence[int]) -> Bars:
+    """Each row of `current` preceded by each of the wholes, of one row or none, as one bar: whole by whole."""
+    n = len(current)
+    bar = Bars.join([whole if len(whole) else _EMPTY for whole in wholes])
+    bar = Bars(*(getattr(bar, f.name)[:, None] for f in fields(Bars)))
+    alone, traded = bar.n_prints == 0, current.n_prints > 0
+    high, low = np.maximum(bar.high_ticks, current.high_ticks), np.minimum(bar.low_ticks, current.low_ticks)
+    new = alone | traded
+
+    def after(both: Column, column: str) -> Column:
+        """Of both, of the one that has prints, or of the current one."""
+        mine, before = getattr(current, column), getattr(bar, column)
+        return np.where(alone, mine, np.where(traded, both, before)).ravel()
+
     return Bars(
-        *times,
-        open_ticks=np.full(n, bar.open_ticks[0]),
-        high_ticks=np.where(traded, np.maximum(bar.high_ticks, current.high_ticks), bar.high_ticks),
-        low_ticks=np.where(traded, np.minimum(bar.low_ticks, current.low_ticks), bar.low_ticks),
-        close_ticks=np.where(traded, current.close_ticks, bar.close_ticks),
-        first_trade_id=np.full(n, bar.first_trade_id[0]),
-        last_trade_id=np.where(traded, current.last_trade_id, bar.last_trade_id),
-        **{name: getattr(bar, name) + getattr(current, name) for name in _SUMS},
+        open_ns=np.repeat(opens_ns, n),
+        close_ns=np.repeat(closes_ns, n),
+        open_ticks=np.where(alone, current.open_ticks, bar.open_ticks).ravel(),
+        high_ticks=after(high, "high_ticks"),
+        low_ticks=after(low, "low_ticks"),
+        close_ticks=np.where(new, current.close_ticks, bar.close_ticks).ravel(),
+        first_trade_id=np.where(alone, current.first_trade_id, bar.first_trade_id).ravel(),
+        last_trade_id=np.where(new, current.last_trade_id, bar.last_trade_id).ravel(),
+        **{name: (getattr(bar, name) + getattr(current, name)).ravel() for name in _SUMS},
     )
+
+
+_EMPTY = Bars(*(np.zeros(1, np.int64) for _ in fields(Bars)))

@@ -6,18 +6,23 @@ envelopes. Whatever more than one of them works out is kept here for as long as 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any, TypeAlias, TypeVar, cast
 from weakref import WeakKeyDictionary
 
 from reactor.single_asset import HyperSynthReactor
+from venues.base import PAGE_NS
 
 SHEETS_KEPT = 2  # of a market: the page that is made ahead, and the one a new subscriber still needs
 
 T = TypeVar("T")
+K = TypeVar("K", bound=Hashable)
 
 _Page: TypeAlias = tuple[int, int]  # its start, and the revision of the market it was made at
 _SHEETS: WeakKeyDictionary[HyperSynthReactor, dict[_Page, dict[Hashable, Any]]] = WeakKeyDictionary()
+
+
+_ASKED: WeakKeyDictionary[HyperSynthReactor, dict[Hashable, dict[Hashable, int]]] = WeakKeyDictionary()
 
 
 def shared(market: HyperSynthReactor, start_ns: int, key: Hashable, make: Callable[[], T]) -> T:
@@ -25,6 +30,39 @@ def shared(market: HyperSynthReactor, start_ns: int, key: Hashable, make: Callab
 
     From any thread: at worst it is made twice.
     """
+    sheet = _sheet(market, start_ns)
+    if key not in sheet:
+        sheet[key] = make()
+    return cast(T, sheet[key])
+
+
+def shared_by_kind(
+    market: HyperSynthReactor,
+    start_ns: int,
+    kind: Hashable,
+    key: K,
+    make: Callable[[Sequence[K]], Sequence[T]],
+) -> T:
+    """The same of one of several things that are cheaper made together.
+
+    What was asked for of the page before will be of this one, too: whoever comes first has it made for all, and nothing
+    but time depends on whether that is so.
+    """
+    sheet = _sheet(market, start_ns)
+    asked = cast(dict[K, int], _ASKED.setdefault(market, {}).setdefault(kind, {}))
+    if (kind, key) not in sheet:
+        asked[key] = start_ns
+        for other, asked_ns in list(asked.items()):
+            if asked_ns < start_ns - PAGE_NS:
+                asked.pop(other, None)
+        keys = [each for each in list(asked) if (kind, each) not in sheet]
+        for each, made in zip(keys, make(keys), strict=True):
+            sheet[kind, each] = made
+    asked[key] = start_ns
+    return cast(T, sheet[kind, key])
+
+
+def _sheet(market: HyperSynthReactor, start_ns: int) -> dict[Hashable, Any]:
     kept = _SHEETS.setdefault(market, {})
     page = start_ns, market.revision
     sheet = kept.get(page)
@@ -32,6 +70,4 @@ def shared(market: HyperSynthReactor, start_ns: int, key: Hashable, make: Callab
         while len(kept) >= SHEETS_KEPT:
             kept.pop(next(iter(kept)), None)
         sheet = kept.setdefault(page, {})
-    if key not in sheet:
-        sheet[key] = make()
-    return cast(T, sheet[key])
+    return sheet

@@ -12,7 +12,7 @@ from reactor.types import MS_NS, TICK_NS, BookSide
 from tests import worlds
 from venues.base import PAGE_NS
 from venues.binance import BINANCE, BINANCE_USDM
-from venues.binance.wire import MOST_LEVELS, BookPage
+from venues.binance.wire import MOST_LEVELS, BestLevels
 from venues.sheets import SHEETS_KEPT, shared
 from venues.wire import Decimal, Each, Picked, Scale, Table, cut, encode
 
@@ -54,15 +54,14 @@ def test_the_best_levels_of_a_page_are_those_of_a_book_that_is_kept(venue: Any, 
     exchange = worlds.exchange(venue)
     grid_ns, start_ns = grid_ms * MS_NS, worlds.ORIGIN_NS + 5 * PAGE_NS
     for market in exchange:
-        page, ladder = BookPage(market, start_ns), Ladder(market.book(start_ns))
-        columns: Any = page.lists(np.zeros(0, np.int64), np.zeros(0, np.int64)).table.columns
-        best = {side: page.best(side, grid_ns) for side in BookSide}
-        times = page.levels.tick * TICK_NS
+        best, ladder = BestLevels(market, start_ns, grid_ns), Ladder(market.book(start_ns))
+        columns, levels = best.table.columns, market.window(start_ns, start_ns + PAGE_NS).levels
+        times = levels.tick * TICK_NS
         for i in range(PAGE_NS // grid_ns):
             first, stop = np.searchsorted(times, [start_ns + i * grid_ns, start_ns + (i + 1) * grid_ns])
-            ladder.apply(page.levels.cut(int(first), int(stop)))
+            ladder.apply(levels.cut(int(first), int(stop)))
             for side in BookSide:
-                rows = best[side][i][best[side][i] >= 0]
+                rows = best.rows[side][i][best.rows[side][i] >= 0]
                 told = list(zip(columns["price"][rows].tolist(), columns["qty"][rows].tolist(), strict=True))
                 assert told == ladder.top(side, MOST_LEVELS)
 

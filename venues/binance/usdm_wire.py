@@ -41,13 +41,15 @@ from venues.binance.wire import (
     envelope,
     happened,
     klines,
+    level_windows,
     page_block,
     quote_columns,
     stream_topic,
     trades,
     window_tickers,
 )
-from venues.wire import pack
+from venues.sheets import shared
+from venues.wire import frame_all, page_of
 
 # ---------------------------------------------------------------- the messages
 # Keys and their order as recorded from fstream.binance.com: trade 2026-08-02, aggTrade, bookTicker, depthUpdate and
@@ -134,22 +136,26 @@ def chained_depth(market: HyperSynthReactor, start_ns: int, cadence_ns: int) -> 
     The venue's ids are shared by many symbols, so it leaves gaps between events; here U is always pu + 1.
     """
     due, columns = depth_changes(market, start_ns, cadence_ns)
-    return due, {**columns, **_chain(market, start_ns, due, cadence_ns)}
+    return due, {**columns, **_chain(market, start_ns, cadence_ns)}
 
 
 def chained_levels(n: int, market: HyperSynthReactor, start_ns: int, cadence_ns: int) -> Rows:
     """The best n levels of both sides, told like changes of the book."""
     due, columns = best_levels(n, 50 * MS_NS, market, start_ns, cadence_ns)
     rows = {"E": due, "u": columns["lastUpdateId"], "b": columns["bids"], "a": columns["asks"]}
-    return due, {**rows, **_chain(market, start_ns, due, cadence_ns)}
+    return due, {**rows, **_chain(market, start_ns, cadence_ns)}
 
 
-def _chain(market: HyperSynthReactor, start_ns: int, due: Column, cadence_ns: int) -> dict[str, Column]:
-    """What ties the event due at each of these boundaries to the one before: T, U and pu."""
-    levels = page_block(market, start_ns).levels
-    last = np.searchsorted(boundary(levels.tick * TICK_NS, cadence_ns), due, side="right") - 1
-    before = np.append(market.update_id(start_ns), levels.update_id[last])[: len(due)]
-    return {"T": levels.tick[last] * TICK_NS, "U": before + 1, "pu": before}
+def _chain(market: HyperSynthReactor, start_ns: int, cadence_ns: int) -> dict[str, Column]:
+    """What ties the event due at each of the boundaries at which a level changed to the one before: T, U and pu."""
+
+    def chain() -> dict[str, Column]:
+        levels = page_block(market, start_ns).levels
+        _, _, ends = level_windows(market, start_ns, cadence_ns)
+        before = np.append(market.update_id(start_ns), levels.update_id[ends - 1])[: len(ends)]
+        return {"T": levels.tick[ends - 1] * TICK_NS, "U": before + 1, "pu": before}
+
+    return shared(market, start_ns, ("chain", cadence_ns), chain)
 
 
 def mark_updates(market: HyperSynthReactor, start_ns: int, cadence_ns: int) -> Rows:
@@ -292,8 +298,8 @@ class MergedChannel:
             row for channel in self._channels for row in zip(*_lists(channel.messages(start_ns)), strict=True)
         ]
         told.sort(key=lambda row: row[0])  # stable: at an instant, in the order of listing
-        head, tail = self._envelope
-        return pack(start_ns, [due for due, _ in told], [text for _, text in told], head, tail)
+        framed = frame_all([text for _, text in told], *self._envelope)
+        return page_of(start_ns, [due for due, _ in told], framed)
 
     def snapshot(self, now_ns: int) -> Sequence[bytes]:  # noqa: ARG002
         return ()

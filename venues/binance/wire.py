@@ -35,11 +35,13 @@ from reactor.types import (
     Side,
 )
 from venues.base import PAGE_NS, Page, Topic, VenueError
-from venues.sheets import shared
+from venues.sheets import shared, shared_by_kind
 from venues.wire import (
     Choice,
     Decimal,
+    Draft,
     Each,
+    Framed,
     Int,
     Part,
     Picked,
@@ -49,8 +51,11 @@ from venues.wire import (
     Values,
     cut,
     declare,
-    encode,
+    merged,
     pack,
+    page_of,
+    shape_of,
+    write,
 )
 
 US_NS = 1_000
@@ -192,21 +197,13 @@ def depth_changes(market: HyperSynthReactor, start_ns: int, cadence_ns: int) -> 
 
     U continues the window before, so ids are contiguous whatever was skipped. Bids descend from the best, asks ascend.
     """
-    page = _book_page(market, start_ns)
-    levels = page.levels
-    window_of = boundary(levels.tick * TICK_NS, cadence_ns)
-    due, ends = _windows(window_of)
+    levels = page_block(market, start_ns).levels
+    window_of, due, ends = level_windows(market, start_ns, cadence_ns)
     last_id = levels.update_id[ends - 1]
     first_id = np.append(market.update_id(start_ns), last_id)[: len(due)] + 1
 
     if not len(levels):
-        return due, {
-            "E": due,
-            "U": first_id,
-            "u": last_id,
-            "b": page.lists(due, due),
-            "a": page.lists(due, due),
-        }
+        return due, {"E": due, "U": first_id, "u": last_id, **dict.fromkeys("ba", ragged([]))}
     away = np.where(levels.side == BookSide.BID, -levels.price_ticks, levels.price_ticks)
     away -= away.min()
     window = (window_of - window_of[0]) // cadence_ns
@@ -214,96 +211,105 @@ def depth_changes(market: HyperSynthReactor, start_ns: int, cadence_ns: int) -> 
     order = stable_order(key)
     final = order[np.diff(key[order], append=-1) != 0]
     sides = levels.side[final]
-    bids, asks = final[sides == BookSide.BID], final[sides == BookSide.ASK]
+    changes = shared(
+        market, start_ns, "changes", lambda: Table({"price": levels.price_ticks, "qty": levels.qty_lots})
+    )
+
+    def told(side: BookSide) -> Picked:
+        rows = final[sides == side]
+        return Picked(np.searchsorted(window_of[rows], due, side="right"), rows, changes)
+
     return due, {
         "E": due,
         "U": first_id,
         "u": last_id,
-        "b": page.lists(np.searchsorted(window_of[bids], due, side="right"), page.first_change + bids),
-        "a": page.lists(np.searchsorted(window_of[asks], due, side="right"), page.first_change + asks),
+        "b": told(BookSide.BID),
+        "a": told(BookSide.ASK),
     }
 
 
 def best_levels(n: int, grid_ns: int, market: HyperSynthReactor, start_ns: int, cadence_ns: int) -> Rows:
     """The best n levels of both sides at each boundary before which the book changed; cadences are whole grid_ns."""
-    page = _book_page(market, start_ns)
-    due, ends = _windows(boundary(page.levels.tick * TICK_NS, cadence_ns))
+    _, due, ends = level_windows(market, start_ns, cadence_ns)
     at = (due - start_ns) // grid_ns - 1
-    best = shared(
-        market, start_ns, ("best", grid_ns), lambda: tuple(page.best(side, grid_ns) for side in BookSide)
-    )
-    named = []
-    for side in BookSide:
-        rows = best[side][at, :n]
-        there = rows >= 0
-        named.append(page.lists(np.cumsum(there.sum(axis=1)), rows[there]))
-    bids, asks = named
-    return due, {"lastUpdateId": page.levels.update_id[ends - 1], "bids": bids, "asks": asks}
+    best = shared(market, start_ns, ("best", grid_ns), lambda: BestLevels(market, start_ns, grid_ns))
+    update_id = page_block(market, start_ns).levels.update_id[ends - 1]
+    return due, {
+        "lastUpdateId": update_id,
+        "bids": best.lists(BookSide.BID, at, n),
+        "asks": best.lists(BookSide.ASK, at, n),
+    }
 
 
 MOST_LEVELS = 20  # that a stream of the best ones has
 
 
-class BookPage:
-    """A page's book: the levels it begins with, bids then asks, then every change, as the rows of one table."""
+class BestLevels:
+    """The best MOST_LEVELS levels of both sides at each boundary of a grid, as rows of one table."""
 
-    def __init__(self, market: HyperSynthReactor, start_ns: int) -> None:
-        self.start_ns = start_ns
-        self.levels = page_block(market, start_ns).levels
-        book = market.book(start_ns)
-        self._sides = (-book.bid_ticks, book.ask_ticks)  # by how far away they are, the best first
-        self.first_change = len(book.bid_ticks) + len(book.ask_ticks)
-        parts = zip(
-            (book.bid_ticks, book.bid_lots),
-            (book.ask_ticks, book.ask_lots),
-            (self.levels.price_ticks, self.levels.qty_lots),
-            strict=True,
+    def __init__(self, market: HyperSynthReactor, start_ns: int, grid_ns: int) -> None:
+        levels, book = page_block(market, start_ns).levels, market.book(start_ns)
+        # what the page begins with, bids then asks, then every change
+        price = np.concatenate([book.bid_ticks, book.ask_ticks, levels.price_ticks])
+        lots = np.concatenate([book.bid_lots, book.ask_lots, levels.qty_lots])
+        first, window = (
+            len(book.bid_ticks) + len(book.ask_ticks),
+            (levels.tick * TICK_NS - start_ns) // grid_ns,
         )
-        price, lots = (np.concatenate(columns) for columns in parts)
-        self._lots = lots
-        self._table = Table({"price": price, "qty": lots})
+        best = []
+        for side, start, begin in (
+            (BookSide.BID, -book.bid_ticks, 0),
+            (BookSide.ASK, book.ask_ticks, len(book.bid_ticks)),
+        ):
+            changes = np.flatnonzero(levels.side == side)
+            away = levels.price_ticks[changes]
+            away = -away if side == BookSide.BID else away
+            rows = begin + np.arange(len(start)), first + changes
+            best.append(_best(start, rows[0], away, rows[1], window[changes], PAGE_NS // grid_ns, lots))
+        used = np.zeros(len(price) + 1, np.bool_)
+        for rows_of in best:
+            used[rows_of] = True
+        used[-1] = False  # of the rows that are not there
+        place = np.cumsum(used) - 1
+        self.rows = {side: np.where(of >= 0, place[of], -1) for side, of in zip(BookSide, best, strict=True)}
+        self.table = Table({"price": price[used[:-1]], "qty": lots[used[:-1]]})
 
-    def lists(self, ends: Column, rows: Column) -> Picked:
-        """Lists of these rows."""
-        return Picked(ends, rows, self._table)
-
-    def best(self, side: BookSide, grid_ns: int) -> Column:
-        """At each boundary of the grid, the rows of the side's best MOST_LEVELS levels; -1 where there are fewer.
-
-        Prices are columns, ordered from the best there is, and as many of them as it takes. A later row of a price
-        has a greater number, so the row that holds is the greatest until then.
-        """
-        start = self._sides[side]
-        first = 0 if side == BookSide.BID else len(self._sides[BookSide.BID])
-        changes = np.flatnonzero(self.levels.side == side)
-        away = self.levels.price_ticks[changes]
-        away = -away if side == BookSide.BID else away
-        window = (self.levels.tick[changes] * TICK_NS - self.start_ns) // grid_ns
-        wanted = 4 * MOST_LEVELS
-        while True:
-            whole = wanted >= len(start)
-            near = start if whole else start[:wanted]
-            inside = np.flatnonzero(away <= near[-1]) if not whole else np.arange(len(away))
-            prices = np.unique(np.concatenate([near, away[inside]]))
-            holds = np.full((PAGE_NS // grid_ns + 1, len(prices)), -1)
-            holds[0, np.searchsorted(prices, near)] = first + np.arange(len(near))
-            holds[window[inside] + 1, np.searchsorted(prices, away[inside])] = (
-                self.first_change + changes[inside]
-            )
-            holds = np.maximum.accumulate(holds)[1:]
-            there = (holds >= 0) & (self._lots[holds] > 0)
-            place = np.cumsum(there, axis=1)
-            if whole or place[:, -1].min() >= MOST_LEVELS:
-                break
-            wanted *= 2
-        best = np.full((len(holds), MOST_LEVELS), -1)
-        at, column = np.nonzero(there & (place <= MOST_LEVELS))
-        best[at, place[at, column] - 1] = holds[at, column]
-        return best
+    def lists(self, side: BookSide, at: Column, n: int) -> Picked:
+        """The best n of a side at these boundaries, counted from 0."""
+        rows = self.rows[side][at, :n]
+        there = rows >= 0
+        return Picked(np.cumsum(there.sum(axis=1)), rows[there], self.table)
 
 
-def _book_page(market: HyperSynthReactor, start_ns: int) -> BookPage:
-    return shared(market, start_ns, "book", lambda: BookPage(market, start_ns))
+def _best(
+    start: Column, rows: Column, away: Column, changes: Column, window: Column, windows: int, lots: Column
+) -> Column:
+    """After each window, the rows of the best MOST_LEVELS levels; -1 where there are fewer.
+
+    `start` is how far away the levels are that there are first, ascending, `away` those that change in a window;
+    `rows` and `changes` are theirs, of which `lots` tells the quantity. Prices are columns, ordered from the best there
+    is, and as many of them as it takes. A later row of a price has a greater number, so the row that holds is the
+    greatest until then.
+    """
+    wanted = 4 * MOST_LEVELS
+    while True:
+        whole = wanted >= len(start)
+        near = start if whole else start[:wanted]
+        inside = np.flatnonzero(away <= near[-1]) if not whole else np.arange(len(away))
+        prices = np.unique(np.concatenate([near, away[inside]]))
+        holds = np.full((windows + 1, len(prices)), -1)
+        holds[0, np.searchsorted(prices, near)] = rows[: len(near)]
+        holds[window[inside] + 1, np.searchsorted(prices, away[inside])] = changes[inside]
+        holds = np.maximum.accumulate(holds)[1:]
+        there = (holds >= 0) & (lots[holds] > 0)
+        place = np.cumsum(there, axis=1)
+        if whole or place[:, -1].min() >= MOST_LEVELS:
+            break
+        wanted *= 2
+    best = np.full((len(holds), MOST_LEVELS), -1)
+    at, column = np.nonzero(there & (place <= MOST_LEVELS))
+    best[at, place[at, column] - 1] = holds[at, column]
+    return best
 
 
 def klines(interval: Interval, market: HyperSynthReactor, start_ns: int, cadence_ns: int) -> Rows:
@@ -312,14 +318,18 @@ def klines(interval: Interval, market: HyperSynthReactor, start_ns: int, cadence
     "It pushes data every 2s if there is anything new": https://github.com/ccxt/node-binance-api/issues/509, 2020-10.
     """
 
-    def rows() -> Rows:
+    def rows(intervals: Sequence[Interval]) -> list[Rows]:
         due = boundaries(start_ns, cadence_ns)
-        bars = market.bars.running(interval, due)
-        ends = bars.close_ns == due
-        told = np.flatnonzero(ends | happened(_prints(market, start_ns).ts_ns, start_ns, due))
-        return due[told], {"E": due[told], "x": ends[told].astype(np.int64), **kline_columns(bars.take(told))}
+        traded = happened(_prints(market, start_ns).ts_ns, start_ns, due)
+        return [_klines(bars, due, traded) for bars in market.bars.running_each(intervals, due)]
 
-    return shared(market, start_ns, ("klines", interval, cadence_ns), rows)
+    return shared_by_kind(market, start_ns, ("klines", cadence_ns), interval, rows)
+
+
+def _klines(bars: Bars, due: Column, traded: NDArray[np.bool_]) -> Rows:
+    ends = bars.close_ns == due
+    told = np.flatnonzero(ends | traded)
+    return due[told], {"E": due[told], "x": ends[told].astype(np.int64), **kline_columns(bars.take(told))}
 
 
 def window_tickers(minutes: int, market: HyperSynthReactor, start_ns: int, cadence_ns: int) -> Rows:
@@ -519,10 +529,18 @@ def boundary(ts_ns: Column, cadence_ns: int) -> Column:
     return (ts_ns // cadence_ns + 1) * cadence_ns
 
 
-def _windows(window_of: Column) -> tuple[Column, Column]:
-    """The distinct values of an ascending column, and where the rows of each end."""
-    due = np.unique(window_of)
-    return due, np.searchsorted(window_of, due, side="right")
+def level_windows(market: HyperSynthReactor, start_ns: int, cadence_ns: int) -> tuple[Column, Column, Column]:
+    """At which boundary each change of a level in a page is told; the boundaries at which any is, and where the
+    changes told at each end.
+    """
+
+    def windows() -> tuple[Column, Column, Column]:
+        window_of = boundary(page_block(market, start_ns).levels.tick * TICK_NS, cadence_ns)
+        last = np.flatnonzero(window_of[1:] != window_of[:-1])
+        ends = np.append(last, len(window_of) - 1)[: len(window_of)] + 1
+        return window_of, window_of[ends - 1], ends
+
+    return shared(market, start_ns, ("windows", cadence_ns), windows)
 
 
 # ---------------------------------------------------------------- the table of streams
@@ -667,34 +685,48 @@ class StreamChannel:
     ) -> None:
         unit_ns = US_NS if MICROSECONDS in topic.dress else MS_NS
         cadence_ns = stream.cadences_ns["".join(topic.options)]
-        self._parts = parts_of(stream.text, market.instrument, decimals, unit_ns)
+        self._parts = merged(parts_of(stream.text, market.instrument, decimals, unit_ns))
+        self._shape = shape_of(self._parts)
         rows = partial(stream.rows, market, cadence_ns=cadence_ns)
         of_page = lambda start_ns, _revision: rows(start_ns=start_ns)
         self._rows = lru_cache(2)(of_page) if latency else of_page
         self._market, self._latency = market, latency
-        self._said = (stream.text, stream.rows, cadence_ns, unit_ns)  # whatever it is called
         self._envelope = envelope(topic)
 
     def messages(self, start_ns: int) -> tuple[Column, list[bytes]]:
         """When each message of a page is due, and its text without the envelope."""
-
-        def make() -> tuple[Column, list[bytes]]:
-            revision = self._market.revision
-            parts = [self._rows(start_ns, revision)]
-            if self._latency:
-                parts = late(self._rows(start_ns - PAGE_NS, revision), parts[0], self._latency, start_ns)
-            texts = [text for _, columns in parts for text in encode(self._parts, columns)]
-            return np.concatenate([due_ns for due_ns, _ in parts]), texts
-
-        return make() if self._latency else shared(self._market, start_ns, self._said, make)
+        due_ns, framed = self._written(start_ns)
+        return due_ns, framed.payloads()
 
     def page(self, start_ns: int) -> Page:
-        due_ns, texts = self.messages(start_ns)
-        head, tail = self._envelope
-        return pack(start_ns, due_ns, texts, head, tail)
+        due_ns, framed = self._written(start_ns)
+        return page_of(start_ns, due_ns, framed)
+
+    def draft(self, start_ns: int) -> tuple[Column, Draft]:
+        """When each message of a page is due if none is late, and what they say."""
+        due_ns, columns = self._rows(start_ns, self._market.revision)
+        return due_ns, self._draft(columns)
+
+    def _written(self, start_ns: int) -> tuple[Column, Framed]:
+        """When each message of a page is due, and their frames; channels of one shape are written in one pass."""
+        if self._latency is None:
+            return shared_by_kind(self._market, start_ns, self._shape, self, partial(_write_all, start_ns))
+        revision = self._market.revision
+        before, rows = self._rows(start_ns - PAGE_NS, revision), self._rows(start_ns, revision)
+        parts = late(before, rows, self._latency, start_ns)
+        framed = [write([self._draft(columns)])[0] for _, columns in parts]
+        return np.concatenate([due_ns for due_ns, _ in parts]), Framed.join(framed)
+
+    def _draft(self, columns: Mapping[str, Values]) -> Draft:
+        return Draft(self._parts, columns, *self._envelope)
 
     def snapshot(self, now_ns: int) -> Sequence[bytes]:  # noqa: ARG002
         return ()
+
+
+def _write_all(start_ns: int, channels: Sequence[StreamChannel]) -> list[tuple[Column, Framed]]:
+    due, drafts = zip(*(channel.draft(start_ns) for channel in channels), strict=True)
+    return list(zip(due, write(drafts), strict=True))
 
 
 class ArrayChannel:

@@ -52,7 +52,23 @@ from venues.hyperliquid.rules import (
     offered,
     perps_of,
 )
-from venues.wire import Choice, Decimal, Each, Int, Part, Ragged, Scale, Text, Values, declare, encode, pack
+from venues.wire import (
+    Choice,
+    Decimal,
+    Draft,
+    Each,
+    Int,
+    Part,
+    Ragged,
+    Scale,
+    Text,
+    Values,
+    declare,
+    encode,
+    pack,
+    page_of,
+    write,
+)
 
 RECENT_TRADES = 10  # in `recentTrades`; no published number
 REPLAYED_TRADES = (
@@ -237,7 +253,7 @@ class Trades:
         due_of = block_ends(prints.ts_ns)
         due = np.unique(due_of)
         trades = Ragged(np.searchsorted(due_of, due, side="right"), trade_columns(prints, instrument))
-        return pack(start_ns, due, encode(parts_of(TRADES, instrument), {"trades": trades}))
+        return page_of(start_ns, due, *write([Draft(parts_of(TRADES, instrument), {"trades": trades})]))
 
     def snapshot(self, now_ns: int) -> Sequence[bytes]:
         trades = recent_trades(self.market, now_ns, REPLAYED_TRADES)
