@@ -13,6 +13,7 @@ import orjson
 from rich.console import Console
 from rich.table import Column, Table
 
+from benchmarks.encoding import encoding
 from benchmarks.fanout import fanout
 from benchmarks.harness import RUNS, Row
 from benchmarks.markets import generate, klines
@@ -24,6 +25,7 @@ from benchmarks.warp import warp
 BENCHES: Mapping[str, Callable[[int], Iterator[Row]]] = {
     "generate": generate,
     "klines": klines,
+    "encode": encoding,
     "fanout": fanout,
     "orders": orders,
     "time": warp,

@@ -6,6 +6,7 @@ They know nothing of the emulator, and are as fast as their few lines allow.
 from __future__ import annotations
 
 import asyncio
+import json
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -45,6 +46,51 @@ def naive_loop(seed: int, events: int) -> list[tuple[float, float, float, int]]:
         price, size = round(65_000 * math.exp(log_price), 2), round(random.lognormvariate(-4, 2), 5)
         rows.append((at_s, price, size, 1 if random.random() < 0.5 else -1))
     return rows
+
+
+def naive_exchange(steps: int) -> list[bytes]:
+    """What an exchange's streams tell, as one writes it first: every 100 ms the price moves, a trade prints, and of a
+    book of twenty levels a side some change, which is all kept in dictionaries and told as JSON.
+    """
+    random = Random(1)  # noqa: S311
+    mid, number, texts = 65_000.0, 0, []
+    book: dict[str, dict[float, float]] = {"b": {}, "a": {}}
+    for step in range(steps):
+        mid *= math.exp(random.gauss(0.0, 1e-5))
+        changes: dict[str, list[list[str]]] = {}
+        for side, sign in (("b", -1), ("a", 1)):
+            new = {
+                round(mid + sign * 0.1 * (level + 1), 1): random.lognormvariate(-1, 1) for level in range(20)
+            }
+            gone = [[f"{price:.2f}", "0.000"] for price in book[side] if price not in new]
+            changes[side] = gone + [[f"{price:.2f}", f"{size:.3f}"] for price, size in new.items()]
+            book[side] = new
+        (bid, bid_size), (ask, ask_size) = next(iter(book["b"].items())), next(iter(book["a"].items()))
+        time_ms, number = 1_767_225_600_000 + 100 * step, number + 1
+        depth = {"e": "depthUpdate", "E": time_ms, "T": time_ms, "s": "BTCUSDT", "U": number, "u": number}
+        trade = {
+            "e": "trade",
+            "E": time_ms,
+            "T": time_ms,
+            "s": "BTCUSDT",
+            "t": number,
+            "p": f"{mid:.2f}",
+            "q": f"{random.lognormvariate(-4, 2):.3f}",
+            "m": random.random() < 0.5,
+        }
+        ticker = {
+            "e": "bookTicker",
+            "u": number,
+            "s": "BTCUSDT",
+            "b": f"{bid:.2f}",
+            "B": f"{bid_size:.3f}",
+            "a": f"{ask:.2f}",
+            "A": f"{ask_size:.3f}",
+            "T": time_ms,
+            "E": time_ms,
+        }
+        texts += [json.dumps(message).encode() for message in (depth | changes, trade, ticker)]
+    return texts
 
 
 class Fanout(Protocol):
