@@ -6,10 +6,12 @@ A house is what a venue's floor costs and needs (reactor/exchange/terms.py). The
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Protocol, TypeAlias
 
 from reactor.exchange.orders import E8, Settlement
 from reactor.exchange.terms import MarginTier
+from reactor.single_asset import HyperSynthReactor
 from reactor.types import BLOCK_NS
 from venues.base import Exchange, FundingPayments
 
@@ -35,22 +37,34 @@ def tiers(rows: Iterable[tuple[int, int, int]]) -> tuple[MarginTier, ...]:
 
 
 class Marks:
-    """The mark prices of a market, in 1e-8: whichever was last updated at an instant. Those of a minute are worked out
-    together (`of_minute`, from its start, `every_ns` apart) and kept for a while.
+    """The mark prices of a market of an exchange, in 1e-8: whichever was last updated at an instant. Those of a minute
+    are worked out together (`of_minute`, from its start, `every_ns` apart) and kept for a while, unless something
+    befalls the market.
     """
 
-    def __init__(self, of_minute: Callable[[int], Sequence[int]], every_ns: int) -> None:
+    def __init__(
+        self,
+        exchange: Exchange,
+        market: str,
+        of_minute: Callable[[HyperSynthReactor, int], Sequence[int]],
+        every_ns: int,
+    ) -> None:
+        self._market_of = partial(exchange.world.market, market)
         self._of_minute, self._every_ns = of_minute, every_ns
+        self._market: HyperSynthReactor | None = None
         self._kept: dict[int, Sequence[int]] = {}
 
     def __call__(self, at_ns: int) -> int:
+        market = self._market_of()
+        if market is not self._market:
+            self._market, self._kept = market, {}
         into_ns = at_ns % BLOCK_NS
         minute_ns = at_ns - into_ns
         marks = self._kept.get(minute_ns)
         if marks is None:
             if len(self._kept) == _MINUTES_KEPT:
                 del self._kept[next(iter(self._kept))]
-            marks = self._kept[minute_ns] = self._of_minute(minute_ns)
+            marks = self._kept[minute_ns] = self._of_minute(market, minute_ns)
         return marks[into_ns // self._every_ns]
 
 

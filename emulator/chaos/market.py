@@ -18,6 +18,7 @@ from emulator.chaos.engine import Chaos
 from emulator.chaos.rules import Event, Fault, Rule, Scope
 from emulator.config import nearest
 from reactor.bends import NONE, Bend, Bends
+from reactor.exchange.orders import Command
 from reactor.types import BLOCK_NS, TICK_NS, Kind
 from reactor.unified_market import Fate
 from reactor.veils import NEVER_NS, Phase, Veil
@@ -45,14 +46,19 @@ class MarketFault(Fault):
     scope: ClassVar[Scope] = Scope.MARKET
     prompt: ClassVar[bool] = False
     whole_minutes: ClassVar[bool] = False  # it begins with one
+    acts: ClassVar[bool] = False  # on accounts, whose names match the rule's key
     kinds: ClassVar[tuple[Kind, ...]] = (Kind.SPOT, Kind.PERP)
 
     def suits(self, event: Event, *, named: bool) -> bool:  # noqa: ARG002
         return event.role in self.kinds
 
-    def blow(self, start_ns: int, end_ns: int | None) -> Blow:
+    def blow(self, start_ns: int, end_ns: int | None) -> Blow | None:
         """What befalls a market from start_ns on; if end_ns is given, at the most until then."""
         raise NotImplementedError
+
+    def command(self, account: str, market: str) -> Command | None:  # noqa: ARG002
+        """What is done to an account at the start; None for nothing."""
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +81,22 @@ class _Stroke:
     end_ns: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Deed:
+    """What a rule does to accounts on a market at an instant."""
+
+    rule: str
+    venue: str
+    market: str
+    fault: MarketFault
+    key: str
+    start_ns: int
+
+
 @dataclass(slots=True)
 class MarketChaos:
-    """The fates of a run's markets. `befall` is told of a venue's markets that something else befalls from now on.
+    """The fates of a run's markets. `befall` is told of a venue's markets that something else befalls from now on,
+    `force` of what is to be done to an account now.
 
     `attend` is called whenever rules have changed; before `begun`, nothing of any market has been seen.
     """
@@ -85,9 +104,11 @@ class MarketChaos:
     chaos: Chaos
     views: Mapping[str, Exchange]  # by venue
     befall: Callable[[str, Mapping[str, Fate]], None]
+    force: Callable[[str, Command], None]
     begun: bool = False
     _known: dict[str, Rule] = field(default_factory=dict)
     _strokes: dict[tuple[str, str], list[_Stroke]] = field(default_factory=dict)
+    _deeds: list[_Deed] = field(default_factory=list)
 
     def attend(self, now_ns: int) -> None:
         """Strike for rules that have come, let go for those that are gone."""
@@ -110,21 +131,30 @@ class MarketChaos:
             }
             if fates:
                 self.befall(venue, fates)
-        self.relist(now_ns)
+        self.keep_up(now_ns)
 
-    def relist(self, now_ns: int) -> None:
-        """List what is listed from a boundary on, and hide what is not yet."""
+    def keep_up(self, now_ns: int) -> None:
+        """List what is listed from a boundary on, hide what is not yet, and do to accounts what is due."""
+        due = [deed for deed in self._deeds if deed.start_ns <= now_ns]
+        self._deeds = [deed for deed in self._deeds if deed.start_ns > now_ns]
+        for deed in due if self.begun else ():
+            trading = self.views[deed.venue].trading
+            for account in list(trading.floor.accounts()) if trading else ():
+                command = deed.fault.command(account, deed.market)
+                if command is not None and fnmatchcase(account, deed.key or "*"):
+                    self.force(deed.venue, command)
         for venue, view in self.views.items():
             unlisted = {s for s, m in every(view).items() if view.world.phase(m, now_ns) is Phase.UNLISTED}
             if isinstance(view.markets, Listed) and view.markets.hide(unlisted):
                 self.befall(venue, {})
 
     def next_ns(self, now_ns: int) -> int | None:
-        """When a market is next listed; None for never."""
+        """When a market is next listed, or something done to accounts; None for never."""
         opening = (
             view.world.opens_ns(market) for view in self.views.values() for market in every(view).values()
         )
-        return min((at_ns for at_ns in opening if at_ns is not None and at_ns > now_ns), default=None)
+        due = [*opening, *(deed.start_ns for deed in self._deeds)]
+        return min((at_ns for at_ns in due if at_ns is not None and at_ns > now_ns), default=None)
 
     def act(self, action: str, words: Mapping[str, object], now_ns: int) -> Struck:
         """Do something to markets now: one of ACTIONS, with the words of its rule. ValueError, of one line, where there
@@ -183,11 +213,14 @@ class MarketChaos:
                     rule.from_ns,
                     (start_ns,),
                     symbol=symbol,
+                    key=rule.where.key if fault.acts else "",
                     role=view.world.instrument(market).kind,
                 )
                 if self.chaos.rules.decides(rule, event):
                     stroke = _Stroke(rule.id, fault, start_ns, end_ns)
                     self._strokes.setdefault((venue, market), []).append(stroke)
+                    if fault.acts:
+                        self._deeds.append(_Deed(rule.id, venue, market, fault, rule.where.key, start_ns))
                     struck.add((venue, market))
         return struck
 
@@ -202,6 +235,7 @@ class MarketChaos:
     def _release(self, rule: str, now_ns: int) -> set[tuple[str, str]]:
         """End what a rule does, or would do later."""
         released: set[tuple[str, str]] = set()
+        self._deeds = [deed for deed in self._deeds if deed.rule != rule]
         for place, strokes in self._strokes.items():
             for i, stroke in enumerate(strokes):
                 if stroke.rule != rule:
@@ -218,7 +252,8 @@ class MarketChaos:
         return released
 
     def _fate(self, strokes: list[_Stroke]) -> Fate:
-        blows = [stroke.fault.blow(stroke.start_ns, stroke.end_ns) for stroke in strokes]
+        every = (stroke.fault.blow(stroke.start_ns, stroke.end_ns) for stroke in strokes)
+        blows = [blow for blow in every if blow is not None]
         bends = tuple(blow for blow in blows if isinstance(blow, Bend))
         veils = tuple(blow for blow in blows if not isinstance(blow, Bend))
         return Fate(Bends(bends) if bends else NONE, veils)

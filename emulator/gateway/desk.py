@@ -88,6 +88,15 @@ class Desk:
             return told
         if fault is not None:
             command = fault.instead(command, now_ns)
+        outcome = self._carry_out(command, now_ns)
+        return (fault.outcome(command, self.floor, now_ns) if fault is not None else None) or outcome
+
+    def force(self, command: Command, now_ns: int) -> Outcome:
+        """Have something done that a rule of chaos is about, which is in the log of inputs."""
+        self.reach(now_ns)
+        return self._carry_out(command, now_ns)
+
+    def _carry_out(self, command: Command, now_ns: int) -> Outcome:
         if self._journal is not None:
             self._journal.record(now_ns, self.venue, command)
         outcome = self.floor.apply(command, now_ns)
@@ -98,7 +107,7 @@ class Desk:
             self._learn_keys(command.account)
         self._tell(now_ns)
         self._look_ahead(now_ns)
-        return (fault.outcome(command, self.floor, now_ns) if fault is not None else None) or outcome
+        return outcome
 
     def _learn_keys(self, account: str) -> None:
         """Take the keys that the floor remembers of an account."""

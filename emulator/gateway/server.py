@@ -48,6 +48,7 @@ from emulator.log import Log
 from emulator.run import exchanges
 from emulator.witness import Witness
 from reactor.clock import Chronometer
+from reactor.exchange.orders import Command
 from reactor.types import DAY_NS, SECOND_NS, TICK_NS
 from reactor.unified_market import Fate
 from venues.base import Close, HttpRequest, HttpResponse, Occasion, VenueProtocol, client_of
@@ -390,7 +391,7 @@ class Gateway:
         self._await_end()
         self._ports = self._make_ports(registry)
         views = {port.venue.id: port.exchange for port in self._ports}
-        self.markets = MarketChaos(self.chaos, views, self._befall)
+        self.markets = MarketChaos(self.chaos, views, self._befall, self._force)
         self.markets.attend(self.start_ns)
         self.markets.begun = True
         self._await_listing()
@@ -551,8 +552,14 @@ class Gateway:
             connection.attend()
         self._await_end()
 
+    def _force(self, venue: str, command: Command) -> None:
+        """Have something done to an account of a venue now."""
+        (desk,) = (port.desk for port in self._ports if port.venue.id == venue)
+        if desk is not None:
+            desk.force(command, self.driver.now_ns)
+
     def _await_listing(self) -> None:
-        """See to it that markets are listed when their time comes."""
+        """See to it that markets are listed, and accounts done to, when their time comes."""
         next_ns = self.markets.next_ns(self.driver.now_ns)
         if next_ns is None:
             self.driver.cancel_alarm(self._list)
@@ -560,7 +567,7 @@ class Gateway:
             self.driver.set_alarm(self._list, next_ns)
 
     def _list(self) -> None:
-        self.markets.relist(self.driver.now_ns)
+        self.markets.keep_up(self.driver.now_ns)
         self._await_listing()
 
     def _await_end(self) -> None:

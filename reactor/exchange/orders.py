@@ -138,7 +138,7 @@ class Fill:
     """One execution of an order: a print of the public tape, with the same trade id.
 
     `fee_e8` was paid in `fee_asset` (below 0: a rebate); `realized_e8` is the profit it closed (perps). `liquidation`
-    fills were forced.
+    fills were forced, and so were `deleveraged` ones.
     """
 
     trade_id: int
@@ -155,6 +155,7 @@ class Fill:
     realized_e8: int = 0
     position_before_lots: int = 0
     liquidation: bool = False
+    deleveraged: bool = False
 
 
 # ---------------------------------------------------------------- accounts
@@ -288,6 +289,17 @@ class ScheduleCancel:
 
 
 @dataclass(frozen=True, slots=True)
+class Deleverage:
+    """Close `share_e6` (1e-6) of an account's position by force, which must be in profit, to pay for others' losses: at
+    the market. Outcome: Done with the order that did it, or Refused (NOTHING_TO_REDUCE, or what speaks against it).
+    """
+
+    account: str
+    market: str
+    share_e6: int
+
+
+@dataclass(frozen=True, slots=True)
 class Remember:
     """Keep a fact of the venue's own about an account (a key, a nonce, an agent); None forgets it.
 
@@ -309,6 +321,7 @@ Command: TypeAlias = (
     | Deposit
     | Transfer
     | ScheduleCancel
+    | Deleverage
     | Remember
 )
 

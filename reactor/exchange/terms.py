@@ -56,7 +56,8 @@ class House:
     """The rules of a venue's whole floor.
 
     `terms` by market id. Order ids count from `first_order_id`. `client_id` makes the id of an order whose owner gave
-    none, from the order's; `closing_id` that of one that closes a position by force (None: as any other). `opening` is
+    none, from the order's; `closing_id` that of one that closes a position by force, `deleveraging_id` that of one that
+    reduces a position in profit (None: as any other). `opening` is
     what a new account that opens by itself (`auto_fund`) is given, by (wallet, asset), in 1e-8. An account is called
     once its maintenance margin is more than `margin_call_e6` (1e-6) of what it is worth (0: never). Profit not yet
     realised may be taken out of the wallet PERP where `kept_notional_e6` (1e-6) of the notional of all positions stays;
@@ -71,4 +72,5 @@ class House:
     margin_call_e6: int = 0
     kept_notional_e6: int | None = None
     closing_id: Callable[[int], str] | None = None
+    deleveraging_id: Callable[[int], str] | None = None
     keeps_rejected: bool = False

@@ -24,6 +24,7 @@ from reactor.exchange.orders import (
     CancelAll,
     CancelOrder,
     Command,
+    Deleverage,
     Deposit,
     Done,
     Fill,
@@ -300,6 +301,7 @@ class TradingFloor:
         ] = {}  # who was told of his margin; True: of his liquidation
         self._closings: dict[str, int] = {}  # when markets close for good
         self._forced_id = -1  # of the last order by which a position was closed
+        self._deleveraged_id = -1  # and of the last by which one in profit was reduced
         self._marks: dict[str, tuple[int, int]] = {}
 
     # ------------------------------------------------------------ in time
@@ -497,6 +499,8 @@ class TradingFloor:
                 if at_ns is not None:
                     heappush(self._timers, (at_ns, next(self._timer_numbers), account, None))
                 return Done()
+            case Deleverage(account, market, share_e6):
+                return self._deleverage(account, market, share_e6)
             case Remember(account, name, value, expires_ns):
                 self._remember(account, name, value, expires_ns)
                 return Done()
@@ -737,6 +741,8 @@ class TradingFloor:
             maker=maker,
             liquidation=forced,
         )
+        if order_id == self._deleveraged_id:
+            fill = replace(fill, deleveraged=True)
         filled = order.filled_lots + event.lots
         order = replace(
             order,
@@ -815,6 +821,23 @@ class TradingFloor:
                 self._close(account, asset, held)
             elif told is None:
                 self._tell(account, MarginCalled(held))
+
+    def _deleverage(self, account: str, market: str, share_e6: int) -> Outcome:
+        """Reduce a position in profit at the market."""
+        pit, position = self._reach(market), self._ledger.position(account, market)
+        if not position.lots or self._ledger.unrealized_e8(account, market) <= 0:
+            return self._refused(Refusal.NOTHING_TO_REDUCE, pit)
+        side = Side.SELL if position.lots > 0 else Side.BUY
+        made_id = self._house.deleveraging_id or self._house.client_id
+        lots = max(abs(position.lots) * share_e6 // 10**6, 1)
+        name = made_id(self._next_order_id)
+        asked = NewOrder(account, market, side, None, lots, reduce_only=True, client_id=name)
+        closed = self._closed(asked)
+        plan = self._refused(closed, pit) if closed else self._plan(pit, asked, None, lots)
+        if isinstance(plan, Refused):
+            return plan
+        self._deleveraged_id = self._next_order_id
+        return self._accept(pit, asked, plan)
 
     def _margined(self, account: str, asset: str) -> tuple[Position, ...]:
         positions = self._ledger.positions(account)

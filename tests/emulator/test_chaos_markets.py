@@ -365,3 +365,41 @@ def test_a_market_is_listed_while_the_exchange_runs() -> None:
         trader.signed("POST", "/api/v3/order", order)
         bars = trader.public("/api/v3/klines?symbol=ETHUSDT&interval=1m&limit=100")
         assert [bar[0] for bar in bars] == [START_NS // 10**6 + minute * 60_000 for minute in (2, 3)]
+
+
+# ---------------------------------------------------------------- what it does to clients
+def test_a_crash_liquidates_a_client_by_the_marks_that_it_sees() -> None:
+    with serving("binance-usdm") as running, closing(Trader(running.url("binance-usdm"))) as trader:
+        trader.signed("POST", "/fapi/v1/leverage", {"symbol": "BTCUSDT", "leverage": 50})
+        order = {"symbol": "BTCUSDT", "side": "BUY", "type": "MARKET", "quantity": "14"}
+        for _ in range(2):  # of a million, all is lost where the price has fallen by 55 %
+            trader.signed("POST", "/fapi/v1/order", order)
+        running.market.crash(venue="binance-usdm", symbol="BTCUSDT", fall_pct=70, fall_s=20)
+        running.clock.advance(50)
+        closed = trader.signed("GET", "/fapi/v1/allOrders", {"symbol": "BTCUSDT"})[-1]
+        assert closed["clientOrderId"].startswith("autoclose-")
+        assert 25_000 < float(closed["avgPrice"]) < 35_000
+        assert trader.signed("GET", "/fapi/v3/positionRisk") == []
+
+
+def test_a_position_in_profit_is_reduced_by_force() -> None:
+    """https://developers.binance.com/docs/derivatives/usds-margined-futures/user-data-streams/Event-Order-Update: its
+    order is adl_autoclose (2026-11). One at a loss is left alone.
+    """
+    with serving("binance-usdm") as running, closing(Trader(running.url("binance-usdm"))) as trader:
+        for symbol, side, quantity in (("BTCUSDT", "SELL", "1"), ("ETHUSDT", "BUY", "4")):
+            order = {"symbol": symbol, "side": side, "type": "MARKET", "quantity": quantity}
+            trader.signed("POST", "/fapi/v1/order", order)
+        running.market.crash(venue="binance-usdm", symbol="*USDT", fall_pct=10, fall_s=10, hold_s=60, times=2)
+        running.faults.add("mkt.adl", venue="binance-usdm", symbol="*", key="demo", share_pct=40, at_s=30)
+        running.clock.advance(29)
+        key = trader.signed("POST", "/fapi/v1/listenKey")["listenKey"]
+        with listening(running, "binance-usdm", f"/private/ws?listenKey={key}") as socket:
+            running.clock.advance(2)
+            told = [event["o"] for event in heard(socket) if event["e"] == "ORDER_TRADE_UPDATE"]
+        assert {(each["s"], each["c"], each["S"], each["R"]) for each in told} == {
+            ("BTCUSDT", "adl_autoclose", "BUY", True)
+        }
+        assert told[0]["X"] == "NEW"
+        held = {row["symbol"]: row["positionAmt"] for row in trader.signed("GET", "/fapi/v3/positionRisk")}
+        assert held == {"BTCUSDT": "-0.600", "ETHUSDT": "4.000"}

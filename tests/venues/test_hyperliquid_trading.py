@@ -7,14 +7,17 @@ by clients on 2026-10-02; shapes of recorded messages, by tests/venues/golden/hy
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from reactor.types import BLOCK_NS, MS_NS, SECOND_NS
+from reactor.exchange.orders import Fill
+from reactor.types import BLOCK_NS, MS_NS, SECOND_NS, Instrument, Kind, Side
 from tests.venues.wallet import ALICE, BOB, CAROL, START_NS, Venue, Wallet, limit
 from venues.hyperliquid.actions import ACTIONS
 from venues.hyperliquid.signing import USER_SIGNED
+from venues.hyperliquid.wire_user import fill_row
 
 CLOID = "0x" + "ab" * 16
 HOUR_NS = 60 * BLOCK_NS
@@ -445,3 +448,13 @@ def test_every_question_about_an_account_is_answered(venue: Venue) -> None:
         "referrerState": {"stage": "needToTrade", "data": {"required": "10000.0"}},
         "rewardHistory": [], "tokenToState": [],
     }  # fmt: skip
+
+
+def test_a_fill_of_auto_deleveraging_says_so() -> None:
+    """https://hyperliquid.gitbook.io/hyperliquid-docs/trading/auto-deleveraging, 2026-11."""
+    perp = Instrument("hyperliquid:BTC", "BTC", "BTC", "BTC", "USDC", Kind.PERP, 0, 1, 5, 1)
+    fill = Fill(
+        1, 1, "0x1", perp.market, Side.SELL, 0, 65_000, 100, False, 0, "USDC", position_before_lots=200
+    )
+    assert fill_row(fill, None, perp, 0)["dir"] == "Close Long"
+    assert fill_row(replace(fill, deleveraged=True), None, perp, 0)["dir"] == "Auto-Deleveraging"

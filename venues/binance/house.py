@@ -172,7 +172,7 @@ def usdm_house(venue: Funded, exchange: Exchange, tier: int = 0) -> House:
             margin_asset=instrument.quote,
             tiers=brackets(instrument.base),
             default_leverage=DEFAULT_LEVERAGE,
-            mark_e8=Marks(partial(_minute_marks, market), SECOND_NS),
+            mark_e8=Marks(exchange, instrument.market, _minute_marks, SECOND_NS),
             settlements=settlements_of(venue, instrument.symbol, exchange),
         )
 
@@ -181,6 +181,7 @@ def usdm_house(venue: Funded, exchange: Exchange, tier: int = 0) -> House:
         first_order_id=USDM_FIRST_ORDER,
         client_id=partial(client_order_id, "binance-usdm"),
         closing_id="autoclose-{}".format,
+        deleveraging_id=lambda _: "adl_autoclose",
         opening=USDM_OPENING,
         margin_call_e6=MARGIN_CALL_E6,
     )

@@ -5,7 +5,7 @@ Tables, and the house made of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -87,7 +87,7 @@ def house(venue: Funded, card: Card, exchange: Exchange, tier: int = 0) -> House
             margin_asset=instrument.quote,
             tiers=margin_tiers(perp, card.margin_tables),
             default_leverage=min(DEFAULT_LEVERAGE, perp.max_leverage),
-            mark_e8=Marks(_minute_marks(exchange, instrument.market), ORACLE_NS),
+            mark_e8=Marks(exchange, instrument.market, _minute_marks, ORACLE_NS),
             settlements=settlements_of(venue, instrument.symbol, exchange),
         )
 
@@ -115,9 +115,9 @@ def house(venue: Funded, card: Card, exchange: Exchange, tier: int = 0) -> House
     )
 
 
-def _minute_marks(exchange: Exchange, market_id: str) -> Callable[[int], Sequence[int]]:
+def _minute_marks(market: HyperSynthReactor, minute_ns: int) -> list[int]:
     """The marks of a minute's updates, as its context tells them."""
-    return lambda minute_ns: marks_e8(exchange.world.market(market_id), minute_ns, minute_ns + BLOCK_NS)
+    return marks_e8(market, minute_ns, minute_ns + BLOCK_NS)
 
 
 def marks_e8(market: HyperSynthReactor, start_ns: int, end_ns: int) -> list[int]:

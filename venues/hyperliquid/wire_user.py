@@ -216,7 +216,7 @@ def fill_row(fill: Fill, order: Order | None, instrument: Instrument, mark_e8: i
         "side": SIDES[fill.side],
         "time": fill.ts_ns // MS_NS,
         "startPosition": size_scale(instrument).text(fill.position_before_lots),
-        "dir": direction(fill, instrument),
+        "dir": "Auto-Deleveraging" if fill.deleveraged else direction(fill, instrument),
         "closedPnl": usd(fill.realized_e8),
         "hash": fill_hash(fill),
         "oid": fill.order_id,

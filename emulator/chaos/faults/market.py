@@ -16,6 +16,7 @@ from emulator.chaos.market import Blow, MarketFault
 from emulator.chaos.rules import Fault, integer, number, option
 from emulator.config import FLAG
 from reactor.bends import Bend, log_q32, swing
+from reactor.exchange.orders import Command, Deleverage
 from reactor.fixed import fixed_point
 from reactor.skeleton import BURST_ACTIVITY_MAX
 from reactor.types import SECOND_NS, Kind
@@ -111,6 +112,28 @@ class NewListing(MarketFault):
 
     def blow(self, start_ns: int, end_ns: int | None) -> Blow:
         return Opening(start_ns)
+
+
+# ---------------------------------------------------------------- accounts
+@dataclass(frozen=True, slots=True)
+class AutoDeleverage(MarketFault):
+    """A client's profit pays for others' losses."""
+
+    kind: ClassVar[str] = "mkt.adl"
+    about: ClassVar[str] = (
+        "Positions in profit are reduced by force, at the market, and their owners told so in the venue's words."
+    )
+    prompt: ClassVar[bool] = True
+    acts: ClassVar[bool] = True
+    kinds: ClassVar[tuple[Kind, ...]] = (Kind.PERP,)
+
+    share_pct: float = option(number(0.1, 100), "How much of each is closed.", 50.0)
+
+    def blow(self, start_ns: int, end_ns: int | None) -> None:
+        return None
+
+    def command(self, account: str, market: str) -> Command:
+        return Deleverage(account, market, round(self.share_pct * 10_000))
 
 
 # ---------------------------------------------------------------- bends
@@ -234,6 +257,7 @@ FAULTS: Sequence[type[Fault]] = (
     LiquidityVoid,
     Delisting,
     NewListing,
+    AutoDeleverage,
     FlashCrash,
     LiquidationCascade,
     MarketBurst,
