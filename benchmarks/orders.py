@@ -26,13 +26,14 @@ from urllib.parse import urlsplit
 import orjson
 from coincurve import PrivateKey
 
-from benchmarks.harness import Row, beside, cpu_time_s, serve
+from benchmarks.harness import Bound, Row, beside, cpu_time_s, serve
 from benchmarks.references import echo
 from benchmarks.sockets import HANDSHAKE, masked
 from emulator.sdk import Emulator
 from venues.hyperliquid.signing import agent_digest, connection_id
 
 ROUNDS, CROWD = 200, 50  # in a run, so many orders and their cancels; and as many again, so many at once
+ACK_BOUND = Bound(3.0)  # of an order's round trip, by the echo's
 KEY, SECRET = "test-key", b"test-secret"
 WALLET = PrivateKey(b"\x01" * 32)
 VENUES = ("binance", "hyperliquid")
@@ -97,7 +98,11 @@ def _measured(runs: int, subject: str, make: Make, ours: _Server, bare: _Server)
                         took_s += _crowd_s(each, [make(verb, f"c{name}") for name in some], server)
             times_us.append(statistics.median(round_trips_us))
             crowd_us.append(took_s / (2 * ROUNDS) * 1e6)
-    yield Row.of("orders", f"{subject}: order to ack", "us", took_us[0], "websockets echo", took_us[1])
+    yield Row.of(
+        *("orders", f"{subject}: order to ack", "us"),
+        *(took_us[0], "websockets echo", took_us[1]),
+        bound=ACK_BOUND,
+    )
     yield Row.of(
         "orders", f"{subject}: an order or cancel", "us of CPU", crowds_us[0], "websockets echo", crowds_us[1]
     )
