@@ -7,8 +7,7 @@ oldest goes first, and nothing depends on it. What is made of it stands in emula
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
@@ -201,15 +200,15 @@ class Witness:
                 del self._waits[next(iter(self._waits))]
 
     # ------------------------------------------------------------ orders
-    @contextmanager
-    def asking(self, by: str) -> Iterator[list[Placed]]:
+    def asking(self, by: str) -> _Asking:
         """While a client is served: the orders that it places."""
+        return _Asking(self, by)
+
+    def turn_to(self, by: str, placing: list[Placed]) -> tuple[str, list[Placed]]:
+        """Whom orders are placed by from now on, and where they are noted; who it was before."""
         before = self._by, self._placing
-        self._by, self._placing = by, []
-        try:
-            yield self._placing
-        finally:
-            self._by, self._placing = before
+        self._by, self._placing = by, placing
+        return before
 
     def placed(self, venue: str, order: Order, floor: Floor) -> None:
         """A floor took an order. It is noted, too, if it is one over again whose outcome its owner cannot know."""
@@ -252,6 +251,23 @@ class Witness:
         """Orders of which no client has ever heard."""
         every = (placed for mine in self._unanswered.values() for placed in mine.values())
         return [placed for placed in every if placed.told is None]
+
+
+class _Asking:
+    """A client being served; a plain one, for it is made with every message."""
+
+    __slots__ = ("_before", "_by", "_witness")
+
+    def __init__(self, witness: Witness, by: str) -> None:
+        self._witness, self._by = witness, by
+
+    def __enter__(self) -> list[Placed]:
+        placing: list[Placed] = []
+        self._before = self._witness.turn_to(self._by, placing)
+        return placing
+
+    def __exit__(self, *_: object) -> None:
+        self._witness.turn_to(*self._before)
 
 
 def _intent(order: Order) -> object:

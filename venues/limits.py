@@ -110,6 +110,10 @@ class Usage:
         """Count a client's cost towards a limit, granted or refused; while it is shut out, nothing is counted."""
         return self._charge(self._windows_of(limit), limit, client, cost, at)
 
+    def count(self, limit: Limit, client: str, cost: int, at: Moment) -> None:
+        """Count a client's cost of which it is known that it may be had."""
+        self._windows_of(limit).add(client, cost, at)
+
     def used(self, limit: Limit, client: str, at: Moment) -> int:
         """What a client has used of a limit."""
         return self._windows_of(limit).used(client, at)

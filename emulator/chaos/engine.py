@@ -61,7 +61,7 @@ class Chaos:
 
     def has(self, scope: Scope) -> bool:
         """Whether any rule is of this scope."""
-        return any(rule.fault.scope is scope for rule in self.rules)
+        return bool(self.rules) and any(rule.fault.scope is scope for rule in self.rules)
 
     def hitting(self, event: Event) -> list[Fault]:
         """The faults of the rules that hit an event, in the order in which these were added. All are asked."""

@@ -62,6 +62,7 @@ from venues.limits import Charge, Moment
 from venues.wire import BINARY_FRAME, frame, payloads
 
 PATIENCE = 10  # ticks of a second for which a closing handshake may last
+ANSWERS, NEWS = Topic(REPLY, ""), Topic(USER, "")  # what frames of no channel are of
 INTERNAL_ERROR = Close(CloseCode.INTERNAL_ERROR)
 INVALID_DATA = Close(CloseCode.INVALID_DATA)
 FAILED = HttpResponse(500, b"Internal Server Error", "text/plain")
@@ -159,7 +160,7 @@ class Connection(asyncio.Protocol):
         self.id = ""
         self._full = False  # the outbox is at its bound
         self._held = False  # what the client says waits for a delivery
-        self._acting, self._answering, self._role = False, REPLY, ""
+        self._acting, self._answering, self._role = False, ANSWERS, ""
         self._greeting = False  # the answer to the handshake is waited for
         self._told: list[Told] = []  # heard while the session had the word
         self._closing = False
@@ -372,7 +373,7 @@ class Connection(asyncio.Protocol):
                 self._role = ACK
             for action in actions:
                 self._perform(action, now_ns)
-            self._answering, self._role = USER, ""
+            self._answering, self._role = NEWS, ""
             while self._told and self._session is not None:
                 told, self._told = self._told, []
                 for action in self._session.hear(told, now_ns):
@@ -381,7 +382,7 @@ class Connection(asyncio.Protocol):
             log.exception("session failed", connection=self._name)
             self._close(INTERNAL_ERROR)
         finally:
-            self._acting, self._answering, self._role = False, REPLY, ""
+            self._acting, self._answering, self._role = False, ANSWERS, ""
 
     def _perform(self, action: Action, now_ns: int) -> None:
         port = self._port
@@ -389,7 +390,7 @@ class Connection(asyncio.Protocol):
             case Reply(payload, binary=True):
                 self._out.append(frame(payload, BINARY_FRAME))  # no venue's: not for a tap
             case Reply(payload):
-                self._say(Topic(self._answering, ""), payload, now_ns, self._role)
+                self._say(self._answering, payload, now_ns, self._role)
             case Subscribe(topic, snapshot):
                 self._take(held(topic))
                 make = partial(channel_of, port.venue, topic, port.exchange)
@@ -572,8 +573,8 @@ class Connection(asyncio.Protocol):
             event = self._event(topic, payload, now_ns, self._said, role)
             left = self._tap.take([event], now_ns)
         self._out.append(left)
-        if topic.channel in (REPLY, USER):
-            self._port.witness.told(self._port.venue.id, left, answer=topic.channel == REPLY)
+        if topic is ANSWERS or topic is NEWS:
+            self._port.witness.told(self._port.venue.id, left, answer=topic is ANSWERS)
         if self._tap is not None:
             self._obey()
 

@@ -138,8 +138,8 @@ class Desk:
 
     def reach(self, now_ns: int) -> None:
         """Bring the floor to a boundary that the clock has reached."""
-        if now_ns == self._reached_ns and self._alarm_ns is not None:
-            return  # there it stands, and is to be woken
+        if now_ns == self._reached_ns:
+            return
         self._reached_ns = now_ns
         self.floor.advance(now_ns)
         self._tell(now_ns)
@@ -147,6 +147,7 @@ class Desk:
     def _ring(self) -> None:
         assert self._alarm_ns is not None
         now_ns, self._alarm_ns = self._alarm_ns, None
+        self._reached_ns = -1  # or nobody would see to the next alarm
         assert now_ns <= self._driver.now_ns, (
             "a floor that runs ahead of the clock is not what its journal says"
         )

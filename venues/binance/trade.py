@@ -415,7 +415,7 @@ def count_order(call: Call) -> None:
     """Count an order that was placed."""
     usage, account = call.exchange.usage, call.account
     for limit in call.api.order_limits:
-        usage.charge(limit.windowed(), account, 1, call.at)
+        usage.count(limit.windowed(), account, 1, call.at)
 
 
 def place_test(call: Call) -> bytes:
