@@ -15,6 +15,7 @@ from rich.table import Column, Table
 
 from benchmarks.encoding import encoding
 from benchmarks.fanout import fanout
+from benchmarks.fixture import fixture
 from benchmarks.harness import RUNS, Row
 from benchmarks.markets import generate, klines
 from benchmarks.orders import orders
@@ -30,6 +31,7 @@ BENCHES: Mapping[str, Callable[[int], Iterator[Row]]] = {
     "orders": orders,
     "time": warp,
     "startup": startup,
+    "fixture": fixture,
     "restart": restart,
 }
 ALL = "all"

@@ -21,12 +21,12 @@ NEVER_COMPILED = "PYTHONDONTWRITEBYTECODE"  # where it is set, each start would 
 def startup(runs: int) -> Iterator[Row]:
     """From the command to "ready", and to the first frame of a client that connects then; and the CPU time by then."""
     _serve()  # compiles
-    ours, bare = list[Sequence[float]](), list[Sequence[float]]()
+    ours, beside = list[Sequence[float]](), list[Sequence[float]]()
     for _ in range(runs):
         ours.append(_serve())
-        bare.append(_bare())
+        beside.append(bare())
     ready, framed, cpu = zip(*ours, strict=True)
-    passed, passed_cpu = zip(*bare, strict=True)
+    passed, passed_cpu = zip(*beside, strict=True)
     yield Row.of("startup", "serve, to ready", "ms", ready, BARE, passed)
     yield Row.of("startup", "serve, to the first frame", "ms", framed, BARE, passed, Bound(3))
     yield Row.of("startup", "CPU time of the same", "ms", cpu, BARE, passed_cpu, Bound(3))
@@ -36,7 +36,7 @@ def _serve() -> tuple[float, float, float]:
     """To ready, to the first frame, and CPU time, in ms."""
     program, start_s = str(Path(sys.executable).with_name("exchange-emulator")), time.perf_counter()
     command = (program, "serve", "--base-port", "0")
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=_environment())
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment())
     assert process.stdout
     url = ""
     while (line := process.stdout.readline()) != "ready\n":
@@ -58,14 +58,15 @@ def _serve() -> tuple[float, float, float]:
     )
 
 
-def _bare() -> tuple[float, float]:
+def bare() -> tuple[float, float]:
     """To the end, and CPU time, in ms."""
     start_s = time.perf_counter()
-    process = subprocess.Popen((sys.executable, "-c", BARE), env=_environment())
+    process = subprocess.Popen((sys.executable, "-c", BARE), env=environment())
     _, status, used = os.wait4(process.pid, 0)
     assert status == 0
     return (time.perf_counter() - start_s) * 1_000, (used.ru_utime + used.ru_stime) * 1_000
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
+    """This process's own, but that what is compiled is kept."""
     return {name: value for name, value in os.environ.items() if name != NEVER_COMPILED}

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import urllib.request
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -56,6 +57,34 @@ async def test_an_emulator_lives_in_an_async_with() -> None:
 async def test_the_clock_can_be_awaited(exchange: Emulator) -> None:
     """For tests that live in an event loop."""
     assert await exchange.clock.advance_async(60) == exchange.clock.now_ns
+
+
+TWO_AT_ONCE = """
+import os, pathlib, time
+import pytest
+
+@pytest.mark.parametrize("other", [1, 0])
+def test_it(exchange, other):
+    exchange.clock.advance(1)
+    mine = pathlib.Path(f"{1 - other}.ports")
+    urls = [exchange.url(venue) for venue in ("binance", "binance-usdm", "hyperliquid")]
+    mine.write_text("\\n".join([os.environ["PYTEST_XDIST_WORKER"], exchange.control_url, *urls]))
+    give_up = time.monotonic() + 60
+    while not pathlib.Path(f"{other}.ports").exists():  # both run at the same time, or this never ends
+        assert time.monotonic() < give_up
+        time.sleep(0.02)
+"""
+
+
+def test_workers_of_xdist_have_exchanges_of_their_own(tmp_path: Path) -> None:
+    """At the same time, on ports of their own, without being told anything."""
+    (tmp_path / "test_it.py").write_text(TWO_AT_ONCE)
+    options = ("-q", "-n", "2", "-p", "no:cacheprovider", "-p", "no:asyncio")
+    command = (sys.executable, "-m", "pytest", *options)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = [(tmp_path / f"{which}.ports").read_text().splitlines() for which in (0, 1)]
+    assert len({*told[0], *told[1]}) == len(told[0]) + len(told[1]) == 10
 
 
 @pytest.mark.parametrize("module", ["emulator.pytest_plugin"])
