@@ -73,7 +73,8 @@ class Bend:
 
     `price_q32` and `index_q32` are added to the logarithms (Q32) of the market's price and of its index. In
     [start_ns, end_ns) the market is `activity_q16` times as active as else, and `forced_q16` times as many of its
-    orders are liquidations.
+    orders are liquidations. Where there are `funding_hours`, a perpetual's funding has intervals of so many, from the
+    first settlement in that span to the first after it.
     """
 
     price_q32: Knots = ()
@@ -82,6 +83,7 @@ class Bend:
     end_ns: int = 0
     activity_q16: int = ONE
     forced_q16: int = ONE
+    funding_hours: int = 0
 
     @property
     def parts(self) -> tuple[int, int] | None:
@@ -124,6 +126,17 @@ class Bends:
     def premium_from_ns(self) -> int | None:
         """The first instant at which the premium may be another; None where it never is."""
         return min((bend.parts[0] for bend in self.each if bend.parts), default=None)
+
+    @property
+    def funding_changes(self) -> tuple[tuple[int, int], ...]:
+        """From when on funding has intervals of how many hours, ascending; 0: as many as it would by itself."""
+        changes = [
+            change
+            for bend in self.each
+            if bend.funding_hours
+            for change in ((bend.start_ns, bend.funding_hours), (bend.end_ns, 0))
+        ]
+        return tuple(sorted(changes))
 
     def ranges_q32(self, day: int) -> tuple[Column, Column]:
         """The least and the greatest that is added to the logarithm of the price in each minute of a day."""

@@ -73,6 +73,9 @@ class Skeleton(Protocol):
     @property
     def premium_bent_ns(self) -> int | None: ...
 
+    @property
+    def funding_changes(self) -> tuple[tuple[int, int], ...]: ...
+
     def premiums_e8(self, start_ns: int, end_ns: int, step_ns: int) -> Column: ...
 
     def forced_q16(self, k: int) -> int: ...
@@ -241,6 +244,11 @@ class HyperSynthReactor:
     def premium_bent_ns(self) -> int | None:
         """The first instant at which the premium may be bent; None for never."""
         return self.skeleton.premium_bent_ns
+
+    @property
+    def funding_changes(self) -> tuple[tuple[int, int], ...]:
+        """From when on funding has intervals of how many hours, beyond its own rule; 0: of its own again."""
+        return self.skeleton.funding_changes
 
     def premiums_e8(self, start_ns: int, end_ns: int, step_ns: int) -> Column:
         """The premium at start_ns, start_ns + step_ns, ... before end_ns; no block is generated."""

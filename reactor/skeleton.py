@@ -479,6 +479,11 @@ class MarketSkeleton:
         """The first instant at which the premium may be bent; None for never."""
         return self.bends.premium_from_ns
 
+    @property
+    def funding_changes(self) -> tuple[tuple[int, int], ...]:
+        """From when on funding has intervals of how many hours, beyond its own rule; 0: of its own again."""
+        return self.bends.funding_changes
+
     def forced_q16(self, k: int) -> int:
         """How many times as many liquidations minute k has as it would by itself."""
         return self.bends.forced_q16(self.origin_ns + k * BLOCK_NS)

@@ -147,6 +147,10 @@ class _Veiled(HyperSynthReactor):
     def premium_bent_ns(self) -> int | None:
         return self._tape.premium_bent_ns
 
+    @property
+    def funding_changes(self) -> tuple[tuple[int, int], ...]:
+        return self._tape.funding_changes
+
     def premiums_e8(self, start_ns: int, end_ns: int, step_ns: int) -> Column:
         return self._tape.premiums_e8(start_ns, end_ns, step_ns)
 

@@ -62,6 +62,11 @@ class PremiumSource(Protocol):
         """The first instant at which the premium may be bent, and then lie anywhere; None for never."""
         ...
 
+    @property
+    def funding_changes(self) -> tuple[tuple[int, int], ...]:
+        """From when on intervals have how many hours, whatever the model says; 0: what it says."""
+        ...
+
     def premiums_e8(self, start_ns: int, end_ns: int, step_ns: int) -> Column:
         """The premium index at start_ns, start_ns + step_ns, ... before end_ns."""
         ...
@@ -230,7 +235,22 @@ class FundingModel:
                 break
             rate_e12, _ = self._settle(market, Period(walk.settled_ns, end_ns, hours))
             walk = memory.walk = self._next(self.adaptation, walk, end_ns, rate_e12)
-        return walk.changes
+        return (
+            self._declared(walk.changes, market.funding_changes) if market.funding_changes else walk.changes
+        )
+
+    def _declared(
+        self, changes: tuple[tuple[int, int], ...], declared: tuple[tuple[int, int], ...]
+    ) -> tuple[tuple[int, int], ...]:
+        """The changes with those that are declared in the place of what the model says: each from the first settlement
+        on that is not before it.
+        """
+        told = [*changes]
+        for at_ns, hours in declared:
+            i = bisect_right(told, at_ns, key=lambda change: change[0])
+            length_ns = told[max(i - 1, 0)][1] * HOUR_NS
+            told = [*told[:i], (-(-at_ns // length_ns) * length_ns, hours or self.interval_h)]
+        return tuple(told)
 
     def _next(self, rules: Adaptation, walk: _Walk, at_ns: int, rate_e12: int) -> _Walk:
         """The walk after a settlement."""

@@ -403,3 +403,22 @@ def test_a_position_in_profit_is_reduced_by_force() -> None:
         assert told[0]["X"] == "NEW"
         held = {row["symbol"]: row["positionAmt"] for row in trader.signed("GET", "/fapi/v3/positionRisk")}
         assert held == {"BTCUSDT": "-0.600", "ETHUSDT": "4.000"}
+
+
+def test_funding_comes_at_another_pace() -> None:
+    """From the next settlement on, for as long as the rule holds; the venue says so."""
+    with serving("binance-usdm") as running:
+        running.clock.advance(3_600)
+        running.faults.add("mkt.funding_interval_change", symbol="ETHUSDT", hours=2, duration_s=12 * 3_600)
+        running.clock.advance(12 * 3_600)
+        (told,) = (
+            row
+            for row in asked(running, "binance-usdm", "/fapi/v1/fundingInfo")
+            if row["symbol"] == "ETHUSDT"
+        )
+        assert told["fundingIntervalHours"] == 2
+        running.clock.advance(20 * 3_600)
+        query = f"symbol=ETHUSDT&startTime={START_NS // 10**6 + 1_000_000}"
+        rates = asked(running, "binance-usdm", f"/fapi/v1/fundingRate?{query}")
+    hours = [(row["fundingTime"] * 10**6 - START_NS) // (3_600 * SECOND_NS) for row in rates]
+    assert hours == [8, 10, 12, 14, 16, 24, 32]

@@ -189,6 +189,28 @@ def test_a_cascade_empties_books_and_an_index_goes_astray() -> None:
         assert index_over_market(running, "ETHUSDT") == pytest.approx(1, abs=0.02)
 
 
+def test_a_perpetual_is_squeezed_and_taken_off() -> None:
+    with Emulator({"venues": ["hyperliquid"], "scenario": "2025-03-26-squeeze-and-delisting"}) as running:
+
+        def context() -> tuple[dict[str, object], dict[str, str]]:
+            request = urllib.request.Request(
+                running.url("hyperliquid") + "/info",
+                b'{"type": "metaAndAssetCtxs"}',
+                {"content-type": "application/json"},
+            )
+            with urllib.request.urlopen(request, timeout=20) as answer:
+                meta, contexts = json.load(answer)
+            place = [row["name"] for row in meta["universe"]].index("SOL")
+            return meta["universe"][place], contexts[place]
+
+        running.clock.advance(3_700)
+        row, told = context()
+        assert "isDelisted" not in row
+        assert float(told["midPx"]) / float(told["oraclePx"]) == pytest.approx(4, rel=0.02)
+        running.clock.advance(1_701)
+        assert context()[0]["isDelisted"] is True
+
+
 @pytest.mark.parametrize(
     ("name", "lasts_s", "answers"),
     [

@@ -93,6 +93,7 @@ class Premiums:
     listed_ns = 3 * BLOCK_NS
     premium_limit_e8 = 10_000
     premium_bent_ns = None
+    funding_changes: tuple[tuple[int, int], ...] = ()
 
     def premiums_e8(self, start_ns: int, end_ns: int, step_ns: int) -> Column:
         return np.arange(start_ns, end_ns, step_ns) // HOUR_NS

@@ -136,6 +136,7 @@ class ScriptedSkeleton:
 
     premium_limit_e8 = 0
     premium_bent_ns = None
+    funding_changes: tuple[tuple[int, int], ...] = ()
 
     def premiums_e8(self, start_ns: int, end_ns: int, step_ns: int) -> Column:
         raise NotImplementedError

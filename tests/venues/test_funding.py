@@ -59,6 +59,7 @@ class Premiums:
     listed_ns: int = DAY_START_NS
     premium_limit_e8: int = 10**8
     premium_bent_ns: int | None = None
+    funding_changes: tuple[tuple[int, int], ...] = ()
 
     def premiums_e8(self, start_ns: int, end_ns: int, step_ns: int) -> Column:
         assert start_ns >= self.listed_ns, "there is nothing before the listing"

@@ -52,6 +52,7 @@ class HandmadePerpetual(HandmadeMarket):
 
     premium_limit_e8 = 10**7
     premium_bent_ns = None
+    funding_changes: tuple[tuple[int, int], ...] = ()
 
     def premiums_e8(self, start_ns: int, end_ns: int, step_ns: int) -> Column:
         return np.array([self.second(at)[2] for at in range(start_ns, end_ns, step_ns)], dtype=np.int64)

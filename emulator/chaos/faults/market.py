@@ -15,12 +15,14 @@ from typing import ClassVar
 from emulator.chaos.market import Blow, MarketFault
 from emulator.chaos.rules import Fault, integer, number, option
 from emulator.config import FLAG
+from emulator.config import Kind as Choice
 from reactor.bends import Bend, log_q32, swing
 from reactor.exchange.orders import Command, Deleverage
 from reactor.fixed import fixed_point
 from reactor.skeleton import BURST_ACTIVITY_MAX
 from reactor.types import SECOND_NS, Kind
 from reactor.veils import NEVER_NS, Closing, Halt, Opening, Thinning
+from venues.funding import HOURS
 
 PERCENT = number(0.1, 90)
 LONG_S = number(0.1, 31 * 86_400)
@@ -244,11 +246,38 @@ class FundingSpike(MarketFault):
     )
     kinds: ClassVar[tuple[Kind, ...]] = (Kind.PERP,)
 
-    premium_pct: float = option(number(-50, 100), "How far, below 0 for below.", 3.0)
+    premium_pct: float = option(number(-80, 400), "How far, below 0 for below.", 3.0)
     ramp_s: float = option(LONG_S, "How long it takes to get there.", 60.0)
 
     def blow(self, start_ns: int, end_ns: int | None) -> Blow:
         return Bend(price_q32=swing(start_ns, [(_ns(self.ramp_s), _changed_q32(self.premium_pct))], end_ns))
+
+
+def _hours(value: object) -> int:
+    if value not in HOURS:
+        raise ValueError
+    return int(str(value))
+
+
+INTERVAL = Choice(f"one of {', '.join(map(str, HOURS))}", _hours)
+
+
+@dataclass(frozen=True, slots=True)
+class FundingInterval(MarketFault):
+    """Funding comes at another pace."""
+
+    kind: ClassVar[str] = "mkt.funding_interval_change"
+    about: ClassVar[str] = (
+        "A perpetual's funding is settled more often, or less, from its next settlement on."
+    )
+    kinds: ClassVar[tuple[Kind, ...]] = (Kind.PERP,)
+
+    hours: int = option(INTERVAL, "Hours from settlement to settlement.", 4)
+
+    def blow(self, start_ns: int, end_ns: int | None) -> Blow:
+        return Bend(
+            start_ns=start_ns, end_ns=NEVER_NS if end_ns is None else end_ns, funding_hours=self.hours
+        )
 
 
 FAULTS: Sequence[type[Fault]] = (
@@ -263,4 +292,5 @@ FAULTS: Sequence[type[Fault]] = (
     MarketBurst,
     IndexDecouple,
     FundingSpike,
+    FundingInterval,
 )
