@@ -14,6 +14,7 @@ import urllib.request
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Future
+from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar, cast
 
@@ -443,7 +444,7 @@ class Emulator:
         """
         keys = (key for account in self._config.accounts or (DEMO,) for key in account.keys)
         key = next((key for key in keys if key.kind is KeyKind.HMAC and not key.read_only), None)
-        return point(client, _served(self._urls, key), CLIENTS, venue)
+        return point(client, _served(self._urls, key, self.ca), CLIENTS, venue)
 
     def orders(
         self, venue: str, account: str | None = None, symbol: str | None = None, *, only_open: bool = True
@@ -596,10 +597,15 @@ def configure(client: C, control_url: str = "http://127.0.0.1:9000", venue: str 
     The key is the one of the accounts that there are unless settings say otherwise. OSError when nobody answers.
     """
     with urllib.request.urlopen(f"{control_url}/health", timeout=_HEALTH_S) as answer:  # noqa: S310  # whoever runs this names it
-        urls = json.load(answer)["venues"]
-    return point(client, _served(urls, DEMO.keys[0]), CLIENTS, venue)
+        health = json.load(answer)
+    return point(client, _served(health["venues"], DEMO.keys[0], health.get("ca")), CLIENTS, venue)
 
 
-def _served(urls: Mapping[str, Mapping[str, str]], key: ApiKey | None) -> Served:
-    addresses = {venue: Address(at["http"], at["ws"]) for venue, at in urls.items()}
-    return Served(addresses, key.key, key.secret) if key else Served(addresses)
+def _served(urls: Mapping[str, Mapping[str, str]], key: ApiKey | None, ca: Path | str | None) -> Served:
+    addresses = {venue: Address(at["http"], at["ws"], at.get("wss", "")) for venue, at in urls.items()}
+    trust = None
+    if ca is not None:
+        import ssl  # noqa: PLC0415  # few have TLS
+
+        trust = ssl.create_default_context(cafile=ca)
+    return Served(addresses, key.key if key else "", key.secret if key else "", trust)

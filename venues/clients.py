@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import wraps
 from typing import Any, TypeAlias, TypeVar
 
@@ -21,19 +21,24 @@ class ClientError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a venue is: scheme://host:port, without a path or a slash at the end."""
+    """Where a venue is: scheme://host:port, without a path or a slash at the end; `wss` is "" without TLS."""
 
     http: str
     ws: str
+    wss: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """What a client is pointed at: venues, and the credentials that a client gets if it has none ("": it gets none)."""
+    """What a client is pointed at: venues, and the credentials that a client gets if it has none ("": it gets none).
+
+    `trust` is an ssl.SSLContext that trusts the venues' certificate, where there is TLS.
+    """
 
     addresses: Mapping[str, Address]
     key: str = ""
     secret: str = ""
+    trust: object = None
 
     def at(self, venue: str) -> Address:
         """The venue's address; another's where it is not served, so that nobody is left at the real exchange."""
@@ -89,7 +94,7 @@ def point(client: C, served: Served, known: Sequence[Client], venue: str | None 
     if not addresses:
         there = ", ".join(row.venues)
         raise ClientError(f"{name} is a client of {there}; served: {', '.join(served.addresses)}")
-    row.point(client, Served(addresses, served.key, served.secret))
+    row.point(client, replace(served, addresses=addresses))
     return client
 
 

@@ -54,6 +54,7 @@ CASES = (
     Case(SDK, "hyperliquid_sdk"),
     Case(UNICORN, "unicorn"),
     Case("binance-sdk", "binance_sdk"),
+    Case("cryptofeed", "cryptofeed_class"),
 )
 
 

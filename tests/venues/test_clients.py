@@ -32,7 +32,7 @@ def stand_in(module: str, name: str, *bases: type, **body: Any) -> Any:
         ("okx.MarketData", "MarketAPI", "OKX is not served yet"),
         ("ccxt.pro.okx", "okx", "OKX is not served yet"),
         ("ccxt.bybit", "bybit", "Bybit is not served yet"),
-        ("cryptofeed.exchanges.binance", "Binance", "cryptofeed refuses sockets without TLS"),
+        ("cryptofeed.exchanges.kraken", "Kraken", "of cryptofeed, only its Binance and BinanceFutures"),
         ("ccxt.kraken", "kraken", "no client that is known; known: ccxt (binanceusdm); ccxt (binance)"),
         ("mine", "Client", "no client that is known"),
     ],
@@ -58,6 +58,20 @@ def test_a_client_of_a_venue_that_is_not_there() -> None:
         ClientError, match=r"^'kraken' is not served; served: binance, binance-usdm, hyperliq"
     ):
         point(client, SERVED, CLIENTS, "kraken")
+
+
+def test_cryptofeed_needs_tls_and_its_class() -> None:
+    """Its sockets refuse anything else, and its objects ask for the markets while they are made."""
+    kind = stand_in("cryptofeed.exchanges.binance", "Binance")
+    with pytest.raises(
+        ClientError,
+        match=r"^cryptofeed opens sockets over TLS alone: serve with it, as Emulator\(tls=True\)$",
+    ):
+        point(kind, SERVED, CLIENTS)
+    with pytest.raises(
+        ClientError, match=r"^Binance asks the exchange while it is made: give the class, before it is$"
+    ):
+        point(kind(), SERVED, CLIENTS)
 
 
 # ---------------------------------------------------------------- ccxt

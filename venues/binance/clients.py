@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
 from venues.clients import Client, ClientError, Served, after_init, change_ccxt, loaded, served_kinds, wrap
@@ -186,6 +187,22 @@ def _sdk(venue: str, client: Any, served: Served) -> None:
     rest.base_headers["X-MBX-APIKEY"] = rest.api_key or ""
 
 
+# ---------------------------------------------------------------- cryptofeed (2.4.1)
+def _cryptofeed(venue: str, client: Any, served: Served) -> None:
+    """A class: it asks for the markets when an object of it is made. Its sockets refuse anything but TLS."""
+    if not isinstance(client, type):
+        kind = type(client).__name__
+        raise ClientError(f"{kind} asks the exchange while it is made: give the class, before it is")
+    at, feed = served.at(venue), cast(Any, client)
+    if not at.wss:
+        raise ClientError("cryptofeed opens sockets over TLS alone: serve with it, as Emulator(tls=True)")
+    feed.websocket_endpoints = [
+        replace(each, address=at.wss, sandbox=at.wss, options={**each.options, "ssl": served.trust})
+        for each in feed.websocket_endpoints
+    ]
+    feed.rest_endpoints = [replace(each, address=at.http, sandbox=at.http) for each in feed.rest_endpoints]
+
+
 _STREAM_CLIENTS = ("SpotWebsocketStreamClient", "SpotWebsocketAPIClient", "UMFuturesWebsocketClient")
 
 CLIENTS: Final = (
@@ -211,5 +228,7 @@ CLIENTS: Final = (
             ("rest-api", "rest_api", "BinanceRestApiManager"),
         )
     ),
-    Client("cryptofeed", "cryptofeed", (), refusal="cryptofeed refuses sockets without TLS"),
+    Client("cryptofeed", "cryptofeed", ("BinanceFutures",), (USDM,), partial(_cryptofeed, USDM)),
+    Client("cryptofeed", "cryptofeed", ("Binance",), (SPOT,), partial(_cryptofeed, SPOT)),
+    Client("cryptofeed", "cryptofeed", (), refusal="of cryptofeed, only its Binance and BinanceFutures"),
 )

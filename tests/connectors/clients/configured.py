@@ -6,6 +6,7 @@ Exits 0 only if the client read a book and traded, where it can, and nobody look
 import asyncio
 import sys
 import time
+from collections import Counter
 
 CLIENT, *PATHS = sys.argv[1:]
 sys.path += PATHS
@@ -206,10 +207,42 @@ def binance_sdk_waiting(exchange):
     assert Spot().rest_api.get_account().data().can_trade
 
 
+async def cryptofeed_class(exchange):
+    """Over TLS, which it insists on; two venues at once."""
+    from cryptofeed import FeedHandler
+    from cryptofeed.defines import L2_BOOK, TRADES
+    from cryptofeed.exchanges import Binance, BinanceFutures
+
+    heard, enough = Counter(), asyncio.Event()
+
+    def hear(*what):
+        heard[what] += 1
+        if len(heard) == 4 and min(heard.values()) > 2:
+            enough.set()
+
+    async def book(told, _at):
+        bids, asks = told.book.bids, told.book.asks
+        assert bids.index(0)[0] < asks.index(0)[0]
+        hear(told.exchange, "book")
+
+    async def trade(told, _at):
+        hear(told.exchange, "trade")
+
+    handler = FeedHandler()
+    for kind, symbol in ((Binance, "BTC-USDT"), (BinanceFutures, "BTC-USDT-PERP")):
+        feed = exchange.configure(kind)
+        callbacks = {L2_BOOK: book, TRADES: trade}
+        handler.add_feed(feed(symbols=[symbol], channels=list(callbacks), callbacks=callbacks))
+    loop = asyncio.get_running_loop()
+    handler.run(start_loop=False, install_signal_handlers=False)
+    await enough.wait()
+    await handler.stop_async(loop=loop)
+
+
 async def main():
     from emulator import Emulator
 
-    async with Emulator(seed=7, paused=False) as exchange:
+    async with Emulator(seed=7, paused=False, tls=CLIENT.startswith("cryptofeed")) as exchange:
         await asyncio.wait_for(globals()[CLIENT](exchange), 80)
 
 
