@@ -237,6 +237,18 @@ class CancelAll:
 
 
 @dataclass(frozen=True, slots=True)
+class MeetOrder:
+    """Have somebody unknown fill what is open of an order, at its price, who came before whatever its owner asked for.
+    Outcome: Done with the order, or Refused.
+    """
+
+    account: str
+    market: str
+    order_id: int | None
+    client_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class AmendOrder:
     """Change price and total quantity of an open order, which keeps its id and, only where its quantity merely shrinks,
     its place in the queue. Outcome: Done with the order after matching, or Refused.
@@ -316,6 +328,7 @@ Command: TypeAlias = (
     PlaceOrder
     | CancelOrder
     | CancelAll
+    | MeetOrder
     | AmendOrder
     | SetLeverage
     | Deposit

@@ -434,6 +434,15 @@ class Overlay:
         self._remove(order)
         self._changed(self.at_ns, _side_of(order), order.price_ticks)
 
+    def meet(self, order_id: int) -> None:
+        """Have the tape fill an order whole, at its price, by an order of its own."""
+        resting = self._resting[order_id]
+        ids = self._tape.at(self.at_ns).next_ids(self.at_ns)
+        public_order = ids[2] + self._orders
+        self._orders += 1
+        aggressor = Side.SELL if resting.side == Side.BUY else Side.BUY
+        self._fill_by_tape(resting, resting.open_lots, self.at_ns, aggressor, ids, None, public_order)
+
     def shrink(self, order_id: int, open_lots: int) -> None:
         """Leave less of an order open, in its place."""
         order = self._resting[order_id]

@@ -34,6 +34,7 @@ from reactor.exchange.orders import (
     LeverageSet,
     Liquidated,
     MarginCalled,
+    MeetOrder,
     NewOrder,
     News,
     Order,
@@ -483,6 +484,8 @@ class TradingFloor:
                 return self._cancel(command)
             case CancelAll(account, market):
                 return Done(tuple(self._cancel_all(account, market, Why.ASKED)))
+            case MeetOrder(account, market, order_id, client_id):
+                return self._meet(self.order(account, market, order_id, client_id))
             case AmendOrder():
                 return self._amend(command)
             case SetLeverage(account, market, leverage):
@@ -652,6 +655,14 @@ class TradingFloor:
         if order is None or not order.status.open:
             return Refused(Refusal.UNKNOWN_ORDER)
         return Done((self._take_off(order, Why.ASKED),))
+
+    def _meet(self, order: Order | None) -> Outcome:
+        if order is None or not order.status.open:
+            return Refused(Refusal.UNKNOWN_ORDER)
+        pit = self._reach(order.asked.market)
+        pit.overlay.meet(order.id)
+        self._enter(self._touched(pit, order.asked.market))
+        return Done((self._client(order.asked.account).orders[order.id],))
 
     def _cancel_all(self, account: str, market: str | None, why: Why) -> list[Order]:
         return [self._take_off(order, why) for order in self.open_orders(account, market)]

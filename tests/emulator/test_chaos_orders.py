@@ -239,3 +239,28 @@ def test_a_listen_key_ends_before_its_hour() -> None:
         with pytest.raises(Refused) as refused:
             trader.signed("PUT", "/fapi/v1/listenKey")
         assert refused.value.body["code"] == -1125
+
+
+def test_a_cancel_comes_after_the_fill(running: Emulator, trader: Trader, told: ClientConnection) -> None:
+    """https://github.com/binance/binance-spot-api-docs/blob/master/errors.md, 2026-07-21: -2011. The fill is a trade of
+    the public tape, and the books of all go on.
+    """
+    bid = trader.public("/api/v3/ticker/bookTicker?symbol=BTCUSDT")["bidPrice"]
+    placed = place(trader, ORDER | {"price": bid})
+    running.faults.add("ord.cancel_race_fill", symbol="BTCUSDT", count=1)
+    cancel = {"symbol": "BTCUSDT", "orderId": placed["orderId"]}
+    with pytest.raises(Refused) as refused:
+        trader.signed("DELETE", "/api/v3/order", cancel)
+    assert refused.value.body == {"code": -2011, "msg": "Unknown order sent."}
+    assert trader.signed("GET", "/api/v3/order", cancel)["status"] == "FILLED"
+    (fill,) = trader.signed("GET", "/api/v3/myTrades", {"symbol": "BTCUSDT"})
+    assert (fill["price"], fill["isMaker"]) == (bid, True)
+    assert fills(told) == [fill["id"]]
+    running.clock.advance(1)
+    trades = trader.public("/api/v3/trades?symbol=BTCUSDT&limit=1000")
+    ids = [trade["id"] for trade in trades]
+    assert fill["id"] in ids
+    assert ids == list(range(ids[0], ids[0] + len(ids)))
+    place(trader, FAR | {"newClientOrderId": "other"})
+    trader.signed("DELETE", "/api/v3/order", {"symbol": "BTCUSDT", "origClientOrderId": "other"})
+    assert open_orders(trader) == []

@@ -14,6 +14,7 @@ from reactor.exchange.orders import (
     CancelOrder,
     Command,
     Done,
+    MeetOrder,
     OrderStatus,
     Outcome,
     Refusal,
@@ -116,6 +117,25 @@ class CancelLost(CommandFault):
 
 
 @dataclass(frozen=True, slots=True)
+class CancelRacesFill(CommandFault):
+    """A cancel comes too late."""
+
+    kind: ClassVar[str] = "ord.cancel_race_fill"
+    about: ClassVar[str] = (
+        "An order is filled, at its price, just before its cancel comes, which finds no such order any more."
+    )
+    roles: ClassVar[tuple[str, ...]] = (CANCEL,)
+    carried_out: ClassVar[bool] = True
+
+    def instead(self, command: Command, now_ns: int) -> Command:
+        assert isinstance(command, CancelOrder)
+        return MeetOrder(command.account, command.market, command.order_id, command.client_id)
+
+    def outcome(self, command: Command, floor: Floor, now_ns: int) -> Outcome:
+        return Refused(Refusal.UNKNOWN_ORDER)
+
+
+@dataclass(frozen=True, slots=True)
 class KeyExpires(CommandFault):
     """What the venue keeps for a while for a client is gone sooner than it says."""
 
@@ -166,6 +186,7 @@ FAULTS: tuple[type[Fault], ...] = (
     CancelOnlyMode,
     AcceptedButError,
     CancelLost,
+    CancelRacesFill,
     FillEventLost,
     FillEventTwice,
     KeyExpires,
