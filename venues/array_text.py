@@ -22,7 +22,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +34,7 @@ Records: TypeAlias = NDArray[np.void]  # texts of one width, left-justified
 Length: TypeAlias = int | Column  # of the text in each row, or one for all
 
 MOST_HEADS = 4_096  # texts of leading digits that are made at once; what spans more is split again
+MOST_ENDING = 12  # bytes that a table has behind its texts
 FAST_WIDTHS = (4, 8, 16)  # of records that numpy copies three times as fast as others
 
 
@@ -62,9 +63,10 @@ class Rows:
     @property
     def lengths(self) -> Column:
         """Of each row."""
-        total = sum((piece.length for piece in self._pieces), start=np.zeros(self.count, np.int64))
-        assert isinstance(total, np.ndarray)
-        return total
+        total: Length = 0
+        for piece in self._pieces:
+            total = total + piece.length
+        return np.full(self.count, total) if isinstance(total, int) else total
 
     @property
     def constant(self) -> bool:
@@ -161,15 +163,21 @@ def put_choice(rows: Rows, index: Column, texts: Sequence[bytes]) -> None:
     rows.put(records, index, length if isinstance(length, int) else length.take(index))
 
 
-def put_texts(rows: Rows, texts: Sequence[bytes]) -> None:
+def put_texts(rows: Rows, texts: Sequence[str]) -> None:
     """In each row, a text of its own."""
-    records, length = _records(texts)
+    whole = "".join(texts).encode()
+    if (
+        texts and len(set(map(len, texts))) == 1 and len(whole) == len(texts) * len(texts[0]) > 0
+    ):  # ASCII of one length
+        records, length = np.frombuffer(whole, f"V{len(texts[0])}"), cast(Length, len(texts[0]))
+    else:
+        records, length = _records([text.encode() for text in texts])
     rows.put(records, np.arange(len(texts)), length)
 
 
-def put_number(rows: Rows, values: Column, frac: int = 0, least: int = 0) -> bool:
+def put_number(rows: Rows, values: Column, frac: int = 0, least: int = 0, ending: bytes = b"") -> bool:
     """In each row, a decimal of that many units of 10**-frac, none negative, with at least so many decimals and no
-    zeros beyond them; False if these cannot be written here, and nothing is.
+    zeros beyond them, and behind it what ends the row; False if these cannot be written here, and nothing is.
 
     A number is split: its last digits, with the point where it falls among them, are four bytes of a permanent table,
     and what is before them is looked up in a window of few texts.
@@ -179,19 +187,18 @@ def put_number(rows: Rows, values: Column, frac: int = 0, least: int = 0) -> boo
     low, high = int(values.min()), int(values.max())
     if low < 0:
         return False
-    zeros = max(0, least - frac)
+    zeros = b"." * (not frac and least > 0) + b"0" * (least - frac)
     trimmed = least < frac
     if trimmed and frac > 3 and least < max(frac - 4, 1):
         return False
-    _put_digits(rows, values, (low, high), frac, least if trimmed else frac, blank=False)
-    rows.say(b"." * (not frac and zeros > 0) + b"0" * zeros)
+    _put_digits(rows, values, (low, high), frac, least if trimmed else frac, zeros + ending, blank=False)
     return True
 
 
 def _put_digits(
-    rows: Rows, values: Column, bounds: tuple[int, int], frac: int, least: int, *, blank: bool
+    rows: Rows, values: Column, bounds: tuple[int, int], frac: int, least: int, after: bytes, *, blank: bool
 ) -> None:
-    """A decimal without padding, of values from bounds[0] to bounds[1]; with `blank`, zero is no text at all."""
+    """A decimal of values from bounds[0] to bounds[1] and what comes after; with `blank`, zero is no digit at all."""
     base = 1_000 if 0 < frac < 4 else 10_000
     first, last = (bound // base for bound in bounds)
     whole = frac < 3  # the tail begins with digits of the integer, so there may be none before them
@@ -207,16 +214,21 @@ def _put_digits(
             tails[heads == 0] += base
     if whole and not last:
         tails += base
-    records, lengths = _tails(frac, least, blank)
-    rows.put(records, tails, lengths.take(tails) if least < frac or (whole and not first) else 4)
+    if not (least < frac or (whole and not first)):
+        rows.put(_tails(frac, least, blank, b"")[0], tails, 4)
+        rows.say(after)
+        return
+    taken = after if len(after) <= MOST_ENDING else b""  # or it would be a piece of its own
+    records, lengths = _tails(frac, least, blank, taken)
+    rows.put(records, tails, lengths.take(tails))
+    rows.say(after[len(taken) :])
 
 
 def _put_heads(rows: Rows, heads: Column, first: int, last: int, frac: int, *, blank: bool) -> None:
     """The digits before the last four bytes: from first to last, and both occur."""
     if last - first >= MOST_HEADS:
         rest = max(frac - 4, 0)
-        _put_digits(rows, heads, (first, last), rest, rest, blank=blank)
-        rows.say(b"." * (frac == 4))
+        _put_digits(rows, heads, (first, last), rest, rest, b"." * (frac == 4), blank=blank)
         return
     low, high = (0, 1 << last.bit_length()) if last < MOST_HEADS else (first, last + 1)
     index = heads - low if low else heads
@@ -251,8 +263,10 @@ def _heads(
 
 
 @lru_cache(64)
-def _tails(frac: int, least: int, blank: bool) -> tuple[Records, Column]:
-    """The texts of what is left of a number; those from `base` on are of numbers with nothing before it."""
+def _tails(frac: int, least: int, blank: bool, after: bytes) -> tuple[Records, Column]:
+    """The texts of what is left of a number and what comes after it; those from `base` on are of numbers with nothing
+    before it.
+    """
     decimals, kept = min(frac, 4), max(least - max(frac - 4, 0), 0)
     point = 0 < frac < 4
     integers = 4 - decimals - point  # digits before the point
@@ -265,8 +279,12 @@ def _tails(frac: int, least: int, blank: bool) -> tuple[Records, Column]:
             texts.append(f"{number}{'.' * (point and digits != '')}{digits}")
     if blank:
         texts[len(texts) // 2] = ""
-    lengths = np.fromiter(map(len, texts), np.int64, len(texts))
-    return np.frombuffer("".join([text.ljust(4) for text in texts]).encode(), "V4"), lengths
+    lengths = np.fromiter(map(len, texts), np.int64, len(texts)) + len(after)
+    width = next(fast for fast in FAST_WIDTHS if fast >= 4 + len(after))
+    ending = after.decode()
+    return np.frombuffer(
+        "".join([(text + ending).ljust(width) for text in texts]).encode(), f"V{width}"
+    ), lengths
 
 
 def _records(texts: Sequence[bytes]) -> tuple[Records, Length]:
@@ -390,17 +408,17 @@ class _Bodies:
     ends: Column
     runs: Column  # how many items
     sizes: Column
-    offsets: Column  # of the items, as if all lists were one
+    offsets: Column  # of the items, as if all lists were one, and where the last ends
 
     @classmethod
     def of_items(cls, items: Items) -> _Bodies:
         lengths = items.of.lengths if items.index is None else items.of.lengths.take(items.index)
-        stops = np.append(0, np.cumsum(lengths))
-        ends = np.append(0, items.ends)
+        stops, ends = np.zeros(len(lengths) + 1, np.int64), np.append(0, items.ends)
+        np.cumsum(lengths, out=stops[1:])
         runs = ends[1:] - ends[:-1]
         whole = stops[ends]
         sizes = whole[1:] - whole[:-1] - (runs > 0)  # no comma after the last
-        return cls(items.of, items.index, items.ends, runs, sizes, stops[:-1])
+        return cls(items.of, items.index, items.ends, runs, sizes, stops)
 
     @property
     def width(self) -> int:
@@ -409,8 +427,8 @@ class _Bodies:
 
     def places(self, at: Column) -> Column:
         """Where the items are if message i's list begins at at[i]."""
-        first = np.append(self.offsets, 0)[self.ends - self.runs]
-        places: Column = self.offsets + np.repeat(at - first, self.runs)
+        places = np.repeat(at - self.offsets[self.ends - self.runs], self.runs)
+        places += self.offsets[:-1]
         return places
 
     def in_records(self) -> _Bodies:

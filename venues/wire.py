@@ -154,6 +154,7 @@ class Picked:
 
 
 Values: TypeAlias = Column | Sequence[str] | Ragged | Picked
+LISTS = (Ragged, Picked)
 
 
 def cut(columns: Mapping[str, Values], start: int, stop: int) -> dict[str, Values]:
@@ -268,7 +269,7 @@ def by_arrays(draft: Draft) -> Framed:
 
 
 def _count(values: Values) -> int:
-    return len(values.ends if isinstance(values, Ragged | Picked) else values)
+    return len(values.ends if isinstance(values, LISTS) else values)
 
 
 def _items(part: Each, values: Values) -> Items:
@@ -285,28 +286,37 @@ def _item_rows(parts: Sequence[Part], columns: Mapping[str, Values]) -> Rows:
 
 
 def _write(rows: Rows, parts: Sequence[Part], columns: Mapping[str, Values]) -> None:
-    """These parts, at the rows' end. A number that arrays do not write is written by template."""
-    for part in parts:
+    """These parts, at the rows' end; literal text at the very end goes into the table of the texts before it.
+
+    A number that arrays do not write is written by template.
+    """
+    pieces = merged(parts)
+    ending = pieces[-1] if len(pieces) > 1 and isinstance(pieces[-1], str) else ""
+    last = len(pieces) - 2 if ending else len(pieces) - 1
+    for i, part in enumerate(pieces[: last + 1]):
+        after = ending.encode() if i == last else b""
         if isinstance(part, str):
             rows.say(part.encode())
             continue
         values = columns[part.name]
         if isinstance(part, Choice) and isinstance(values, np.ndarray):
-            put_choice(rows, values, [text.encode() for text in part.texts])
+            put_choice(rows, values, [text.encode() + after for text in part.texts])
         elif isinstance(part, Text) and not isinstance(values, Ragged | Picked | np.ndarray):
-            put_texts(rows, [text.encode() for text in values])
-        elif not (isinstance(values, np.ndarray) and _put(rows, part, values)):
-            put_texts(rows, encode((part,), columns))
+            put_texts(rows, values)
+            rows.say(after)
+        elif not (isinstance(values, np.ndarray) and _put(rows, part, values, after)):
+            put_texts(rows, [text.decode() for text in encode((part,), columns)])
+            rows.say(after)
 
 
-def _put(rows: Rows, part: Part, values: Column) -> bool:
+def _put(rows: Rows, part: Part, values: Column, after: bytes) -> bool:
     if isinstance(part, Int):
-        return put_number(rows, values // part.per if part.per > 1 else values)
+        return put_number(rows, values // part.per if part.per > 1 else values, ending=after)
     if not isinstance(part, Decimal):
         return False
     values = (values + part.per // 2) // part.per if part.per > 1 else values
     scaled = _scaled(values, part.scale.step)
-    return scaled is not None and put_number(rows, scaled, part.scale.frac, part.scale.least)
+    return scaled is not None and put_number(rows, scaled, part.scale.frac, part.scale.least, after)
 
 
 # ---------------------------------------------------------------- frames and pages
@@ -401,7 +411,10 @@ class Draft:
     @property
     def count(self) -> int:
         """How many messages."""
-        return next((_count(self.columns[part.name]) for part in self.parts if not isinstance(part, str)), 0)
+        for part in self.parts:
+            if not isinstance(part, str):
+                return _count(self.columns[part.name])
+        return 0
 
 
 def write(drafts: Sequence[Draft]) -> list[Framed]:
