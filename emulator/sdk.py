@@ -421,7 +421,7 @@ class Emulator:
     @property
     def running(self) -> bool:
         """Whether it has been started and not stopped."""
-        return self._thread is not None
+        return self._thread is not None and self._thread.is_alive()
 
     @property
     def seed(self) -> int:

@@ -18,7 +18,8 @@ from venues.base import HttpResponse, Topic
 from venues.limits import Charge, Moment
 
 SOCKETS_KEPT = 1_000  # that ended
-WRITES_KEPT = 8  # of each socket
+WRITES_KEPT = 8  # of each socket that is open, and of the newest WRITERS_KEPT that ended
+WRITERS_KEPT = 20
 PINGS_KEPT = 100  # of each socket
 NOTES_KEPT = 1_000  # of each kind of offence
 UNANSWERED_KEPT = 1_000  # orders of a venue
@@ -171,6 +172,8 @@ class Witness:
         socket.ended = self.now()
         self.open.pop(socket.id, None)
         self.over.append(socket)
+        if len(self.over) > WRITERS_KEPT:
+            self.over[-WRITERS_KEPT - 1].writes.clear()
 
     # ------------------------------------------------------------ limits
     def refused(self, venue: str, limit: str, client: str, charge: Charge) -> None:

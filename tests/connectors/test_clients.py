@@ -225,5 +225,8 @@ def test_every_client_is_in_the_guide() -> None:
     """A client that is tested has a chapter, and each venue it is tested with a piece of code."""
     tested = {(client.pins, client.venue) for client in TABLE}
     chapters = {example.values[0] for example in examples()}
-    assert chapters == {pins for pins, _ in tested}
+    assert chapters == {pins for pins, _ in tested} | {
+        "binance-sdk",
+        "cryptofeed",
+    }  # only pointed here, by configure
     assert len(examples()) >= len(tested) - 1  # unicorn's futures differ by a word

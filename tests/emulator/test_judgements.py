@@ -23,6 +23,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from emulator.sdk import Emulator
+from emulator.witness import WRITERS_KEPT
 from tests.emulator.conftest import RawClient
 from tests.trader import KEY, SECRET, Refused, Trader
 
@@ -318,6 +319,18 @@ def test_who_earns_a_refusal_is_named() -> None:
 
 
 # ---------------------------------------------------------------- what a failed test shows
+def test_what_is_kept_to_be_shown_is_bounded(running: Emulator) -> None:
+    """The last pieces of each open socket, and of some that ended."""
+    for _ in range(WRITERS_KEPT + 5):
+        with connect(running.ws_url("binance") + DEPTH, max_queue=None) as socket:
+            socket.send('{"method":"LIST_SUBSCRIPTIONS","id":1}')
+            socket.recv(timeout=20)
+    witness = running._gateway.witness
+    while len(witness.over) < WRITERS_KEPT + 5:
+        running.clock.advance(0)
+    assert [len(each.writes) for each in witness.over] == [0] * 5 + [1] * WRITERS_KEPT
+
+
 FAILING = """
 import pytest
 from websockets.sync.client import connect
