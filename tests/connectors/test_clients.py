@@ -19,6 +19,7 @@ import pytest
 
 from emulator.config import Layer, load, resolve
 from emulator.run import exchanges
+from reactor.single_asset import HyperSynthReactor
 from reactor.types import Side
 from tests.connectors.environments import NoPackageIndexError, interpreter
 from tests.serving import Served, ask
@@ -138,6 +139,7 @@ def test_a_market_maker_knows_what_it_has(stepped: Served) -> None:
     script, control = CLIENTS / "ccxt_market_maker.py", f"http://127.0.0.1:{stepped.base_port}"
     told = json.loads(run(python("ccxt"), script, control, urls["http"], urls["ws"]))
     assert (told["fills"] > 20, told["funding"]) == (True, 1)
+    stepped.post("/clock/advance", seconds=1)
     trader = Trader(urls["http"], clock_ms=time.time_ns() // 1_000_000)
     with closing(trader):
         own = {
@@ -145,9 +147,15 @@ def test_a_market_maker_knows_what_it_has(stepped: Served) -> None:
             for row in trader.signed("GET", "/fapi/v1/userTrades", {"symbol": "BTCUSDT", "limit": 1000})
         }
         public = trader.public("/fapi/v1/trades?symbol=BTCUSDT&limit=1000")
+        depth = trader.public("/fapi/v1/depth?symbol=BTCUSDT&limit=1000")
+        resting = trader.signed("GET", "/fapi/v1/openOrders", {"symbol": "BTCUSDT"})
     rows = [(row["price"], row["qty"], row["isBuyerMaker"]) for row in public if row["id"] not in own]
     assert 0 < len(rows) < len(public)
     assert_left_alone(stepped, "binance-usdm", "BTCUSDT", rows)
+    mine = [
+        (row["side"] == "SELL", row["price"], left(row["origQty"], row["executedQty"])) for row in resting
+    ]
+    assert_book_left_alone(stepped, "binance-usdm", "BTCUSDT", (depth["bids"], depth["asks"]), mine)
 
 
 def test_a_market_maker_knows_what_it_has_on_hyperliquid(stepped: Served) -> None:
@@ -155,12 +163,18 @@ def test_a_market_maker_knows_what_it_has_on_hyperliquid(stepped: Served) -> Non
     script, control = CLIENTS / "hyperliquid_sdk_market_maker.py", f"http://127.0.0.1:{stepped.base_port}"
     told = json.loads(run(python(SDK), script, control, stepped.venues["hyperliquid"]["http"]))
     assert (told["fills"] > 20, told["funding"]) == (True, 2)
+    stepped.post("/clock/advance", seconds=1)
     info = stepped.venues["hyperliquid"]["http"] + "/info"
     own = {row["tid"] for row in ask(info, {"type": "userFills", "user": told["user"]})}
     public = ask(info, {"type": "recentTrades", "coin": "BTC"})
     rows = [(row["px"], row["sz"], row["side"] == "A") for row in public if row["tid"] not in own]
     assert rows
     assert_left_alone(stepped, "hyperliquid", "BTC", rows[::-1])
+    book = ask(info, {"type": "l2Book", "coin": "BTC"})["levels"]
+    bids, asks = ([(row["px"], row["sz"]) for row in side] for side in book)
+    resting = ask(info, {"type": "openOrders", "user": told["user"]})
+    mine = [(row["side"] == "A", row["limitPx"], Decimal(row["sz"])) for row in resting]
+    assert_book_left_alone(stepped, "hyperliquid", "BTC", (bids, asks), mine)
 
 
 def assert_left_alone(
@@ -169,18 +183,57 @@ def assert_left_alone(
     """Public trades (price, quantity, whether it was sold) less a bot's own are those of the tape that nobody ever
     traded on.
     """
-    config = load([Layer(str, {"seed": 7, "start": "2026-01-01T07:00:00Z"})], VENUES)
-    views = {each.id: view for each, view in exchanges(config, VENUES, resolve(config, 0)[1])}
-    market = views[venue].world.market(views[venue].markets[symbol])
-    prints, instrument = market.prints_before(emulator.get("/clock")["now_ns"], len(rows)), market.instrument
-    price = Decimal(instrument.tick_size).scaleb(-instrument.price_decimals)
-    quantity = Decimal(instrument.lot_size).scaleb(-instrument.qty_decimals)
+    market = untraded(venue, symbol)
+    prints = market.prints_before(emulator.get("/clock")["now_ns"], len(rows))
+    price, quantity = units(market)
     columns = (column.tolist() for column in (prints.price_ticks, prints.qty_lots, prints.side))
     tape = [
         (ticks * price, lots * quantity, side == Side.SELL)
         for ticks, lots, side in zip(*columns, strict=True)
     ]
     assert [(Decimal(px), Decimal(sz), sold) for px, sz, sold in rows] == tape
+
+
+def assert_book_left_alone(
+    emulator: Served,
+    venue: str,
+    symbol: str,
+    sides: tuple[Sequence[tuple[str, str]], Sequence[tuple[str, str]]],
+    mine: Sequence[tuple[bool, str, Decimal]],
+) -> None:
+    """The public book (price and quantity, bids and asks) less a bot's own orders (whether it sells, price, quantity
+    left) is that of the tape that nobody ever traded on.
+    """
+    market = untraded(venue, symbol)
+    book = market.book(emulator.get("/clock")["now_ns"])
+    price, quantity = units(market)
+    tape = ((book.bid_ticks, book.bid_lots), (book.ask_ticks, book.ask_lots))
+    for asks, (public, (ticks, lots)) in enumerate(zip(sides, tape, strict=True)):
+        told = {Decimal(px): Decimal(sz) for px, sz in public}
+        for sells, px, sz in mine:
+            if sells == bool(asks):
+                told[Decimal(px)] -= sz
+        others = [(px, sz) for px, sz in told.items() if sz]
+        assert len(others) > 10
+        levels = zip(ticks.tolist(), lots.tolist(), strict=True)
+        assert others == [(tick * price, lot * quantity) for tick, lot in levels][: len(others)]
+
+
+def left(asked: str, filled: str) -> Decimal:
+    return Decimal(asked) - Decimal(filled)
+
+
+def untraded(venue: str, symbol: str) -> HyperSynthReactor:
+    """The tape of a market in the run of `stepped`."""
+    config = load([Layer(str, {"seed": 7, "start": "2026-01-01T07:00:00Z"})], VENUES)
+    views = {each.id: view for each, view in exchanges(config, VENUES, resolve(config, 0)[1])}
+    return views[venue].world.market(views[venue].markets[symbol])
+
+
+def units(market: HyperSynthReactor) -> tuple[Decimal, Decimal]:
+    """A tick and a lot, as decimals."""
+    of = market.instrument
+    return Decimal(of.tick_size).scaleb(-of.price_decimals), Decimal(of.lot_size).scaleb(-of.qty_decimals)
 
 
 # ---------------------------------------------------------------- the examples of the documents
