@@ -12,6 +12,8 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from email.utils import formatdate
+from heapq import heapify, heappop, heappush
+from itertools import count
 
 from emulator.config import SPEED_LIMIT
 from emulator.gateway.hub import Hub, woven
@@ -22,6 +24,7 @@ from venues.limits import Moment
 
 STEP_LIMIT_S = 31 * 86_400
 STALL_S = 5.0  # so long may one reader hold up a step
+STALE_ALARMS = 1_000
 DEBT_NS = 2 * SECOND_NS  # of wall time that a clock makes up for at another pace than the wall's own
 
 
@@ -77,6 +80,54 @@ async def happened(event: Awaitable[object], seconds: float) -> bool:
 
 
 # ---------------------------------------------------------------- the driver
+class _Alarms:
+    """What is to be called at which boundary, each once; the earliest is found without a look at the others."""
+
+    def __init__(self) -> None:
+        self._set: dict[
+            Callable[[], None], tuple[int, int]
+        ] = {}  # when, and its place among those of that instant
+        self._queue: list[
+            tuple[int, int, int, Callable[[], None]]
+        ] = []  # and what was put off or cancelled since
+        self._numbers = count()
+
+    @property
+    def next_ns(self) -> int:
+        """The earliest; FOREVER_NS where there is none."""
+        while self._queue and not self._holds(self._queue[0]):
+            heappop(self._queue)
+        return self._queue[0][0] if self._queue else FOREVER_NS
+
+    def set(self, call: Callable[[], None], at_ns: int) -> None:
+        """Have it called then, in the place of any other instant."""
+        before, number = self._set.get(call), next(self._numbers)
+        row = (at_ns, number if before is None else before[1])
+        if row != before:
+            self._set[call] = row
+            heappush(self._queue, (*row, number, call))
+            if len(self._queue) > 2 * len(self._set) + STALE_ALARMS:
+                self._queue = [row for row in self._queue if self._holds(row)]
+                heapify(self._queue)
+
+    def cancel(self, call: Callable[[], None]) -> None:
+        """Have it not called. Idempotent."""
+        self._set.pop(call, None)
+
+    def ring(self, now_ns: int) -> None:
+        """Call what is due by then, in the order in which it was set."""
+        due = []
+        while self.next_ns <= now_ns:
+            due.append(heappop(self._queue))
+        for row in due:
+            if self._holds(row):  # one that rang before may have put it off
+                del self._set[row[3]]
+                row[3]()
+
+    def _holds(self, row: tuple[int, int, int, Callable[[], None]]) -> bool:
+        return self._set.get(row[3]) == row[:2]
+
+
 class Driver:
     """Turns the crank of one hub on one event loop.
 
@@ -93,7 +144,8 @@ class Driver:
         self._on_second = on_second
         self._lossless = lossless
         self._timers: dict[Callable[[], None], asyncio.TimerHandle] = {}
-        self._alarms: dict[Callable[[], None], int] = {}
+        self._alarms = _Alarms()
+        self._woken_ns = -1  # the boundary at which it means to wake; -1 before it has begun
         self._changed = asyncio.Event()
         self._stepping = asyncio.Lock()
         hub.changed = self._look_again
@@ -166,11 +218,14 @@ class Driver:
         """Have it called when virtual time reaches that instant's boundary, once, what is due by then having been
         delivered.
         """
-        self._alarms[call] = at_ns + -at_ns % TICK_NS
+        at_ns += -at_ns % TICK_NS
+        self._alarms.set(call, at_ns)
+        if at_ns < self._woken_ns:
+            self._look_again()
 
     def cancel_alarm(self, call: Callable[[], None]) -> None:
         """Have it not called. Idempotent."""
-        self._alarms.pop(call, None)
+        self._alarms.cancel(call)
 
     def after(self, seconds: float, call: Callable[[], None]) -> None:
         """Have it called, once, after so much wall time."""
@@ -228,7 +283,7 @@ class Driver:
     def _turn(self, target_ns: int) -> bool:
         """Go towards the target, with subscribers by a chunk at most; False while their pages are not made."""
         while self._clock.now_ns < target_ns:
-            now_ns, alarm_ns = self._clock.now_ns, min(self._alarms.values(), default=FOREVER_NS)
+            now_ns, alarm_ns = self._clock.now_ns, self._alarms.next_ns
             upto_ns = min(target_ns, max(alarm_ns, now_ns + TICK_NS))
             active = self._hub.active
             if active:
@@ -238,16 +293,10 @@ class Driver:
                 self._hub.deliver(now_ns, upto_ns)
             self._clock.reach(upto_ns)
             if alarm_ns <= upto_ns:
-                self._ring(upto_ns)
+                self._alarms.ring(upto_ns)
             if active:
                 break
         return True
-
-    def _ring(self, now_ns: int) -> None:
-        for call in [call for call, at_ns in self._alarms.items() if at_ns <= now_ns]:
-            if self._alarms.get(call, FOREVER_NS) <= now_ns:  # one that rang before may have put it off
-                del self._alarms[call]
-                call()
 
     def _catch_up(self) -> None:
         """Deliver what is due by the pace, a chunk at most."""
@@ -264,7 +313,7 @@ class Driver:
         return (fastest and not self._hub.active) or ((fastest or self._lossless) and bool(self._hub.held_up))
 
     def _wake(self) -> None:
-        """Catch up, and see to being woken for the next tick.
+        """Catch up, and see to being woken when anything is due again.
 
         Without a subscriber nothing is due before the next input, and without a page not before the hub says so.
         """
@@ -273,7 +322,8 @@ class Driver:
         if clock.paused or self._stepping.locked() or self._waits():
             return
         if self._hub.active and self._hub.ready(clock.now_ns):
-            self._call_in(_until_next_ns(clock), self._wake)
+            self._woken_ns = min(self._hub.next_ns(clock.now_ns), self._alarms.next_ns)
+            self._call_in(_until_ns(clock, self._woken_ns), self._wake)
 
     def _look_again(self) -> None:
         self._changed.set()
@@ -295,10 +345,10 @@ class Driver:
         self._timers[call] = self._loop.call_later(max(0, -(-delay_ns // MS_NS)) / 1_000, call)
 
 
-def _until_next_ns(clock: Chronometer) -> int:
-    """How long until the next tick is due, or one 10 ms from now where ticks are shorter than that."""
+def _until_ns(clock: Chronometer, at_ns: int) -> int:
+    """How long until a boundary is due, but not before 10 ms from where the clock stands."""
     ahead_ns = int(TICK_NS * max(1.0, min(clock.speed, SPEED_LIMIT)))
-    return clock.wall_ns(clock.now_ns + ahead_ns) - time.monotonic_ns()
+    return clock.wall_ns(max(at_ns, clock.now_ns + ahead_ns)) - time.monotonic_ns()
 
 
 # ---------------------------------------------------------------- without sockets
@@ -333,7 +383,7 @@ async def run_stream(channels: Sequence[Channel], clock: Chronometer, end_ns: in
         clock.reach(upto_ns)
         if frames:
             yield frames
-        await asyncio.sleep(max(0, TICK_NS if clock.paused else _until_next_ns(clock)) / SECOND_NS)
+        await asyncio.sleep(max(0, TICK_NS if clock.paused else _until_ns(clock, now_ns)) / SECOND_NS)
 
 
 def _pages(channels: Sequence[Channel], start_ns: int) -> list[Page]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Protocol, Self, TypeAlias
 
-from reactor.clock import Latency, LatencyModel
+from reactor.clock import FOREVER_NS, Latency, LatencyModel
 from reactor.exchange.floor import Floor
 from reactor.exchange.orders import Command, Outcome, Told
 from reactor.exchange.terms import House
@@ -62,6 +62,11 @@ class Page:
         """The frames due in (after_ns, upto_ns], both boundaries within the page."""
         first, stop = bisect_right(self.due_ns, after_ns), bisect_right(self.due_ns, upto_ns)
         return self.buffer[self.ends[first - 1] if first else 0 : self.ends[stop - 1] if stop else 0]
+
+    def next_due_ns(self, after_ns: int) -> int:
+        """When the next frame after then is due; FOREVER_NS where there is none."""
+        first = bisect_right(self.due_ns, after_ns)
+        return self.due_ns[first] if first < len(self.due_ns) else FOREVER_NS
 
     def last_due_ns(self, upto_ns: int) -> int:
         """When the last frame up to then was due; the page's start where there was none."""

@@ -11,12 +11,13 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Sequence
-from itertools import count
+from itertools import chain, count
 from operator import itemgetter
 from queue import PriorityQueue
 from typing import Protocol, TypeAlias
 
 from emulator.log import Log
+from reactor.clock import FOREVER_NS
 from reactor.types import SECOND_NS, TICK_NS
 from venues.base import PAGE_NS, Channel, Page, Topic
 
@@ -75,9 +76,11 @@ class Feed:
         "channel",
         "edition",
         "frames",
+        "groups",
         "key",
         "make",
         "next",
+        "next_ns",
         "number",
         "page",
         "subscribers",
@@ -92,7 +95,9 @@ class Feed:
         self.next: Page | None = None
         self.asked_ns = -1  # the start of the newest page asked for
         self.edition = 0  # pages of an older one are stale
+        self.next_ns = FOREVER_NS  # nothing of its page that is not delivered is due before
         self.frames = b""  # due in the tick being delivered
+        self.groups: dict[Group, None] = {}
         self.subscribers: set[Subscriber] = set()
 
     def forget(self) -> None:
@@ -105,6 +110,7 @@ class Feed:
         """Turn to the page that starts then; False while it is not made."""
         if self.page is None or self.page.start_ns != start_ns:
             self.page, self.next = self.next, None
+            self.next_ns = FOREVER_NS if self.page is None else self.page.next_due_ns(start_ns)
         return self.page is not None and self.page.start_ns == start_ns
 
 
@@ -164,6 +170,7 @@ class Hub:
         self.full: set[Subscriber] = set()
         self._feeds: dict[Key, Feed] = {}
         self._groups: dict[tuple[tuple[Feed, ...], Subscriber | None], Group] = {}
+        self._tapped: dict[Group, None] = {}
         self._moved: dict[Subscriber, None] = {}  # whose subscriptions changed since the last delivery
         self._ready_ns = -1  # every channel has turned to the page that starts then
         self._missing: set[Feed] = set()  # whose page is waited for
@@ -235,12 +242,28 @@ class Hub:
         if subscriber.group is not None:
             del subscriber.group.members[subscriber]
             if not subscriber.group.members:
-                del self._groups[subscriber.group.feeds, subscriber.group.tapped]
+                self._disband(subscriber.group)
         feeds = tuple(subscriber.feeds[key] for key in sorted(subscriber.feeds))
         alone = subscriber if subscriber.tapped else None
-        subscriber.group = self._groups.setdefault((feeds, alone), Group(feeds, alone)) if feeds else None
+        subscriber.group = self._group(feeds, alone) if feeds else None
         if subscriber.group is not None:
             subscriber.group.members[subscriber] = None
+
+    def _group(self, feeds: tuple[Feed, ...], tapped: Subscriber | None) -> Group:
+        group = self._groups.get((feeds, tapped))
+        if group is None:
+            group = self._groups[feeds, tapped] = Group(feeds, tapped)
+            for feed in feeds:
+                feed.groups[group] = None
+            if tapped is not None:
+                self._tapped[group] = None
+        return group
+
+    def _disband(self, group: Group) -> None:
+        del self._groups[group.feeds, group.tapped]
+        for feed in group.feeds:
+            del feed.groups[group]
+        self._tapped.pop(group, None)
 
     # ------------------------------------------------------------ pages
     def ready(self, at_ns: int) -> bool:
@@ -324,24 +347,43 @@ class Hub:
             feed = self._ahead.pop()[2]
             if feed.subscribers:
                 self._ask(feed, self._ready_ns + PAGE_NS)
-        for feed in self._feeds.values():
+        busy = [feed for feed in self._feeds.values() if feed.next_ns <= upto_ns]
+        if busy:
+            after_ns = max(after_ns, min(feed.next_ns for feed in busy) - TICK_NS)  # one tick, as a rule
+        for feed in busy:
             assert feed.page is not None
             feed.frames = feed.page.cut(after_ns, upto_ns)
-        tapped: list[tuple[int, int, Subscriber, list[Piece]]] = []
-        for group in list(self._groups.values()):
-            if group.tapped is not None:
-                rank, number = group.feeds[0].key[0], group.tapped.number
-                tapped.append((rank, number, group.tapped, group.pieces(after_ns, upto_ns)))
-                continue
-            frames = group.frames(after_ns, upto_ns)
+            feed.next_ns = feed.page.next_due_ns(upto_ns)
+        tapped = self._pieces_of_tapped(after_ns, upto_ns)
+        for group in dict.fromkeys(chain.from_iterable(feed.groups for feed in busy)):
+            frames = b"" if group.tapped is not None else group.frames(after_ns, upto_ns)
             if frames:
                 for subscriber in list(group.members):
                     subscriber.deliver(frames)
-
-        tapped.sort(key=itemgetter(0, 1))
-        _look([row[2:] for row in tapped], upto_ns)
-        for _, _, subscriber, _ in tapped:
+        for feed in busy:
+            feed.frames = b""
+        _look(tapped, upto_ns)
+        for subscriber, _ in tapped:
             subscriber.deliver_seen(upto_ns)
+
+    def _pieces_of_tapped(self, after_ns: int, upto_ns: int) -> list[tuple[Subscriber, list[Piece]]]:
+        """What is due to each connection that is tapped, perhaps nothing; venue by venue, in the order they came in."""
+        tapped = []
+        for group in self._tapped:
+            assert group.tapped is not None
+            rank, number = group.feeds[0].key[0], group.tapped.number
+            tapped.append((rank, number, group.tapped, group.pieces(after_ns, upto_ns)))
+        return [row[2:] for row in sorted(tapped, key=itemgetter(0, 1))]
+
+    def next_ns(self, after_ns: int) -> int:
+        """The next boundary at which anything is to be done, after one for which `ready` was true."""
+        if self._tapped or self._waiting or self._moved:
+            return after_ns + TICK_NS
+        ask_ns = self._ahead[-1][0] if self._ahead else FOREVER_NS
+        page_ns = after_ns - after_ns % PAGE_NS + PAGE_NS
+        return min(
+            page_ns, ask_ns - ask_ns % TICK_NS + TICK_NS, *(feed.next_ns for feed in self._feeds.values())
+        )
 
     def close(self) -> None:
         """End the worker thread."""
