@@ -1,25 +1,23 @@
 """What it costs to tell many clients the same: the server's CPU time for a frame that one of them got.
 
-In real time, the making of the market and of its frames included. The references are given the same bytes, sending
-them to as many sockets is all they do, and they do it faster than real time, with nothing to wait for.
+In real time, the making of the market and of its frames included. The references are given the same bytes, and to send
+them to as many sockets at the same times is all they do.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from multiprocessing.connection import Connection
 from typing import TypeAlias
-from urllib.parse import urlsplit
 
-from benchmarks.harness import Bound, Row, beside, cpu_time_s, in_turns, serve, tell
+from benchmarks.harness import Bound, Row, beside, in_turns
 from benchmarks.references import FANOUTS, fanning_out
+from benchmarks.served import serving
 from benchmarks.sockets import HANDSHAKE, connections, drain, payloads
-from emulator.sdk import Emulator
 from venues.wire import frame
 
 SETTLE_S, LISTEN_S = 2.0, 10.0  # the latter as long as a page, so that each run makes one
-HURRY = 4  # times faster than it happened, references send it
+REPLAY_S = 3.0  # so much of it the references send
 ASSETS = ("btc", "eth", "sol", "bnb", "xrp", "doge", "ada")
 TWENTY = [f"{asset}usdt@{kind}" for asset in ASSETS for kind in ("bookTicker", "trade", "depth@100ms")][:20]
 
@@ -38,22 +36,23 @@ def fanout(runs: int) -> Iterator[Row]:
 def _rows(
     runs: int, bench: str, clients: int, streams: Sequence[str], bounds: Mapping[str, Bound]
 ) -> Iterator[Row]:
+    hello = HANDSHAKE.format("/stream?streams=" + "/".join(streams)).encode()
+    markets = ",".join(f"binance:{asset.upper()}USDT" for asset in ASSETS)
     with ExitStack() as stack:
-        pipe = stack.enter_context(beside(emulator))
-        url, path = urlsplit(pipe.recv()), "/stream?streams=" + "/".join(streams)
-        hello = HANDSHAKE.format(path).encode()
-        sockets = stack.enter_context(connections(url.hostname or "", url.port or 0, hello, clients))
+        served = stack.enter_context(serving("--venues", "binance", "--markets", markets, "--paused"))
+        sockets = stack.enter_context(connections(*served.addresses["binance"], hello, clients))
         writes: list[Write] = []
 
         def ours() -> float:
-            tell(pipe, "resume")
+            served.post("/clock/resume")
             drain(sockets, SETTLE_S)
-            before_s = cpu_time_s(pipe)
-            writes[:] = _writes(drain(sockets, LISTEN_S))
-            took_s = cpu_time_s(pipe) - before_s
-            tell(pipe, "pause")
+            before_s = served.cpu_s
+            heard = drain(sockets, LISTEN_S)
+            took_s = served.cpu_s - before_s
+            served.post("/clock/pause")
             drain(sockets, 0.1)
-            return _per_frame_us(took_s, writes, clients)
+            writes[:] = [write for write in _writes(heard) if write[0] < REPLAY_S]
+            return _per_frame_us(took_s, _writes(heard), clients)
 
         references = [stack.enter_context(_reference(name, clients, writes)) for name in FANOUTS]
         figures, *costs = in_turns(runs, ours, *references)
@@ -71,9 +70,9 @@ def _reference(name: str, clients: int, writes: Sequence[Write]) -> Iterator[Cal
         with connections("127.0.0.1", pipe.recv(), hello, clients) as sockets:
 
             def measure() -> float:
-                made = [(at_s / HURRY, [frame(each) for each in told]) for at_s, told in writes]
-                pipe.send(made if name == "raw" else [(at_s / HURRY, told) for at_s, told in writes])
-                drain(sockets, LISTEN_S / HURRY + 0.5)
+                framed = [(at_s, [frame(each) for each in told]) for at_s, told in writes]
+                pipe.send(framed if name == "raw" else list(writes))
+                drain(sockets, REPLAY_S + 0.2)
                 took_s: float = pipe.recv()
                 return _per_frame_us(took_s, writes, clients)
 
@@ -93,11 +92,3 @@ def _writes(heard: Sequence[tuple[float, bytes]]) -> list[Write]:
 
 def _per_frame_us(took_s: float, writes: Sequence[Write], clients: int) -> float:
     return took_s / (sum(len(told) for _, told in writes) * clients) * 1e6
-
-
-def emulator(pipe: Connection) -> None:
-    """A process that serves at the pace of real time when told to, and tells its CPU time when asked."""
-    markets = [f"binance:{asset.upper()}USDT" for asset in ASSETS]
-    with Emulator(venues=["binance"], markets=markets) as running:
-        pipe.send(running.url("binance"))
-        serve(pipe, {"resume": running.clock.resume, "pause": running.clock.pause})

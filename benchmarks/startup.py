@@ -7,15 +7,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from pathlib import Path
-from urllib.parse import urlsplit
 
 from benchmarks.harness import Bound, Row
+from benchmarks.served import PROGRAM, environment, ready
 from benchmarks.sockets import HANDSHAKE, connections
 
 STREAM = "btcusdt@bookTicker"
 BARE = "import numpy, uvicorn, orjson"
-NEVER_COMPILED = "PYTHONDONTWRITEBYTECODE"  # where it is set, each start would compile the checkout anew
 
 
 def startup(runs: int) -> Iterator[Row]:
@@ -34,23 +32,20 @@ def startup(runs: int) -> Iterator[Row]:
 
 def _serve() -> tuple[float, float, float]:
     """To ready, to the first frame, and CPU time, in ms."""
-    program, start_s = str(Path(sys.executable).with_name("exchange-emulator")), time.perf_counter()
-    command = (program, "serve", "--base-port", "0")
+    start_s = time.perf_counter()
+    command = (PROGRAM, "serve", "--base-port", "0")
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment())
-    assert process.stdout
-    url = ""
-    while (line := process.stdout.readline()) != "ready\n":
-        assert line, "ended"
-        url = url or next((word for word in line.split() if word.startswith("ws://")), "")
-    ready_s, address = time.perf_counter(), urlsplit(url)
+    served = ready(process)
+    ready_s = time.perf_counter()
+    host, port = served.addresses["binance"]
     hello = HANDSHAKE.format(f"/ws/{STREAM}").encode()
-    with connections(address.hostname or "", address.port or 0, hello, 1) as (socket,):
+    with connections(host, port, hello, 1) as (socket,):
         socket.setblocking(True)
         assert socket.recv(1 << 16)
         framed_s = time.perf_counter()
     process.kill()
-    process.stdout.close()
     _, _, used = os.wait4(process.pid, 0)
+    process.communicate()
     return (
         (ready_s - start_s) * 1_000,
         (framed_s - start_s) * 1_000,
@@ -65,8 +60,3 @@ def bare() -> tuple[float, float]:
     _, status, used = os.wait4(process.pid, 0)
     assert status == 0
     return (time.perf_counter() - start_s) * 1_000, (used.ru_utime + used.ru_stime) * 1_000
-
-
-def environment() -> dict[str, str]:
-    """This process's own, but that what is compiled is kept."""
-    return {name: value for name, value in os.environ.items() if name != NEVER_COMPILED}

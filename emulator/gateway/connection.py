@@ -209,12 +209,14 @@ class Connection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         self._full = True
+        self._port.hub.rewire(self)
         if not self._closing:
             self._port.hub.full.add(self)
             self._transport.pause_reading()
 
     def resume_writing(self) -> None:
         self._full = False
+        self._port.hub.rewire(self)
         self._port.hub.full.discard(self)
         self._transport.resume_reading()
         self._listen()
@@ -452,6 +454,11 @@ class Connection(asyncio.Protocol):
             if topic.symbol == symbol and self._port.venue.anatomy(topic).bids is not None:
                 told_ns = now_ns if feed.page is None else feed.page.last_due_ns(now_ns)
                 yield told_ns if self._tap is None else min(told_ns, self._tap.told_ns(topic, told_ns))
+
+    @property
+    def writer(self) -> Callable[[bytes], None]:
+        """The transport itself, but where there is more to see to."""
+        return self.deliver if self._full or self._port.witness.keeps_writes else self._transport.write
 
     def deliver(self, frames: bytes) -> None:
         """Write a tick's frames; at the outbox's bound, the venue's own close instead."""

@@ -51,8 +51,9 @@ class Subscriber(Protocol):
         """Bytes that were delivered and not yet taken."""
         ...
 
-    def deliver(self, frames: bytes) -> None:
-        """Write these frames; never blocks."""
+    @property
+    def writer(self) -> Callable[[bytes], None]:
+        """What takes frames for it; never blocks. The hub is told when it is another from then on (`rewire`)."""
         ...
 
     def look(self, pieces: Sequence[Piece], upto_ns: int) -> None:
@@ -122,7 +123,7 @@ class Group:
     def __init__(self, feeds: tuple[Feed, ...], tapped: Subscriber | None) -> None:
         self.feeds = feeds
         self.tapped = tapped
-        self.members: dict[Subscriber, None] = {}
+        self.members: dict[Subscriber, Callable[[bytes], None]] = {}  # and what takes their frames
 
     def frames(self, after_ns: int, upto_ns: int) -> bytes:
         """The frames due in (after_ns, upto_ns], tick by tick, and within a tick channel by channel."""
@@ -247,7 +248,12 @@ class Hub:
         alone = subscriber if subscriber.tapped else None
         subscriber.group = self._group(feeds, alone) if feeds else None
         if subscriber.group is not None:
-            subscriber.group.members[subscriber] = None
+            self.rewire(subscriber)
+
+    def rewire(self, subscriber: Subscriber) -> None:
+        """Its frames are taken by another writer from now on."""
+        if subscriber.group is not None:
+            subscriber.group.members[subscriber] = subscriber.writer
 
     def _group(self, feeds: tuple[Feed, ...], tapped: Subscriber | None) -> Group:
         group = self._groups.get((feeds, tapped))
@@ -358,8 +364,8 @@ class Hub:
         for group in dict.fromkeys(chain.from_iterable(feed.groups for feed in busy)):
             frames = b"" if group.tapped is not None else group.frames(after_ns, upto_ns)
             if frames:
-                for subscriber in list(group.members):
-                    subscriber.deliver(frames)
+                for write in list(group.members.values()):
+                    write(frames)
         for feed in busy:
             feed.frames = b""
         _look(tapped, upto_ns)

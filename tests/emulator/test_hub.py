@@ -27,7 +27,7 @@ class Recorder:
         self.number = 0
         self.backlog = 0
 
-    def deliver(self, frames: bytes) -> None:
+    def writer(self, frames: bytes) -> None:
         self.given.append(frames)
 
     def look(self, pieces: Sequence[Piece], upto_ns: int) -> None:
