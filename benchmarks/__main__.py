@@ -13,26 +13,37 @@ import orjson
 from rich.console import Console
 from rich.table import Column, Table
 
+from benchmarks.crowds import many, slow_consumer
 from benchmarks.encoding import encoding
 from benchmarks.fanout import fanout
 from benchmarks.fixture import fixture
 from benchmarks.harness import RUNS, Row
 from benchmarks.markets import generate, klines
 from benchmarks.orders import orders
+from benchmarks.rest import rest
 from benchmarks.restart import restart
 from benchmarks.startup import startup
 from benchmarks.warp import warp
+from benchmarks.worlds import burst, chaos, end_to_end, growth, memory
 
 BENCHES: Mapping[str, Callable[[int], Iterator[Row]]] = {
     "generate": generate,
     "klines": klines,
     "encode": encoding,
     "fanout": fanout,
+    "rest": rest,
     "orders": orders,
     "time": warp,
     "startup": startup,
     "fixture": fixture,
     "restart": restart,
+    "connections": many,
+    "slow-consumer": slow_consumer,
+    "memory": memory,
+    "growth": growth,
+    "chaos": chaos,
+    "end-to-end": end_to_end,
+    "burst": burst,
 }
 ALL = "all"
 

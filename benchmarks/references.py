@@ -8,15 +8,18 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import socket
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from random import Random
+from threading import Thread
 from typing import Any, Protocol, cast
 
 import numpy as np
 import picows
+import uvicorn
 from aiohttp import web
 from numpy.typing import NDArray
 from uvicorn.loops.auto import auto_loop_factory
@@ -249,3 +252,29 @@ async def _echo(pipe: Connection) -> None:
         pipe.send(port_of(server.sockets))
         while await asyncio.to_thread(pipe.recv) is not None:
             pipe.send(time.process_time())
+
+
+def bare_http(pipe: Connection) -> None:
+    """A process in which uvicorn, as we use it, answers every request with so many bytes; it sends its port, is told
+    "size" and the size, and tells its CPU time when asked.
+    """
+    body = b"{}"
+
+    async def app(_scope: object, receive: Any, send: Any) -> None:
+        while (await receive())["more_body"]:
+            pass
+        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        config = uvicorn.Config(app, http="httptools", interface="asgi3", lifespan="off", log_config=None)
+        config.access_log = False
+        server = uvicorn.Server(config)
+        Thread(target=server.run, args=([listener],), daemon=True).start()
+        pipe.send(port_of([listener]))
+        while (asked := pipe.recv()) is not None:
+            if asked == "size":
+                body = b"x" * pipe.recv()
+            pipe.send(time.process_time())
+        server.should_exit = True

@@ -47,12 +47,18 @@ class Served:
 
     def post(self, path: str, **body: object) -> Any:
         """What the control API answers."""
+        return self._ask("POST", path, json.dumps(body).encode())
+
+    def delete(self, path: str) -> None:
+        """Have the control API remove something."""
+        self._ask("DELETE", path, b"")
+
+    def _ask(self, method: str, path: str, data: bytes) -> Any:
         host, port = self.addresses[CONTROL]
-        data = json.dumps(body).encode()
         headers = {"content-type": "application/json"}
-        request = urllib.request.Request(f"http://{host}:{port}{path}", data, headers)
+        request = urllib.request.Request(f"http://{host}:{port}{path}", data or None, headers, method=method)
         with urllib.request.urlopen(request, timeout=600) as answer:  # noqa: S310  # our own
-            return json.load(answer)
+            return json.loads(answer.read() or b"null")
 
     def advance(self, seconds: float) -> None:
         """Step."""

@@ -19,9 +19,10 @@ from venues.binance.usdm_wire import PERPETUAL, USDM_STREAMS
 from venues.binance.wire import SPOT_STREAMS, Stream
 from venues.hyperliquid.rules import INTERVALS as CANDLES
 
+HYPERLIQUID = "hyperliquid"
 DAY_S, MINUTES_S = 86_400, 300
-MARKS = {"binance-usdm": ("markPrice@1s",), "hyperliquid": ("activeAssetCtx",)}
-KLINES = {"binance-usdm": ("markPrice@1s", "kline_1m"), "hyperliquid": ("activeAssetCtx",)}
+MARKS = {"binance-usdm": ("markPrice@1s",), HYPERLIQUID: ("activeAssetCtx",)}
+KLINES = {"binance-usdm": ("markPrice@1s", "kline_1m"), HYPERLIQUID: ("activeAssetCtx",)}
 # Every kind of stream of a symbol, at its fastest cadence or deepest, with klines of a minute.
 _SHARED = (
     "trade",
@@ -36,7 +37,7 @@ _SHARED = (
 KINDS = {
     "binance": (*_SHARED, "ticker_1h", "avgPrice"),
     "binance-usdm": (*_SHARED, "continuousKline_1m", "markPrice@1s"),
-    "hyperliquid": ("l2Book", "l2Book fast", "bbo", "trades", "candle", "activeAssetCtx"),
+    HYPERLIQUID: ("l2Book", "l2Book fast", "bbo", "trades", "candle", "activeAssetCtx"),
 }
 
 
@@ -53,7 +54,7 @@ def _names(streams: Mapping[str, Stream]) -> tuple[str, ...]:
 NAMES = {
     "binance": _names(SPOT_STREAMS),
     "binance-usdm": _names(USDM_STREAMS),
-    "hyperliquid": (
+    HYPERLIQUID: (
         *("l2Book", "l2Book fast", "bbo", "trades", "activeAssetCtx"),
         *(f"candle {interval}" for interval in CANDLES),
     ),
@@ -95,16 +96,8 @@ def _step_s(seconds: int, assets: Sequence[str], told: Mapping[str, Sequence[str
         urls: Mapping[str, str] = pipe.recv()
         for venue_id, streams in told.items():
             url = urlsplit(urls[venue_id])
-            each = stack.enter_context(socket.create_connection((url.hostname, url.port)))
-            names = [_stream(asset, name) for asset in assets for name in streams]
-            path, asked = "/stream?streams=" + "/".join(names), []
-            if venue_id == "hyperliquid":
-                path, asked = "/ws", [_subscription(asset, name) for asset in assets for name in streams]
-            each.sendall(HANDSHAKE.format(path).encode())
-            await_word(each, b"\r\n\r\n", 1)
-            each.sendall(b"".join(asked))
-            await_word(each, b'"subscriptionResponse"', len(asked))
-            selector.register(each, selectors.EVENT_READ)
+            each = listening((url.hostname or "", url.port or 0), venue_id, assets, streams)
+            selector.register(stack.enter_context(each), selectors.EVENT_READ)
         selector.register(pipe, selectors.EVENT_READ)
         pipe.send(seconds)
         while True:
@@ -116,7 +109,23 @@ def _step_s(seconds: int, assets: Sequence[str], told: Mapping[str, Sequence[str
                 assert key.fileobj.recv(1 << 20), "closed"
 
 
-def _stream(asset: str, name: str) -> str:
+def listening(
+    address: tuple[str, int], venue_id: str, assets: Sequence[str], streams: Sequence[str]
+) -> socket.socket:
+    """A WebSocket to a venue that has subscribed to these streams of these assets."""
+    each = socket.create_connection(address)
+    names = [stream_name(asset, name) for asset in assets for name in streams]
+    path, asked = "/stream?streams=" + "/".join(names), []
+    if venue_id == HYPERLIQUID:
+        path, asked = "/ws", [masked(subscription(asset, name)) for asset in assets for name in streams]
+    each.sendall(HANDSHAKE.format(path).encode())
+    await_word(each, b"\r\n\r\n", 1)
+    each.sendall(b"".join(asked))
+    await_word(each, b'"subscriptionResponse"', len(asked))
+    return each
+
+
+def stream_name(asset: str, name: str) -> str:
     """A stream's name; a continuous kline is of a pair's contract."""
     pair = (
         f"{asset.lower()}usdt{PERPETUAL.lower()}" if name.startswith("continuous") else f"{asset.lower()}usdt"
@@ -124,9 +133,9 @@ def _stream(asset: str, name: str) -> str:
     return f"{pair}@{name}"
 
 
-def _subscription(coin: str, name: str) -> bytes:
-    """A request for a stream, as a client's frame."""
+def subscription(coin: str, name: str) -> bytes:
+    """A request for a stream."""
     kind, _, rest = name.partition(" ")
     asked = {"type": kind, "coin": coin} | ({"fast": True} if rest == "fast" else {})
     asked |= {"interval": rest or "1m"} if kind == "candle" else {}
-    return masked(orjson.dumps({"method": "subscribe", "subscription": asked}))
+    return orjson.dumps({"method": "subscribe", "subscription": asked})

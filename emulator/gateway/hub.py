@@ -383,7 +383,7 @@ class Hub:
 
     def next_ns(self, after_ns: int) -> int:
         """The next boundary at which anything is to be done, after one for which `ready` was true."""
-        if self._tapped or self._waiting or self._moved:
+        if self._waiting or self._moved:
             return after_ns + TICK_NS
         ask_ns = self._ahead[-1][0] if self._ahead else FOREVER_NS
         page_ns = after_ns - after_ns % PAGE_NS + PAGE_NS
