@@ -269,7 +269,7 @@ def bare_http(pipe: Connection) -> None:
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
         config = uvicorn.Config(app, http="httptools", interface="asgi3", lifespan="off", log_config=None)
-        config.access_log = False
+        config.access_log, config.timeout_keep_alive = False, 3_600
         server = uvicorn.Server(config)
         Thread(target=server.run, args=([listener],), daemon=True).start()
         pipe.send(port_of([listener]))

@@ -11,13 +11,18 @@ from benchmarks.references import bare_http
 from benchmarks.served import serving
 
 REQUESTS = 300  # of a run, over one connection that is kept alive
+FRESH = 100  # virtual seconds a second: no book is asked for twice
 L2_BOOK = b'{"type":"l2Book","coin":"BTC"}'
 
-# Of each workload: its venue, the request, and how much more than the bare answer it may cost.
+DEPTH = "/api/v3/depth?symbol=BTCUSDT&limit=1000"
+
+# Of each workload: its venue, the request, the clock's speed, and how much more than the bare answer it may cost.
 WORKLOADS = (
-    ("binance", "GET", "/api/v3/time", b"", 1.5),
-    ("binance", "GET", "/api/v3/depth?symbol=BTCUSDT&limit=1000", b"", 4.0),
-    ("hyperliquid", "POST", "/info", L2_BOOK, 2.5),
+    ("binance", "GET", "/api/v3/time", b"", 1, Bound(1.5)),
+    ("binance", "GET", DEPTH, b"", 1, Bound(4)),
+    ("binance", "GET", DEPTH, b"", FRESH, None),
+    ("hyperliquid", "POST", "/info", L2_BOOK, 1, Bound(2.5)),
+    ("hyperliquid", "POST", "/info", L2_BOOK, FRESH, None),
 )
 
 
@@ -25,7 +30,8 @@ def rest(runs: int) -> Iterator[Row]:
     """Requests one after another while the clock runs, so that books change between them as they do."""
     with serving() as served, beside(bare_http) as bare:
         port = bare.recv()
-        for venue, method, path, body, limit in WORKLOADS:
+        for venue, method, path, body, speed, bound in WORKLOADS:
+            served.set_speed(speed)
             head = (
                 f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
                 f"Content-Length: {len(body)}\r\n\r\n"
@@ -54,8 +60,9 @@ def rest(runs: int) -> Iterator[Row]:
                     return (cpu_time_s(bare) - before_s) / REQUESTS * 1e6
 
                 figures, costs = in_turns(runs, cost, bare_cost)
-            subject = f"{method} {path.partition('?')[0]}{' l2Book' if body else ''}, {size:,} bytes"
-            yield Row.of("rest", subject, "us of CPU", figures, "bare uvicorn", costs, Bound(limit))
+            which = f"{' l2Book' if body else ''}{', each a new one' if speed == FRESH else ''}"
+            subject = f"{method} {path.partition('?')[0]}{which}, {size:,} bytes"
+            yield Row.of("rest", subject, "us of CPU", figures, "bare uvicorn", costs, bound)
 
 
 def _answered(each: socket.socket, request: bytes) -> int:

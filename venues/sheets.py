@@ -15,13 +15,14 @@ from venues.base import PAGE_NS
 
 SHEETS_KEPT = 2  # of a market: the page that is made ahead, and the one a new subscriber still needs
 
+LATEST_KEPT = 16
+
 T = TypeVar("T")
 K = TypeVar("K", bound=Hashable)
 
 _Page: TypeAlias = tuple[int, int]  # its start, and the revision of the market it was made at
 _SHEETS: WeakKeyDictionary[HyperSynthReactor, dict[_Page, dict[Hashable, Any]]] = WeakKeyDictionary()
-
-
+_LATEST: WeakKeyDictionary[HyperSynthReactor, dict[Hashable, tuple[_Page, Any]]] = WeakKeyDictionary()
 _ASKED: WeakKeyDictionary[HyperSynthReactor, dict[Hashable, dict[Hashable, int]]] = WeakKeyDictionary()
 
 
@@ -60,6 +61,20 @@ def shared_by_kind(
             sheet[kind, each] = made
     asked[key] = start_ns
     return cast(T, sheet[kind, key])
+
+
+def latest(market: HyperSynthReactor, at_ns: int, key: Hashable, make: Callable[[], T]) -> T:
+    """What `make` makes of the market at an instant, as the market is now: kept for whoever asks for the same, until
+    another instant is asked for. `key` names it; of a market so many are kept, those longest there go first.
+    """
+    kept, of = _LATEST.setdefault(market, {}), (at_ns, market.revision)
+    row = kept.get(key)
+    if row is None or row[0] != of:
+        kept.pop(key, None)
+        while len(kept) >= LATEST_KEPT:
+            kept.pop(next(iter(kept)), None)
+        row = kept[key] = of, make()
+    return cast(T, row[1])
 
 
 def _sheet(market: HyperSynthReactor, start_ns: int) -> dict[Hashable, Any]:

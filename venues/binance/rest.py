@@ -60,6 +60,7 @@ from venues.binance.wire import (
     trade_columns,
 )
 from venues.limits import Charge, Limit, Moment
+from venues.sheets import latest
 from venues.wire import Ragged, Values, encode
 
 JSON = "application/json;charset=UTF-8"
@@ -453,7 +454,9 @@ def depth(call: Call) -> bytes:
     market = market_of(call.exchange, call.params["symbol"])
     if not _is_asked(call, call.params["symbol"]):
         raise VenueError("OTHER_SYMBOL_STATUS")
-    return call.texts(market, SPOT_BOOK, book_columns(call, market, _limit(call.params, 100, 5000)))[0]
+    limit, at_ns = _limit(call.params, 100, 5000), call.now_ns // BOOK_CADENCE_NS
+    make = lambda: call.texts(market, SPOT_BOOK, book_columns(call, market, limit))[0]
+    return latest(market, at_ns, (SPOT_BOOK, limit), make)
 
 
 def book_columns(call: Call, market: HyperSynthReactor, limit: int) -> dict[str, Values]:

@@ -73,6 +73,7 @@ from venues.hyperliquid.wire import (
 )
 from venues.hyperliquid.wire_user import Book
 from venues.limits import Moment
+from venues.sheets import latest
 
 BOOK_LEVELS = 20
 
@@ -323,7 +324,10 @@ def _l2_book(view: View, fields: Fields) -> bytes:
         raise VenueError("internal")
     market = view.exchange.market(fields["coin"])
     grouping = Grouping(fields["nSigFigs"], fields["mantissa"])
-    return b"null" if market is None else book(market, view.now_ns, BOOK_LEVELS, grouping)
+    if market is None:
+        return b"null"
+    make = lambda: book(market, view.now_ns, BOOK_LEVELS, grouping)
+    return latest(market, block_end(view.now_ns), (BOOK_LEVELS, grouping), make)
 
 
 def _recent_trades(view: View, fields: Fields) -> bytes:
