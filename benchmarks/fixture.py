@@ -12,7 +12,8 @@ import time
 from collections.abc import Iterator, Sequence
 
 from benchmarks.harness import Bound, Row
-from benchmarks.startup import BARE, bare, environment
+from benchmarks.served import environment
+from benchmarks.startup import BARE, bare
 
 # Two tests' worth of work in a new process, and when each step of it was done.
 TESTS = """
