@@ -4,6 +4,7 @@ Exits 0 only if the client read a book and traded, where it can, and nobody look
 """
 
 import asyncio
+import os
 import sys
 import time
 from collections import Counter
@@ -228,7 +229,7 @@ async def cryptofeed_class(exchange):
     async def trade(told, _at):
         hear(told.exchange, "trade")
 
-    handler = FeedHandler()
+    handler = FeedHandler(config={"log": {"filename": os.devnull, "level": "WARNING"}})
     for kind, symbol in ((Binance, "BTC-USDT"), (BinanceFutures, "BTC-USDT-PERP")):
         feed = exchange.configure(kind)
         callbacks = {L2_BOOK: book, TRADES: trade}
