@@ -371,13 +371,14 @@ def _extend(wholes: Sequence[Bars], current: Bars, opens_ns: Sequence[int], clos
     bar = Bars.join([whole if len(whole) else _EMPTY for whole in wholes])
     bar = Bars(*(getattr(bar, f.name)[:, None] for f in fields(Bars)))
     alone, traded = bar.n_prints == 0, current.n_prints > 0
+    any_alone = bool(alone.any())
     high, low = np.maximum(bar.high_ticks, current.high_ticks), np.minimum(bar.low_ticks, current.low_ticks)
     new = alone | traded
 
     def after(both: Column, column: str) -> Column:
         """Of both, of the one that has prints, or of the current one."""
-        mine, before = getattr(current, column), getattr(bar, column)
-        return np.where(alone, mine, np.where(traded, both, before)).ravel()
+        joint = np.where(traded, both, getattr(bar, column))
+        return (np.where(alone, getattr(current, column), joint) if any_alone else joint).ravel()
 
     return Bars(
         open_ns=np.repeat(opens_ns, n),
