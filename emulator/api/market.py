@@ -14,9 +14,7 @@ from emulator.config import ConfigError
 
 market = APIRouter(prefix="/market", tags=["market"])
 
-Words = Annotated[
-    dict[str, Any], Body(examples=[{"venue": "binance", "symbol": "BTCUSDT", "duration_s": 60}])
-]
+Words = Annotated[dict[str, Any], Body(examples=[{"symbol": "BTCUSDT", "duration_s": 60}])]
 
 
 class Halted(BaseModel):

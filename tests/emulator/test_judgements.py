@@ -145,6 +145,27 @@ def test_who_comes_back_and_forgets_a_stream_is_found_out(running: Emulator) -> 
         running.assert_resubscribed(within_seconds=20)
 
 
+def test_an_accounts_news_are_to_be_listened_to_again(running: Emulator) -> None:
+    params = {"apiKey": KEY, "timestamp": "1767225600000"}
+    query = "&".join(f"{name}={params[name]}" for name in sorted(params))
+    params["signature"] = hmac.new(SECRET.encode(), query.encode(), hashlib.sha256).hexdigest()
+    said = json.dumps({"id": 1, "method": "userDataStream.subscribe.signature", "params": params})
+    with connect(running.ws_url("binance") + "/ws-api/v3") as socket:
+        socket.send(said)
+        assert json.loads(socket.recv(timeout=20))["status"] == 200
+        (row,) = running.connections.list()
+        assert row.accounts == ("demo",)
+        running.connections.kick(row.id)
+    with connect(running.ws_url("binance") + "/ws-api/v3") as socket:
+        with pytest.raises(
+            AssertionError, match=r"and the news of demo is not subscribed again within 0\.2 s$"
+        ):
+            running.assert_resubscribed(within_seconds=0.2)
+        socket.send(said)
+        assert json.loads(socket.recv(timeout=20))["status"] == 200
+        running.assert_resubscribed(within_seconds=20)
+
+
 def test_a_socket_that_went_silent_is_as_good_as_cut(running: Emulator) -> None:
     running.faults.add("ws.half_open", venue="binance", after_n=3)
     with connect(running.ws_url("binance") + DEPTH, max_queue=None):

@@ -141,7 +141,7 @@ class KeyExpires(CommandFault):
 
     kind: ClassVar[str] = "user.listenkey_expired"
     about: ClassVar[str] = (
-        "A listen key (an agent on Hyperliquid) expires much sooner than it should, kept alive or not, and says so."
+        "A listen key (or an agent) expires much sooner than it should, kept alive or not, and says so."
     )
     roles: ClassVar[tuple[str, ...]] = (KEEP,)
     carried_out: ClassVar[bool] = True
