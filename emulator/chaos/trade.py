@@ -50,6 +50,11 @@ class CommandFault(Fault):
     def suits(self, event: Event, *, named: bool) -> bool:  # noqa: ARG002
         return event.role in self.roles
 
+    @property
+    def patience_s(self) -> float:
+        """How much later the answer to the HTTP request comes that gave the command, in wall time."""
+        return 0.0
+
     def instead(self, command: Command, now_ns: int) -> Command:  # noqa: ARG002
         """What is carried out."""
         return command

@@ -75,6 +75,7 @@ class Desk:
         self._alarm_ns: int | None = None
         self._reached_ns = -1
         self._minute = -1  # of the last command
+        self._patience_s = 0.0
 
     # ------------------------------------------------------------ in time
     def execute(self, command: Command, now_ns: int) -> Outcome:
@@ -88,8 +89,14 @@ class Desk:
             return told
         if fault is not None:
             command = fault.instead(command, now_ns)
+            self._patience_s += fault.patience_s
         outcome = self._carry_out(command, now_ns)
         return (fault.outcome(command, self.floor, now_ns) if fault is not None else None) or outcome
+
+    def take_patience_s(self) -> float:
+        """How much later than at once an answer to the commands since last asked is to come, in wall time."""
+        patience_s, self._patience_s = self._patience_s, 0.0
+        return patience_s
 
     def force(self, command: Command, now_ns: int) -> Outcome:
         """Have something done that a rule of chaos is about, which is in the log of inputs."""

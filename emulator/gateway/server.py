@@ -139,7 +139,7 @@ def venue_app(port: Port) -> ASGI3Application:
                 answer, own = _spoilt(port, request, number)
             else:
                 own = _answer(port, request)
-                answer = Answer(own)
+                answer = Answer(own, wait_s=_patience_s(port))
         sent, said = await _respond_badly(receive, send, answer), answer.response
         if sent:
             port.witness.answered(venue, client, asked, said)
@@ -169,7 +169,7 @@ def _spoilt(port: Port, request: HttpRequest, number: int) -> tuple[Answer, Http
 
     def ask(ahead_ns: int = 0) -> Answer:
         own.append(_answer(port, replace(request, ahead_ns=ahead_ns) if ahead_ns else request))
-        return Answer(own[-1])
+        return Answer(own[-1], wait_s=_patience_s(port))
 
     now_ns, _ = port.driver.stamp()
     address = request.client.partition(" ")[0]
@@ -185,6 +185,10 @@ def _spoilt(port: Port, request: HttpRequest, number: int) -> tuple[Answer, Http
     )
     asked = Asked(event, ask, port.venue.socket_rules.refuse, ask)
     return spoilt(port.chaos.rules, event, asked), own[-1] if own else None
+
+
+def _patience_s(port: Port) -> float:
+    return port.desk.take_patience_s() if port.desk is not None else 0.0
 
 
 def _request(port: Port, scope: HTTPScope, body: bytes) -> HttpRequest:

@@ -264,3 +264,26 @@ def test_a_cancel_comes_after_the_fill(running: Emulator, trader: Trader, told: 
     place(trader, FAR | {"newClientOrderId": "other"})
     trader.signed("DELETE", "/api/v3/order", {"symbol": "BTCUSDT", "origClientOrderId": "other"})
     assert open_orders(trader) == []
+
+
+def test_an_order_works_before_it_is_answered(
+    running: Emulator, trader: Trader, told: ClientConnection
+) -> None:
+    """Of the market that the rule names; questions are answered at once."""
+    running.faults.add("ord.slow_ack", symbol="BTCUSDT", wait_s=1.5, count=1)
+    answered: list[float] = []
+
+    def ask() -> None:
+        place(trader, MARKET)
+        answered.append(time.monotonic())
+
+    placing = Thread(target=ask)
+    placing.start()
+    while json.loads(told.recv(timeout=20))["event"].get("x") != "TRADE":
+        pass
+    heard = time.monotonic()
+    with closing(Trader(running.url("binance"))) as other:
+        assert other.signed("GET", "/api/v3/myTrades", {"symbol": "BTCUSDT"})
+    assert answered == []
+    placing.join()
+    assert answered[0] > heard

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from emulator.chaos.rules import SECONDS, Fault, option
+from emulator.chaos.rules import SECONDS, Fault, number, option
 from emulator.chaos.trade import AMEND, CANCEL, FILL, KEEP, MAKE, PLACE, CommandFault, NewsFault
 from emulator.config import Kind
 from reactor.exchange.floor import Floor
@@ -117,6 +117,27 @@ class CancelLost(CommandFault):
 
 
 @dataclass(frozen=True, slots=True)
+class SlowAck(CommandFault):
+    """An order is there long before its owner is answered."""
+
+    kind: ClassVar[str] = "ord.slow_ack"
+    about: ClassVar[str] = (
+        "An order, a cancel or an amendment works at once; the answer to its request comes late, after its events."
+    )
+    roles: ClassVar[tuple[str, ...]] = (PLACE, MAKE, CANCEL, AMEND)
+    carried_out: ClassVar[bool] = True
+
+    wait_s: float = option(number(0, 3_600), "How late, in wall time.", 2.0)
+
+    @property
+    def patience_s(self) -> float:
+        return self.wait_s
+
+    def outcome(self, command: Command, floor: Floor, now_ns: int) -> None:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
 class CancelRacesFill(CommandFault):
     """A cancel comes too late."""
 
@@ -185,6 +206,7 @@ FAULTS: tuple[type[Fault], ...] = (
     PostOnlyMode,
     CancelOnlyMode,
     AcceptedButError,
+    SlowAck,
     CancelLost,
     CancelRacesFill,
     FillEventLost,
