@@ -152,7 +152,8 @@ class BarSeries:
             wholes = [self._whole(max(start_ns, listed_ns), minute_ns, revision) for start_ns in starts]
             ends = [each.next(start_ns) for each, start_ns in zip(long, starts, strict=True)]
             bars = _extend(wholes, self._partial(minute_ns, at_ns), starts, ends)
-            found = {each: bars.cut(i * n, (i + 1) * n) for i, each in enumerate(long)}
+            pieces = [bars] if len(long) == 1 else [bars.cut(i * n, (i + 1) * n) for i in range(len(long))]
+            found = dict(zip(long, pieces, strict=True))
         return [
             found[each] if each in found else self._running_within(each, minute_ns, at_ns)
             for each in intervals

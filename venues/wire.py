@@ -121,10 +121,15 @@ class Table:
         self._made: dict[tuple[Part, ...], NDArray[np.bool_]] = {}
         self._records: dict[tuple[Part, ...], Texts] = {}
 
+    @property
+    def rows(self) -> int:
+        """How many there are."""
+        return len(next(iter(self.columns.values())))
+
     def texts(self, parts: tuple[Part, ...], rows: Column) -> list[str]:
         """The texts of these rows."""
         if parts not in self._texts:
-            size = len(next(iter(self.columns.values())))
+            size = self.rows
             self._texts[parts], self._made[parts] = [""] * size, np.zeros(size, np.bool_)
         known, made = self._texts[parts], self._made[parts]
         missing = np.zeros_like(made)
@@ -245,9 +250,9 @@ def _scaled(values: Column, step: int) -> Column | None:
 
 
 # ---------------------------------------------------------------- the array encoder
-# From so many messages, or rows of their lists, on arrays are cheaper; rows whose text others share count less.
-MANY_MESSAGES, MANY_ITEMS = 120, 600
-_WEIGHT: Mapping[type, float] = {Ragged: 1.0, Picked: 0.25}
+# From so many messages, or rows of their lists, on arrays are the cheaper: they were for 285 trades and for 720 levels
+# of a page, and not for 70 trades. So many rows whose text is there already count as one.
+MANY_MESSAGES, MANY_ITEMS, REPEATED = 120, 600, 4
 
 
 def by_arrays(draft: Draft) -> Framed:
@@ -445,9 +450,10 @@ def _many(drafts: Sequence[Draft]) -> bool:
     items, lists = 0.0, False
     for each in drafts:
         for values in each.columns.values():
-            if isinstance(values, (Ragged, Picked)):  # a union takes longer than a message
-                lists = True
-                items += _WEIGHT[type(values)] * (int(values.ends[-1]) if len(values.ends) else 0)
+            if isinstance(values, LISTS):
+                lists, size = True, int(values.ends[-1]) if len(values.ends) else 0
+                own = min(size, values.table.rows) if isinstance(values, Picked) else size
+                items += own + (size - own) / REPEATED
     return items >= MANY_ITEMS if lists else sum(each.count for each in drafts) >= MANY_MESSAGES
 
 

@@ -16,6 +16,7 @@ from venues.array_text import Records, _stores_in_order, every_byte
 from venues.wire import (
     MANY_ITEMS,
     MANY_MESSAGES,
+    REPEATED,
     Choice,
     Decimal,
     Draft,
@@ -177,7 +178,7 @@ def test_the_encoder_is_chosen_by_how_much_there_is_to_write(monkeypatch: pytest
         return Picked(np.array([items]), np.zeros(items, np.int64), table)
 
     assert [written(lists, own(MANY_ITEMS + n)) for n in (-1, 0)] == [0, 1]
-    assert [written(lists, picked(MANY_ITEMS)), written(lists, picked(4 * MANY_ITEMS))] == [0, 1]
+    assert [written(lists, picked(MANY_ITEMS)), written(lists, picked(REPEATED * MANY_ITEMS))] == [0, 1]
     assert [written((Int("rows"),), np.arange(MANY_MESSAGES + n)) for n in (-1, 0)] == [0, 1]
     assert written((Int("rows"),), np.arange(MANY_MESSAGES - 1), np.arange(1)) == 1, "together they are many"
     monkeypatch.setattr(wire, "IN_ORDER", False)
