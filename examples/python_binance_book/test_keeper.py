@@ -37,7 +37,10 @@ async def until(done):
 async def in_sync(exchange, keeper):
     """Stop the market, let the keeper read what it was sent, and compare."""
     exchange.clock.pause()
-    await asyncio.sleep(0.5)
+    last = -1
+    while keeper.book is None or keeper.book.last != last:
+        last = keeper.book.last if keeper.book else -1
+        await asyncio.sleep(0.5)
     exchange.assert_book_in_sync("binance", "BTCUSDT", keeper.book.bids, keeper.book.asks)
 
 
