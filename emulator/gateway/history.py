@@ -12,6 +12,7 @@ from itertools import chain
 
 from venues.base import Exchange
 
+FIRST_S = 1.0  # whoever connects at once is served first
 DAYS_AT_ONCE = 8  # some milliseconds of work ...
 PAUSE_S = 0.02  # ... between pauses, so that sockets notice nothing
 
@@ -38,6 +39,8 @@ class HistoryMaker:
         self._thread.join()
 
     def _work(self) -> None:
+        if self._stopped.wait(FIRST_S):
+            return
         unfinished = list(chain.from_iterable(self._exchanges))
         while unfinished:
             for market in unfinished.copy():
