@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reactor.event_feed import EventMarketFeed, EventSource
@@ -83,6 +83,7 @@ def settled(name: str, symbol: str, after_ns: int, upto_ns: int) -> FundingPayme
 
 @pytest.mark.parametrize("name", PERP)
 @given(cuts=st.lists(st.integers(0, 48 * 3_600), max_size=5))
+@settings(max_examples=20)  # an example makes two days of settlements
 def test_settlements_are_in_exactly_one_of_spans_that_follow_on_each_other(
     name: str, cuts: list[int]
 ) -> None:
