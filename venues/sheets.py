@@ -6,7 +6,9 @@ envelopes. Whatever more than one of them works out is kept here for as long as 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, TypeAlias, TypeVar, cast
 from weakref import WeakKeyDictionary
 
@@ -24,6 +26,29 @@ _Page: TypeAlias = tuple[int, int]  # its start, and the revision of the market 
 _SHEETS: WeakKeyDictionary[HyperSynthReactor, dict[_Page, dict[Hashable, Any]]] = WeakKeyDictionary()
 _LATEST: WeakKeyDictionary[HyperSynthReactor, dict[Hashable, tuple[_Page, Any]]] = WeakKeyDictionary()
 _ASKED: WeakKeyDictionary[HyperSynthReactor, dict[Hashable, dict[Hashable, int]]] = WeakKeyDictionary()
+
+_SEEN: ContextVar[dict[HyperSynthReactor, int] | None] = ContextVar("_SEEN", default=None)
+
+
+@contextmanager
+def one_view() -> Iterator[None]:
+    """For whoever makes pages beside the thread that changes markets: all that is kept within is kept as of the
+    revision at which each market was seen first.
+
+    Of a market that changes meanwhile, parts of the old and of the new may meet in what is made then, which is for
+    nobody: its page is made anew. Without this, such parts would be kept as the new market's.
+    """
+    token = _SEEN.set({})
+    try:
+        yield
+    finally:
+        _SEEN.reset(token)
+
+
+def revision_of(market: HyperSynthReactor) -> int:
+    """The market's revision, within `one_view` that at which it was seen first."""
+    seen = _SEEN.get()
+    return market.revision if seen is None else seen.setdefault(market, market.revision)
 
 
 def shared(market: HyperSynthReactor, start_ns: int, key: Hashable, make: Callable[[], T]) -> T:
@@ -67,7 +92,7 @@ def latest(market: HyperSynthReactor, at_ns: int, key: Hashable, make: Callable[
     """What `make` makes of the market at an instant, as the market is now: kept for whoever asks for the same, until
     another instant is asked for. `key` names it; of a market so many are kept, those longest there go first.
     """
-    kept, of = _LATEST.setdefault(market, {}), (at_ns, market.revision)
+    kept, of = _LATEST.setdefault(market, {}), (at_ns, revision_of(market))
     row = kept.get(key)
     if row is None or row[0] != of:
         kept.pop(key, None)
@@ -79,7 +104,7 @@ def latest(market: HyperSynthReactor, at_ns: int, key: Hashable, make: Callable[
 
 def _sheet(market: HyperSynthReactor, start_ns: int) -> dict[Hashable, Any]:
     kept = _SHEETS.setdefault(market, {})
-    page = start_ns, market.revision
+    page = start_ns, revision_of(market)
     sheet = kept.get(page)
     if sheet is None:
         while len(kept) >= SHEETS_KEPT:

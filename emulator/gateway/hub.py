@@ -20,6 +20,7 @@ from emulator.log import Log
 from reactor.clock import FOREVER_NS
 from reactor.types import SECOND_NS, TICK_NS
 from venues.base import PAGE_NS, Channel, Page, Topic
+from venues.sheets import one_view
 
 CHUNK_NS = SECOND_NS  # delivered at most at once, but for pages of little text: these whole
 LITTLE_BYTES = 1 << 18
@@ -436,9 +437,11 @@ class _PageMaker:
             page = None
             if feed.subscribers and feed.edition == edition:
                 try:
-                    page = feed.channel.page(start_ns)
+                    with one_view():
+                        page = feed.channel.page(start_ns)
                 except Exception:
-                    log.exception("channel failed", channel=feed.key, start_ns=start_ns)
+                    if feed.edition == edition:  # else it is made anew: its market changed meanwhile
+                        log.exception("channel failed", channel=feed.key, start_ns=start_ns)
             loop.call_soon_threadsafe(self._made, feed, edition, page)
 
     def close(self) -> None:

@@ -84,8 +84,8 @@ def test_an_answer_is_exactly_this(body: dict[str, Any], expected: str) -> None:
     assert info(**body) == expected
 
 
-def test_coins_of_a_run_keep_the_cards_order() -> None:
-    """A run may list fewer coins than the card; an asset's id is its place in the universe."""
+def test_coins_of_a_run_stand_in_the_order_of_their_listing() -> None:
+    """A run may list fewer coins than the card; an asset's id is its place in the universe, so a new one comes last."""
     eth = replace(INSTRUMENT, market="hyperliquid:ETH", symbol="ETH", qty_decimals=4)
     btc_row = HYPERLIQUID.card.perps[0]
     eth_row = replace(
@@ -98,7 +98,7 @@ def test_coins_of_a_run_keep_the_cards_order() -> None:
     for markets in (["ETH"], ["ETH", "BTC"]):
         run = Exchange(world, {coin: f"hyperliquid:{coin}" for coin in markets})
         names = [row["name"] for row in json.loads(venue.handle(request, run, T0).body)["universe"]]
-        assert names == sorted(markets)
+        assert names == markets
 
 
 # ---------------------------------------------------------------- builders' dexs
@@ -471,7 +471,7 @@ def test_spot_pairs_are_listed_with_their_contexts() -> None:
         '{"prevDayPx":"65.0","dayNtlVlm":"0.0","markPx":"12.573","midPx":"12.583",'
         '"circulatingSupply":"995724.58875657","coin":"@1","totalSupply":"995724.63958273","dayBaseVlm":"0.0"}'
     )
-    of = exchange(other, pair, QUIET)
+    of = exchange(pair, other, QUIET)
     assert info(of, T0, type="spotMetaAndAssetCtxs") == f"[{meta},[{purr},{hfun}]]"
     assert info(of, T0, type="spotMeta") == meta
     assert info(of, T0, type="meta") == META, "spot is no part of it"

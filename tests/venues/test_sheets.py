@@ -13,7 +13,7 @@ from tests import worlds
 from venues.base import PAGE_NS
 from venues.binance import BINANCE, BINANCE_USDM
 from venues.binance.wire import MOST_LEVELS, BestLevels
-from venues.sheets import SHEETS_KEPT, shared
+from venues.sheets import SHEETS_KEPT, latest, one_view, revision_of, shared
 from venues.wire import Decimal, Each, Picked, Scale, Table, cut, encode
 
 LEVEL = ('"', Decimal("price", Scale(2, 2)), '"')
@@ -45,6 +45,20 @@ def test_a_sheet_is_made_once_and_few_are_kept() -> None:
     assert told(market, 0, "a") == len(made), "the first page is no longer there"
     market.revision += 1
     assert told(market, 0, "a") == len(made), "a client has changed the market"
+
+
+def test_what_is_made_of_a_market_that_changes_meanwhile_is_not_kept_as_the_new_ones() -> None:
+    """Of a page that is made beside the thread that changes markets, whose parts may be of the old and the new."""
+    market = cast(Any, Market())
+    with one_view():
+        before = shared(market, 0, "levels", lambda: "old")
+        market.revision += 1
+        assert shared(market, 0, "table", lambda: f"of {before}") == "of old"
+        assert latest(market, 0, "book", lambda: f"of {before}") == "of old"
+        assert revision_of(market) == 0
+    assert revision_of(market) == 1
+    assert shared(market, 0, "table", lambda: "of new") == "of new"
+    assert latest(market, 0, "book", lambda: "of new") == "of new"
 
 
 @pytest.mark.parametrize("venue", [BINANCE, BINANCE_USDM], ids=lambda venue: venue.id)

@@ -35,7 +35,7 @@ from reactor.types import (
     Side,
 )
 from venues.base import PAGE_NS, Page, Topic, VenueError
-from venues.sheets import shared, shared_by_kind
+from venues.sheets import revision_of, shared, shared_by_kind
 from venues.wire import (
     Choice,
     Decimal,
@@ -704,14 +704,14 @@ class StreamChannel:
 
     def draft(self, start_ns: int) -> tuple[Column, Draft]:
         """When each message of a page is due if none is late, and what they say."""
-        due_ns, columns = self._rows(start_ns, self._market.revision)
+        due_ns, columns = self._rows(start_ns, revision_of(self._market))
         return due_ns, self._draft(columns)
 
     def _written(self, start_ns: int) -> tuple[Column, Framed]:
         """When each message of a page is due, and their frames; channels of one shape are written in one pass."""
         if self._latency is None:
             return shared_by_kind(self._market, start_ns, self._shape, self, partial(_write_all, start_ns))
-        revision = self._market.revision
+        revision = revision_of(self._market)
         before, rows = self._rows(start_ns - PAGE_NS, revision), self._rows(start_ns, revision)
         parts = late(before, rows, self._latency, start_ns)
         framed = [write([self._draft(columns)])[0] for _, columns in parts]
