@@ -175,9 +175,12 @@ CUT = Close(1006)
 
 @dataclass(frozen=True, slots=True)
 class Listen:
-    """Tell this session the news of an account from now on (`Session.hear`). Idempotent."""
+    """Tell this session the news of an account from now on (`Session.hear`). Idempotent. `stream` is the venue's word
+    for what of it the client has asked for, where there are several.
+    """
 
     account: str
+    stream: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,7 +338,8 @@ class Trading:
     `execute` is Floor.apply, journaled first: an outcome that it returned is never lost. Whoever reads the floor at an
     instant (`handle`, `receive`) finds it advanced to there. With `auto_fund`, an account that signs rightly and does
     not exist is opened with the house's `opening`. Unless `strict_time`, a client's clock is taken as it is: the offset
-    of its first signed time is remembered and applied to every time it supplies. `house` is the floor's.
+    of its first signed time is remembered and applied to every time it supplies. `house` is the floor's. `rejects` says
+    whether an account's request of now, of which these bytes were signed, is to be refused for its nonce or its time.
     """
 
     floor: Floor
@@ -344,6 +348,7 @@ class Trading:
     strict_time: bool = True
     auto_fund: bool = True
     house: House | None = None
+    rejects: Callable[[str, bytes, int], bool] = lambda *_: False
 
 
 class Listed(Mapping[str, str]):

@@ -26,9 +26,12 @@ from reactor.exchange.orders import (
     Told,
 )
 
-# Roles of commands: an order that may take, one that only makes, a cancel, an amendment, a key that lasts for a while.
-PLACE, MAKE, CANCEL, AMEND, KEEP = "place", "make", "cancel", "amend", "keep"
+# Roles of commands: an order that may take, one that only makes, a cancel, an amendment, a key that lasts for a while;
+# and of any request that is signed, before what it commands.
+PLACE, MAKE, CANCEL, AMEND, KEEP, SIGNED = "place", "make", "cancel", "amend", "keep", "signed"
 FILL, ORDER, ACCOUNT = "fill", "order", "account"  # roles of news
+LISTEN = "listen"  # and of somebody who begins to hear it
+FILLS_KEPT = 1_000  # of a venue's last fills, which may be told again
 NEWS: Mapping[type[object], str] = {
     OrderFilled: FILL,
     OrderPlaced: ORDER,
@@ -38,17 +41,23 @@ NEWS: Mapping[type[object], str] = {
 
 
 @dataclass(frozen=True, slots=True)
-class CommandFault(Fault):
+class RoleFault(Fault):
+    """A fault of events of some roles."""
+
+    roles: ClassVar[tuple[str, ...]]
+
+    def suits(self, event: Event, *, named: bool) -> bool:  # noqa: ARG002
+        return event.role in self.roles
+
+
+@dataclass(frozen=True, slots=True)
+class CommandFault(RoleFault):
     """A command of one of these roles never reaches the floor, unless it is `carried_out`, perhaps as another; its
     owner hears something all the same.
     """
 
     scope: ClassVar[Scope] = Scope.COMMAND
-    roles: ClassVar[tuple[str, ...]]
     carried_out: ClassVar[bool] = False
-
-    def suits(self, event: Event, *, named: bool) -> bool:  # noqa: ARG002
-        return event.role in self.roles
 
     @property
     def patience_s(self) -> float:
@@ -65,17 +74,33 @@ class CommandFault(Fault):
 
 
 @dataclass(frozen=True, slots=True)
-class NewsFault(Fault):
+class SignedFault(RoleFault):
+    """A signed request is refused for its nonce, or the time it was signed at, in the venue's own words."""
+
+    scope: ClassVar[Scope] = Scope.COMMAND
+    roles: ClassVar[tuple[str, ...]] = (SIGNED,)
+
+
+@dataclass(frozen=True, slots=True)
+class NewsFault(RoleFault):
     """A piece of news of one of these roles is told otherwise than it should be."""
 
     scope: ClassVar[Scope] = Scope.NEWS
-    roles: ClassVar[tuple[str, ...]]
-
-    def suits(self, event: Event, *, named: bool) -> bool:  # noqa: ARG002
-        return event.role in self.roles
 
     def tell(self, told: Told) -> Sequence[Told]:
         """What is told in its place."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True)
+class ListenFault(RoleFault):
+    """Whoever begins to listen to an account is told something that is no news."""
+
+    scope: ClassVar[Scope] = Scope.NEWS
+    roles: ClassVar[tuple[str, ...]] = (LISTEN,)
+
+    def again(self, fills: Sequence[Told]) -> Sequence[Told]:
+        """What of the account's last fills, oldest first, is told as if it were news."""
         raise NotImplementedError
 
 

@@ -404,10 +404,10 @@ class Connection(asyncio.Protocol):
                 if not self._hit(UNSUBSCRIBE, topic):
                     self._leave(held(topic))
                     port.hub.unsubscribe(self, port.rank, topic)
-            case Listen(account):
+            case Listen(account, stream):
                 self._take((USER, account))
                 if port.desk is not None:
-                    port.desk.listen(self, account)
+                    port.desk.listen(self, account, stream)
             case Unlisten(account):
                 self._leave((USER, account))
                 if port.desk is not None:

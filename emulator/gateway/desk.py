@@ -7,6 +7,7 @@ for its sockets, and the news of it follows. Whoever is about to read the floor 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -17,7 +18,17 @@ import orjson
 
 from emulator.chaos.engine import Chaos
 from emulator.chaos.rules import USER, Event, Scope
-from emulator.chaos.trade import ACCOUNT, NEWS, CommandFault, NewsFault, role_of
+from emulator.chaos.trade import (
+    ACCOUNT,
+    FILLS_KEPT,
+    LISTEN,
+    NEWS,
+    SIGNED,
+    CommandFault,
+    ListenFault,
+    NewsFault,
+    role_of,
+)
 from emulator.config import DEMO, Account, Config
 from emulator.driver import Driver
 from emulator.gateway.hub import Hub
@@ -25,7 +36,7 @@ from emulator.gateway.journal import FileJournal, Journal
 from emulator.gateway.runlog import COMMAND, RunLog
 from emulator.witness import Witness
 from reactor.exchange.floor import Floor
-from reactor.exchange.orders import Command, Deposit, Done, Outcome, PlaceOrder, Remember, Told
+from reactor.exchange.orders import Command, Deposit, Done, OrderFilled, Outcome, PlaceOrder, Remember, Told
 from reactor.exchange.terms import House
 from reactor.exchange.trading import FloorState, TradingFloor
 from reactor.types import BLOCK_NS, SECOND_NS
@@ -69,7 +80,8 @@ class Desk:
         self._witness = witness
         self._log = log
         self._keys = keys
-        self._commands = count(1)
+        self._commands, self._signed, self._listened = count(1), count(1), count(1)
+        self._fills: deque[Told] = deque(maxlen=FILLS_KEPT)
         self.stirred = False  # something happened; whoever keeps states takes it back
         self._listeners: dict[str, dict[Listener, None]] = {}
         self._alarm_ns: int | None = None
@@ -178,6 +190,7 @@ class Desk:
 
     def _spread(self, told: Sequence[Told], now_ns: int) -> None:
         self.stirred = True
+        self._fills.extend(each for each in told if isinstance(each.news, OrderFilled))
         if self._journal is not None:
             self._journal.mark(now_ns)  # nobody hears of what a restart would not know
         if self._chaos.has(Scope.NEWS):
@@ -199,9 +212,31 @@ class Desk:
         market = getattr(asked, "market", None) or ""
         client_id = getattr(asked, "client_id", "")
         role = role_of(command, self.floor)
-        event = self._event(Scope.COMMAND, now_ns, number, asked.account, market, role, client_id)
+        event = self._event(Scope.COMMAND, now_ns, number, asked.account, market, role, client_id.encode())
         faults = [fault for fault in self._chaos.hitting(event) if isinstance(fault, CommandFault)]
         return faults[0] if faults else None
+
+    def rejects(self, account: str, signed: bytes, now_ns: int) -> bool:
+        """Whether a request of an account is to be refused for its nonce or its time; `signed` is what was signed."""
+        number = next(self._signed)
+        if not self._chaos.has(Scope.COMMAND):
+            return False
+        event = self._event(Scope.COMMAND, now_ns, number, account, "", SIGNED, signed)
+        return bool(self._chaos.hitting(event))
+
+    def _repeat(self, listener: Listener, account: str, stream: str) -> None:
+        """Tell who has just begun to listen what is no news."""
+        number = next(self._listened)
+        if not self._chaos.has(Scope.NEWS):
+            return
+        fills = [each for each in self._fills if each.account == account]
+        if not fills:
+            return
+        now_ns = self._driver.now_ns
+        event = self._event(Scope.NEWS, now_ns, number, account, "", LISTEN, stream.encode(), USER)
+        for fault in self._chaos.hitting(event):
+            if isinstance(fault, ListenFault):
+                listener.hear(fault.again(fills), now_ns)
 
     def _bent(self, told: Sequence[Told]) -> list[Told]:
         """News as it is told."""
@@ -211,7 +246,7 @@ class Desk:
             market, client_id = (order.asked.market, order.asked.client_id) if order else ("", "")
             role = NEWS.get(type(each.news), ACCOUNT)
             event = self._event(
-                Scope.NEWS, each.ts_ns, each.number, each.account, market, role, client_id, USER
+                Scope.NEWS, each.ts_ns, each.number, each.account, market, role, client_id.encode(), USER
             )
             pieces = [each]
             for fault in self._chaos.hitting(event):
@@ -228,7 +263,7 @@ class Desk:
         account: str,
         market: str,
         role: str,
-        client_id: str,
+        content: bytes,
         channel: str = "",
     ) -> Event:
         return Event(
@@ -240,13 +275,14 @@ class Desk:
             symbol=self._symbols.get(market, ""),
             key=account,
             role=role,
-            content=client_id.encode(),
+            content=content,
         )
 
     # ------------------------------------------------------------ who listens
-    def listen(self, listener: Listener, account: str) -> None:
-        """Tell it the news of an account from now on. Idempotent."""
+    def listen(self, listener: Listener, account: str, stream: str = "") -> None:
+        """Tell it the news of an account from now on, on this stream of the venue's if it has several. Idempotent."""
         self._listeners.setdefault(account, {})[listener] = None
+        self._repeat(listener, account, stream)
 
     def unlisten(self, listener: Listener, account: str) -> None:
         """Stop. Idempotent."""
@@ -315,7 +351,7 @@ class Desks:
             keys,
         )
         strict = self._config.start is None if self._config.strict_time is None else self._config.strict_time
-        trading = Trading(floor, desk.execute, keys, strict, self._config.auto_fund, house)
+        trading = Trading(floor, desk.execute, keys, strict, self._config.auto_fund, house, desk.rejects)
         return replace(exchange, trading=trading), desk
 
     def _refresh(self, rank: int, exchange: Exchange, changed: Collection[str]) -> None:

@@ -6,8 +6,9 @@ import hashlib
 import hmac
 import json
 import time
+import urllib.request
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from threading import Thread
 from typing import Any
 
@@ -16,6 +17,8 @@ from websockets.sync.client import ClientConnection, connect
 
 from emulator.sdk import Emulator
 from tests.trader import KEY, SECRET, Refused, Trader
+from tests.venues.wallet import ALICE, limit
+from venues.hyperliquid.signing import agent_digest, connection_id
 
 ORDER = {"symbol": "BTCUSDT", "side": "BUY", "type": "LIMIT", "timeInForce": "GTC", "quantity": "0.01"}
 FAR = ORDER | {"price": "30000"}  # rests, for the market is at 65,000
@@ -37,14 +40,25 @@ def trader(running: Emulator) -> Iterator[Trader]:
 
 @pytest.fixture
 def told(running: Emulator) -> Iterator[ClientConnection]:
-    """The account's user stream."""
-    with connect(running.ws_url("binance") + "/ws-api/v3", max_queue=None) as socket:
-        params = {"apiKey": KEY, "timestamp": str(NOW_MS)}
-        query = "&".join(f"{name}={value}" for name, value in params.items())
-        params["signature"] = hmac.new(SECRET.encode(), query.encode(), hashlib.sha256).hexdigest()
-        socket.send(json.dumps({"id": 1, "method": "userDataStream.subscribe.signature", "params": params}))
-        assert json.loads(socket.recv(timeout=20))["status"] == 200
+    with user_stream(running) as socket:
         yield socket
+
+
+@contextmanager
+def user_stream(running: Emulator) -> Iterator[ClientConnection]:
+    """The account's."""
+    with connect(running.ws_url("binance") + "/ws-api/v3", max_queue=None) as socket:
+        assert subscribe(socket)["status"] == 200
+        yield socket
+
+
+def subscribe(socket: ClientConnection) -> Any:
+    """The answer."""
+    params = {"apiKey": KEY, "timestamp": str(NOW_MS)}
+    query = "&".join(f"{name}={value}" for name, value in params.items())
+    params["signature"] = hmac.new(SECRET.encode(), query.encode(), hashlib.sha256).hexdigest()
+    socket.send(json.dumps({"id": 1, "method": "userDataStream.subscribe.signature", "params": params}))
+    return json.loads(socket.recv(timeout=20))
 
 
 def place(trader: Trader, order: dict[str, str]) -> Any:
@@ -287,3 +301,111 @@ def test_an_order_works_before_it_is_answered(
     assert answered == []
     placing.join()
     assert answered[0] > heard
+
+
+def act(running: Emulator, order: dict[str, Any], nonce: int) -> Any:
+    """Hyperliquid's answer to an order that Alice signs."""
+    action = {"type": "order", "orders": [order], "grouping": "na"}
+    signature = ALICE.sign(agent_digest(connection_id(action, nonce, None, None), "b"))
+    signed = {"action": action, "nonce": nonce, "signature": signature, "vaultAddress": None}
+    return post(running, "/exchange", signed)
+
+
+def post(running: Emulator, path: str, body: object) -> Any:
+    headers = {"content-type": "application/json"}
+    request = urllib.request.Request(running.url("hyperliquid") + path, json.dumps(body).encode(), headers)
+    with urllib.request.urlopen(request, timeout=20) as answer:
+        return json.load(answer)
+
+
+def test_a_signed_time_is_not_taken(running: Emulator, trader: Trader) -> None:
+    """https://github.com/binance/binance-spot-api-docs/blob/master/errors.md, 2026-07-21: -1021. Questions that nobody
+    signs are answered, and so are those in which the expression finds nothing.
+    """
+    running.faults.add("ord.nonce_rejected", venue="binance", key="demo", on_match="quantity=", count=1)
+    assert trader.public("/api/v3/time") == {"serverTime": NOW_MS}
+    assert open_orders(trader) == []
+    with pytest.raises(Refused) as refused:
+        place(trader, FAR)
+    said = {"code": -1021, "msg": "Timestamp for this request is outside of the recvWindow."}
+    assert (refused.value.status, refused.value.body) == (400, said)
+    assert open_orders(trader) == []
+    place(trader, FAR | {"newClientOrderId": "mine"})
+    assert open_orders(trader) == ["mine"]
+    assert [hit.identity for hit in running.faults.hits] == [(2,)]
+
+
+def test_a_signed_time_is_not_taken_on_a_socket(running: Emulator) -> None:
+    running.faults.add("ord.nonce_rejected", count=1)
+    with connect(running.ws_url("binance") + "/ws-api/v3") as socket:
+        refused = subscribe(socket)
+        assert (refused["status"], refused["error"]["code"]) == (400, -1021)
+        assert subscribe(socket)["status"] == 200
+
+
+def test_a_nonce_is_not_taken() -> None:
+    """As in https://github.com/hummingbot/hummingbot/issues/7737, 2025-08-12."""
+    with Emulator({"venues": ["hyperliquid"]}) as running:
+        running.faults.add("ord.nonce_rejected", key=ALICE.address, count=1)
+        said = {"status": "err", "response": f"Invalid nonce: duplicate nonce {NOW_MS}"}
+        assert act(running, limit("30000"), NOW_MS) == said
+        asked = {"type": "openOrders", "user": ALICE.address}
+        assert post(running, "/info", asked) == []
+        assert act(running, limit("30000"), NOW_MS + 1)["status"] == "ok"
+        assert [order["limitPx"] for order in post(running, "/info", asked)] == ["30000.0"]
+
+
+def test_who_subscribes_again_is_told_old_fills_as_new(running: Emulator, trader: Trader) -> None:
+    """The newest of them, in their order, once for each who comes; REST knows each once."""
+    running.faults.add("user.snapshot_replays_old_fills", venue="binance", key="demo", fills=2, count=1)
+    with user_stream(running) as first:
+        for _ in range(3):
+            place(trader, MARKET)
+        news = fills(first)
+    known = [trade["id"] for trade in trader.signed("GET", "/api/v3/myTrades", {"symbol": "BTCUSDT"})]
+    assert len(set(known)) == len(known) >= 3
+    assert news == known
+    with user_stream(running) as again, user_stream(running) as spared:
+        assert fills(again) == known[-2:]
+        assert fills(spared) == []
+        place(trader, MARKET)
+        fresh = trader.signed("GET", "/api/v3/myTrades", {"symbol": "BTCUSDT"})[len(known) :]
+        assert fills(again) == fills(spared) == [trade["id"] for trade in fresh]
+
+
+def test_fills_come_without_what_marks_a_snapshot() -> None:
+    """After the one that is marked, the same rows, on all the streams of the account by then; the first of these
+    does not have the name that the rule wants. https://github.com/nomeida/hyperliquid/issues/34, 2024-12-31.
+    """
+    with Emulator({"venues": ["hyperliquid"]}) as running:
+        running.faults.add("user.snapshot_replays_old_fills", venue="hyperliquid", on_match="userFills")
+        assert act(running, limit("70000", tif="Ioc"), NOW_MS)["status"] == "ok"
+        with connect(running.ws_url("hyperliquid") + "/ws") as socket:
+            for kind in ("userEvents", "userFills"):
+                subscription = {"type": kind, "user": ALICE.address}
+                socket.send(json.dumps({"method": "subscribe", "subscription": subscription}))
+            heard = [json.loads(socket.recv(timeout=20)) for _ in range(5)]
+        assert [each["channel"] for each in heard] == [
+            "subscriptionResponse", "subscriptionResponse", "userFills", "user", "userFills",
+        ]  # fmt: skip
+        snapshot, events, replayed = (each["data"] for each in heard[2:])
+        assert snapshot["isSnapshot"] is True
+        assert "isSnapshot" not in replayed
+        assert replayed["fills"] == events["fills"] == snapshot["fills"]
+        assert len(snapshot["fills"]) >= 1
+
+
+def test_a_listen_key_taken_up_again_brings_old_fills() -> None:
+    with (
+        Emulator({"venues": ["binance-usdm"]}) as running,
+        closing(Trader(running.url("binance-usdm"))) as trader,
+    ):
+        running.faults.add("user.snapshot_replays_old_fills")
+        trader.signed("POST", "/fapi/v1/order", MARKET)
+        known = trader.signed("GET", "/fapi/v1/userTrades", {"symbol": "BTCUSDT"})
+        key = trader.signed("POST", "/fapi/v1/listenKey")["listenKey"]
+        with connect(f"{running.ws_url('binance-usdm')}/private/ws?listenKey={key}") as socket:
+            heard = [json.loads(socket.recv(timeout=20)) for _ in range(2 * len(known))]
+        trades = [event["o"]["t"] for event in heard if event["e"] == "ORDER_TRADE_UPDATE"]
+        assert trades == [trade["id"] for trade in known]
+        assert len(trades) >= 1

@@ -121,6 +121,8 @@ def authenticate(credentials: Credentials, security: Security, exchange: Exchang
     told_ns, window_ns = _told_ns(params["timestamp"]), _window_ns(params.get("recvWindow"))
     if not by_session and not _signed(key, credentials.payload, params["signature"]):
         raise VenueError("BAD_SIGNATURE")
+    if exchange.trading.rejects(key.account, credentials.payload, credentials.at.now_ns):
+        raise VenueError("TIMESTAMP_LATE")
     off_ns = credentials.ahead_ns
     return Caller(key, _ahead_ns(key, exchange, told_ns, window_ns, credentials.at, off_ns))
 

@@ -289,7 +289,7 @@ def _signer(desk: Desk, signed: Mapping[str, Any]) -> Signer:
     return Signer(address, account, signed["nonce"])
 
 
-def _take_nonce(desk: Desk, signer: Signer, expires_ms: int | None) -> None:
+def _take_nonce(desk: Desk, signer: Signer, expires_ms: int | None, action: Mapping[str, Any]) -> None:
     """Use the nonce up, by the signer's own clock where clocks are not strict."""
     floor, now_ms = desk.trading.floor, desk.now_ns // MS_NS
     ahead_ms = 0
@@ -300,7 +300,7 @@ def _take_nonce(desk: Desk, signer: Signer, expires_ms: int | None) -> None:
             desk.execute(Remember(signer.address, CLOCK, str(ahead_ms)))
     text = floor.remembered(signer.address, NONCES)
     used = [int(word) for word in text.split(",")] if text else []
-    if signer.nonce in used:
+    if signer.nonce in used or desk.trading.rejects(signer.account, orjson.dumps(action), desk.now_ns):
         raise ActionError(f"Invalid nonce: duplicate nonce {signer.nonce}")
     if len(used) >= NONCES_KEPT and signer.nonce < used[0]:
         raise ActionError(f"Invalid nonce: nonce too low {signer.nonce} < {used[0]}")
@@ -685,7 +685,7 @@ def act(book: Book, body: Any, now_ns: int, client: str) -> bytes:
     desk = Desk(book, book.exchange.trading, now_ns, client)
     try:
         signer = _signer(desk, signed)
-        _take_nonce(desk, signer, signed["expiresAfter"])
+        _take_nonce(desk, signer, signed["expiresAfter"], action)
         answer = {"status": "ok", "response": perform(desk, signer, action)}
     except ActionError as error:
         answer = {"status": "err", "response": str(error)}

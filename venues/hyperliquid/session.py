@@ -180,7 +180,7 @@ class HyperliquidSession:
             self._accounts[of] = fields = read(CHANNELS[of.channel], request["subscription"])
             words = first_words(self._book, of.channel, fields, now_ns)
             told = [_push(channel, data) for channel, data in words]
-            return [_acknowledgement("subscribe", echo), Listen(of.symbol), *told]
+            return [_acknowledgement("subscribe", echo), Listen(of.symbol, of.channel), *told]
         self._topics.add(of)
         return [_acknowledgement("subscribe", echo), Subscribe(of)]
 

@@ -6,8 +6,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from emulator.chaos.rules import SECONDS, Fault, number, option
-from emulator.chaos.trade import AMEND, CANCEL, FILL, KEEP, MAKE, PLACE, CommandFault, NewsFault
+from emulator.chaos.rules import SECONDS, Fault, integer, number, option
+from emulator.chaos.trade import (
+    AMEND,
+    CANCEL,
+    FILL,
+    FILLS_KEPT,
+    KEEP,
+    MAKE,
+    PLACE,
+    CommandFault,
+    ListenFault,
+    NewsFault,
+    SignedFault,
+)
 from emulator.config import Kind
 from reactor.exchange.floor import Floor
 from reactor.exchange.orders import (
@@ -201,6 +213,31 @@ class FillEventTwice(NewsFault):
         return (told, told)
 
 
+@dataclass(frozen=True, slots=True)
+class NonceRejected(SignedFault):
+    """A venue does not take the nonce of a request, or its timestamp."""
+
+    kind: ClassVar[str] = "ord.nonce_rejected"
+    about: ClassVar[str] = (
+        "A signed request is refused for its nonce or its timestamp, in the venue's own words, and is not carried out."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class OldFillsAgain(ListenFault):
+    """A user stream begins with fills that are no news, and nothing says so."""
+
+    kind: ClassVar[str] = "user.snapshot_replays_old_fills"
+    about: ClassVar[str] = (
+        "Whoever subscribes to an account's news is told its old fills again, as if they were new."
+    )
+
+    fills: int = option(integer(1, FILLS_KEPT), "At most so many, the newest of them.", 100)
+
+    def again(self, fills: Sequence[Told]) -> Sequence[Told]:
+        return fills[-self.fills :]
+
+
 FAULTS: tuple[type[Fault], ...] = (
     Reject,
     PostOnlyMode,
@@ -209,7 +246,9 @@ FAULTS: tuple[type[Fault], ...] = (
     SlowAck,
     CancelLost,
     CancelRacesFill,
+    NonceRejected,
     FillEventLost,
     FillEventTwice,
+    OldFillsAgain,
     KeyExpires,
 )
