@@ -446,6 +446,11 @@ class Config:
         FLAG,
         "Open and fund an account for whoever signs rightly, on venues where an address is an account.",
     )
+    fee_tier: int = _setting(
+        0,
+        whole(0, 9),
+        "Tier of fees that every account has, from the venue's first (0) on; a venue with fewer has its last one.",
+    )
     strict_time: bool | None = _setting(
         None,
         _or(FLAG, {"auto": None, "true": True, "false": False}),

@@ -44,7 +44,9 @@ def exchanges(
     for venue in chosen(config, every):
         instruments = [row.instrument for row in venue.listings]
         listed = {row.symbol: row.market for row in instruments if row.market in wanted}
-        views.append((venue, Exchange(world, Listed(listed), Usage(config.limits), lateness)))
+        views.append(
+            (venue, Exchange(world, Listed(listed), Usage(config.limits), lateness, fee_tier=config.fee_tier))
+        )
     return views
 
 

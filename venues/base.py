@@ -392,6 +392,7 @@ class Exchange:
     lateness: Callable[[HyperSynthReactor], LatencyModel] | None = None
     trading: Trading | None = None
     clocks: Clocks = field(default_factory=Clocks)
+    fee_tier: int = 0  # of every account, the first one 0; a venue with fewer has its last one
 
     def market(self, symbol: str) -> HyperSynthReactor | None:
         """The market of this native symbol as the public sees it, None if the venue does not list it."""

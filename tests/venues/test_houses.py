@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -151,6 +153,23 @@ def test_brackets_of_ethusdt_have_the_maintenance_amounts_that_the_venue_told() 
 def test_the_regular_users_of_binance_pay_a_tenth_of_a_percent_on_spot_and_less_on_futures() -> None:
     assert SPOT_FEES_E6[0] == (1_000, 1_000)
     assert USDM_FEES_E6[0] == (200, 500)
+
+
+@pytest.mark.parametrize("venue", VENUES, ids=IDS)
+def test_every_tier_costs_no_more_than_the_one_before(venue: VenueProtocol) -> None:
+    """A venue with fewer tiers has its last one."""
+    rates = []
+    for tier in range(10):
+        house = venue.house(replace(exchange(venue), fee_tier=tier))
+        assert house
+        rates.append([(terms.maker_fee_e6, terms.taker_fee_e6) for terms in house.terms.values()])
+    for before, after in pairwise(rates):
+        assert all(
+            a <= b
+            for mine, other in zip(after, before, strict=True)
+            for a, b in zip(mine, other, strict=True)
+        )
+    assert rates[-1] != rates[0]
 
 
 def test_binance_accounts_open_with_a_million_of_each_dollar_and_ten_bitcoin_on_spot() -> None:

@@ -147,9 +147,9 @@ def client_order_id(venue: str, order_id: int) -> str:
     return "".join(letters)
 
 
-def spot_house(_venue: Funded, exchange: Exchange, tier: int = 0) -> House:
-    """The house of the spot markets of a run, at a VIP level. A buyer pays his fee in what he buys."""
-    maker_e6, taker_e6 = SPOT_FEES_E6[tier]
+def spot_house(_venue: Funded, exchange: Exchange) -> House:
+    """The house of the spot markets of a run, at its VIP level. A buyer pays his fee in what he buys."""
+    maker_e6, taker_e6 = SPOT_FEES_E6[exchange.fee_tier]
     terms = Terms(maker_e6, taker_e6, fee_in_received=True)
     return House(
         terms=dict.fromkeys(exchange.markets.values(), terms),
@@ -159,9 +159,9 @@ def spot_house(_venue: Funded, exchange: Exchange, tier: int = 0) -> House:
     )
 
 
-def usdm_house(venue: Funded, exchange: Exchange, tier: int = 0) -> House:
-    """The house of the USD-M perpetuals of a run, at a VIP level: margined in what they are quoted in."""
-    maker_e6, taker_e6 = USDM_FEES_E6[tier]
+def usdm_house(venue: Funded, exchange: Exchange) -> House:
+    """The house of the USD-M perpetuals of a run, at its VIP level: margined in what they are quoted in."""
+    maker_e6, taker_e6 = USDM_FEES_E6[exchange.fee_tier]
 
     def terms(market: HyperSynthReactor) -> Terms:
         instrument = market.instrument

@@ -908,7 +908,7 @@ def account_v2(call: Call) -> bytes:
     money = funds(call, rows)
     return orjson.dumps(
         {
-            "feeTier": 0,
+            "feeTier": call.exchange.fee_tier,
             **PERMISSIONS,
             "updateTime": 0,
             "multiAssetsMargin": False,
@@ -1081,10 +1081,10 @@ def _whole(amount_e8: int) -> int | float:
     return amount_e8 / 10**8 if amount_e8 % 10**8 else amount_e8 // 10**8
 
 
-def account_config(_: Call) -> bytes:
+def account_config(call: Call) -> bytes:
     """How the account is set up."""
     modes = {"dualSidePosition": False, "updateTime": 0, "multiAssetsMargin": False, "tradeGroupId": -1}
-    return orjson.dumps({"feeTier": 0, **PERMISSIONS, **modes})
+    return orjson.dumps({"feeTier": call.exchange.fee_tier, **PERMISSIONS, **modes})
 
 
 def symbol_config(call: Call) -> bytes:

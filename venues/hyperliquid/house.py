@@ -71,13 +71,20 @@ def margin_tiers(perp: Perp, tables: Mapping[int, Mapping[str, Any]]) -> tuple[M
     )
 
 
-def house(venue: Funded, card: Card, exchange: Exchange, tier: int = 0) -> House:
-    """The house of a run's markets, at a tier of fees. Perps are margined in USDC, of which their wallet has only
+def fees_e6(exchange: Exchange) -> tuple[tuple[int, int], tuple[int, int]]:
+    """What makers and takers pay in a run: on perpetuals, and on spot."""
+    tier = min(exchange.fee_tier, len(PERP_FEES_E6) - 1)
+    return PERP_FEES_E6[tier], SPOT_FEES_E6[tier]
+
+
+def house(venue: Funded, card: Card, exchange: Exchange) -> House:
+    """The house of a run's markets, at its tier of fees. Perps are margined in USDC, of which their wallet has only
     that; a spot buyer pays his fee in what he buys, in the decimals of its token. An order without a cloid has no name.
     """
+    perp_fees_e6, spot_fees_e6 = fees_e6(exchange)
 
     def perp_terms(perp: Perp) -> Terms:
-        maker_e6, taker_e6 = PERP_FEES_E6[tier]
+        maker_e6, taker_e6 = perp_fees_e6
         instrument = perp.instrument
         return Terms(
             maker_fee_e6=maker_e6,
@@ -92,7 +99,7 @@ def house(venue: Funded, card: Card, exchange: Exchange, tier: int = 0) -> House
         )
 
     def spot_terms(spot: Spot) -> Terms:
-        maker_e6, taker_e6 = SPOT_FEES_E6[tier]
+        maker_e6, taker_e6 = spot_fees_e6
         base, quote = (card.tokens[token] for token in spot.tokens)
         return Terms(
             maker_fee_e6=maker_e6,

@@ -25,7 +25,7 @@ from reactor.exchange.orders import (
 from reactor.types import MS_NS
 from venues.base import VenueError
 from venues.hyperliquid.actions import BUILDER, MASTER, NAMES, funded, is_cloid, open_account, speaks_for
-from venues.hyperliquid.house import PERP_FEES_E6, SPOT_FEES_E6
+from venues.hyperliquid.house import PERP_FEES_E6, SPOT_FEES_E6, fees_e6
 from venues.hyperliquid.rules import (
     COIN,
     MAIN_DEX,
@@ -133,8 +133,10 @@ def _agents(book: Book, user: str, _fields: Fields, _now_ns: int) -> Any:
     ]
 
 
-def _fees(_book: Book, _user: str, _fields: Fields, _now_ns: int) -> Any:
+def _fees(book: Book, _user: str, _fields: Fields, _now_ns: int) -> Any:
+    """The first tier's rates are the schedule's, whatever the account's tier is."""
     (add, cross), (spot_add, spot_cross) = PERP_FEES_E6[0], SPOT_FEES_E6[0]
+    (my_add, my_cross), (my_spot_add, my_spot_cross) = fees_e6(book.exchange)
     return {
         "dailyUserVlm": [],
         "feeSchedule": {
@@ -146,10 +148,10 @@ def _fees(_book: Book, _user: str, _fields: Fields, _now_ns: int) -> Any:
             "referralDiscount": "0.0",
             "stakingDiscountTiers": [],
         },
-        "userCrossRate": RATE.text(cross),
-        "userAddRate": RATE.text(add),
-        "userSpotCrossRate": RATE.text(spot_cross),
-        "userSpotAddRate": RATE.text(spot_add),
+        "userCrossRate": RATE.text(my_cross),
+        "userAddRate": RATE.text(my_add),
+        "userSpotCrossRate": RATE.text(my_spot_cross),
+        "userSpotAddRate": RATE.text(my_spot_add),
         "activeReferralDiscount": "0.0",
         "trial": None,
         "feeTrialReward": "0.0",
