@@ -181,7 +181,11 @@ def _lateness(sockets: Sequence[socket.socket], seconds: float) -> list[list[flo
 
 
 # ---------------------------------------------------------------- memory
-WARM_MINUTES, MINUTES, STEP_S = 90, 120, 120  # what an hour's end leaves behind is there from the first one on
+WARM_MINUTES, MINUTES, STEP_S = (
+    90,
+    120,
+    120,
+)  # what an hour's end leaves behind is there from the first one on
 
 
 def memory(_runs: int) -> Iterator[Row]:
@@ -205,7 +209,9 @@ def memory(_runs: int) -> Iterator[Row]:
     hours = np.arange(len(held)) * STEP_S / 3_600
     slope = float(np.polyfit(hours, np.array(held) / (1 << 20), 1)[0])
     yield Row.of("memory", f"after {WARM_MINUTES + MINUTES} virtual minutes", "MB", [held[-1] / (1 << 20)])
-    yield Row.of("memory", f"its slope over the last {MINUTES} of them", "MB/h", [slope], bound=Bound(1, of_ours=True))
+    yield Row.of(
+        "memory", f"its slope over the last {MINUTES} of them", "MB/h", [slope], bound=Bound(1, of_ours=True)
+    )
 
 
 @contextmanager
