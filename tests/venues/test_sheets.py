@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any, cast
+from weakref import ref
 
 import numpy as np
 import pytest
 
 from reactor.book import Ladder
 from reactor.types import MS_NS, TICK_NS, BookSide
+from reactor.unified_market import MarketOrchestrationCore
 from tests import worlds
-from venues.base import PAGE_NS
+from venues.base import PAGE_NS, Exchange, Topic
 from venues.binance import BINANCE, BINANCE_USDM
 from venues.binance.wire import MOST_LEVELS, BestLevels
 from venues.sheets import SHEETS_KEPT, latest, one_view, revision_of, shared
@@ -59,6 +62,25 @@ def test_what_is_made_of_a_market_that_changes_meanwhile_is_not_kept_as_the_new_
     assert revision_of(market) == 1
     assert shared(market, 0, "table", lambda: "of new") == "of new"
     assert latest(market, 0, "book", lambda: "of new") == "of new"
+
+
+@pytest.mark.parametrize(
+    "topic", [Topic("bookTicker", "BTCUSDT"), Topic("depth", "BTCUSDT", ("100ms",))], ids=str
+)
+def test_what_is_kept_of_a_market_goes_with_it(topic: Topic) -> None:
+    """A process that runs one exchange after another holds the last one."""
+    row = BINANCE.listings[0]
+    world = MarketOrchestrationCore(
+        seed=1, origin_ns=worlds.ORIGIN_NS, markets=[(row.instrument, row.manifest)]
+    )
+    run = Exchange(world, {"BTCUSDT": row.instrument.market})
+    channel = BINANCE.channel(topic, run)
+    for start_ns in (worlds.ORIGIN_NS, worlds.ORIGIN_NS + PAGE_NS):
+        assert channel.page(start_ns).frames
+    market = ref(world.market(row.instrument.market))
+    del world, run, channel
+    gc.collect()
+    assert market() is None
 
 
 @pytest.mark.parametrize("venue", [BINANCE, BINANCE_USDM], ids=lambda venue: venue.id)

@@ -684,14 +684,12 @@ class StreamChannel:
         latency: Latency | None = None,
     ) -> None:
         unit_ns = US_NS if MICROSECONDS in topic.dress else MS_NS
-        cadence_ns = stream.cadences_ns["".join(topic.options)]
-        self._parts = merged(parts_of(stream.text, market.instrument, decimals, unit_ns))
-        self._shape = shape_of(self._parts)
-        rows = partial(stream.rows, market, cadence_ns=cadence_ns)
-        of_page = lambda start_ns, _revision: rows(start_ns=start_ns)
-        self._rows = lru_cache(2)(of_page) if latency else of_page
+        parts = merged(parts_of(stream.text, market.instrument, decimals, unit_ns))
+        rows = partial(stream.rows, cadence_ns=stream.cadences_ns["".join(topic.options)])
+        self._told = _Told(rows, parts, envelope(topic))
+        self._shape = shape_of(parts)
         self._market, self._latency = market, latency
-        self._envelope = envelope(topic)
+        self._rows = lru_cache(2)(lambda start_ns, _revision: rows(market, start_ns=start_ns))
 
     def messages(self, start_ns: int) -> tuple[Column, list[bytes]]:
         """When each message of a page is due, and its text without the envelope."""
@@ -702,31 +700,40 @@ class StreamChannel:
         due_ns, framed = self._written(start_ns)
         return page_of(start_ns, due_ns, framed)
 
-    def draft(self, start_ns: int) -> tuple[Column, Draft]:
-        """When each message of a page is due if none is late, and what they say."""
-        due_ns, columns = self._rows(start_ns, revision_of(self._market))
-        return due_ns, self._draft(columns)
-
     def _written(self, start_ns: int) -> tuple[Column, Framed]:
         """When each message of a page is due, and their frames; channels of one shape are written in one pass."""
         if self._latency is None:
-            return shared_by_kind(self._market, start_ns, self._shape, self, partial(_write_all, start_ns))
+            write_all = partial(_write_all, self._market, start_ns)
+            return shared_by_kind(self._market, start_ns, self._shape, self._told, write_all)
         revision = revision_of(self._market)
         before, rows = self._rows(start_ns - PAGE_NS, revision), self._rows(start_ns, revision)
         parts = late(before, rows, self._latency, start_ns)
-        framed = [write([self._draft(columns)])[0] for _, columns in parts]
+        framed = [write([self._told.draft(columns)])[0] for _, columns in parts]
         return np.concatenate([due_ns for due_ns, _ in parts]), Framed.join(framed)
-
-    def _draft(self, columns: Mapping[str, Values]) -> Draft:
-        return Draft(self._parts, columns, *self._envelope)
 
     def snapshot(self, now_ns: int) -> Sequence[bytes]:  # noqa: ARG002
         return ()
 
 
-def _write_all(start_ns: int, channels: Sequence[StreamChannel]) -> list[tuple[Column, Framed]]:
-    due, drafts = zip(*(channel.draft(start_ns) for channel in channels), strict=True)
-    return list(zip(due, write(drafts), strict=True))
+@dataclass(frozen=True, slots=True, eq=False)
+class _Told:
+    """What a stream tells, of whichever market. It names what is kept of a market, and so must not hold one."""
+
+    rows: Callable[..., Rows]  # of a market and the page that starts at start_ns
+    parts: Sequence[Part]
+    envelope: tuple[bytes, bytes]
+
+    def draft(self, columns: Mapping[str, Values]) -> Draft:
+        return Draft(self.parts, columns, *self.envelope)
+
+
+def _write_all(
+    market: HyperSynthReactor, start_ns: int, streams: Sequence[_Told]
+) -> list[tuple[Column, Framed]]:
+    """When each message of these streams' pages is due, and their frames."""
+    pages = [stream.rows(market, start_ns=start_ns) for stream in streams]
+    drafts = [stream.draft(columns) for stream, (_, columns) in zip(streams, pages, strict=True)]
+    return [(due_ns, framed) for (due_ns, _), framed in zip(pages, write(drafts), strict=True)]
 
 
 class ArrayChannel:
