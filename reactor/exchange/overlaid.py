@@ -22,6 +22,7 @@ from reactor.bars import BarSeries
 from reactor.exchange.history import Changes, Laid, Level, Records, columns_of
 from reactor.exchange.overlay import Overlay
 from reactor.exchange.tape import MinuteIndex, TapeIndex
+from reactor.face import Face
 from reactor.single_asset import HyperSynthReactor
 from reactor.types import (
     BLOCK_NS,
@@ -30,13 +31,11 @@ from reactor.types import (
     BookSide,
     BookSnapshot,
     Column,
-    IndexMinutes,
     Levels,
     Liquidations,
     Minutes,
     Prints,
     Quotes,
-    Seconds,
     Side,
 )
 
@@ -60,13 +59,12 @@ class Source(Protocol):
         ...
 
 
-class OverlaidMarket(HyperSynthReactor):
+class OverlaidMarket(Face):
     """One market as the public sees it; to be read from any thread. It shares all caches of its tape."""
 
-    def __init__(self, tape: HyperSynthReactor, source: Source) -> None:  # it is no tape of its own
-        self.instrument, self.origin_ns, self.listed_ns = tape.instrument, tape.origin_ns, tape.listed_ns
-        self.skeleton = tape.skeleton
-        self._tape, self._source = tape, source
+    def __init__(self, tape: HyperSynthReactor, source: Source) -> None:
+        super().__init__(tape)
+        self._source = source
         self._lock = RLock()
         self._revision = 0
         self._ahead: tuple[Records, Overlay] | None = None
@@ -99,28 +97,6 @@ class OverlaidMarket(HyperSynthReactor):
                     records = records.and_then(*columns_of(outbox.events, outbox.changes))
             self._ahead = records, overlay
             return records
-
-    # ------------------------------------------------------------ the tape's own
-    @property
-    def premium_limit_e8(self) -> int:
-        return self._tape.premium_limit_e8
-
-    @property
-    def premium_bent_ns(self) -> int | None:
-        return self._tape.premium_bent_ns
-
-    @property
-    def funding_changes(self) -> tuple[tuple[int, int], ...]:
-        return self._tape.funding_changes
-
-    def premiums_e8(self, start_ns: int, end_ns: int, step_ns: int) -> Column:
-        return self._tape.premiums_e8(start_ns, end_ns, step_ns)
-
-    def seconds(self, start_ns: int, end_ns: int) -> Seconds:
-        return self._tape.seconds(start_ns, end_ns)
-
-    def index_minutes(self, start_ns: int, end_ns: int) -> IndexMinutes:
-        return self._tape.index_minutes(start_ns, end_ns)
 
     def liquidations(self, start_ns: int, end_ns: int) -> Liquidations:
         rows, records = self._tape.liquidations(start_ns, end_ns), self._records(end_ns)
@@ -189,13 +165,6 @@ class OverlaidMarket(HyperSynthReactor):
         return _with_prints(self._tape.prints_in(start_ns, end_ns), self._records(end_ns), start_ns, end_ns)
 
     # ------------------------------------------------------------ the book
-    def keyframe(self, k: int) -> BookSnapshot:
-        return self.book(self.origin_ns + k * BLOCK_NS)
-
-    def block(self, k: int) -> Block:
-        start_ns = self.origin_ns + k * BLOCK_NS
-        return self.window(start_ns, start_ns + BLOCK_NS)
-
     def update_id(self, at_ns: int) -> int:
         records = self._records(at_ns)
         return self._tape.update_id(at_ns) + (records.count(at_ns) if records else 0)
