@@ -14,6 +14,7 @@ import numpy as np
 
 from emulator.realism import estimators as est
 from emulator.realism.estimators import Floats
+from reactor.fixed import begins, ends
 from reactor.types import (
     BLOCK_NS,
     DAY_NS,
@@ -75,9 +76,7 @@ class _Orders:
 def _orders(tape: Tape) -> _Orders:
     prints = tape.block.prints
     ms_ns = prints.ts_ns - prints.ts_ns % MS_NS
-    first = np.flatnonzero(
-        (np.diff(ms_ns, prepend=ms_ns[:1] - 1) != 0) | (np.diff(prints.side, prepend=0) != 0)
-    )
+    first = np.flatnonzero(begins(ms_ns, prints.side))
     lots = np.add.reduceat(prints.qty_lots, first) if len(first) else prints.qty_lots
     return _Orders(
         prints.ts_ns[first],
@@ -376,10 +375,10 @@ def _changes(tape: Tape) -> Measured:
     order = np.lexsort((levels.tick, levels.price_ticks, levels.side))
     side, price = levels.side[order], levels.price_ticks[order]
     message, lots = message[order], levels.qty_lots[order]
-    level_ends = (np.diff(side, append=-1) != 0) | (np.diff(price, append=-1) != 0)
-    kept = level_ends | (np.diff(message, append=-1) != 0)
+    level_ends = ends(side) | ends(price)
+    kept = level_ends | ends(message)
     side, price, lots = side[kept], price[kept], lots[kept]
-    first = (np.diff(side, prepend=-1) != 0) | (np.diff(price, prepend=-1) != 0)
+    first = begins(side, price)
     before = np.where(first, 0, np.roll(lots, 1))
     for book_side, ticks, at_rest in (
         (BookSide.BID, opening.bid_ticks[::-1], opening.bid_lots[::-1]),

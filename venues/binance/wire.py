@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from reactor.bars import Bars, Interval
 from reactor.clock import Latency
-from reactor.fixed import stable_order
+from reactor.fixed import begins, stable_order
 from reactor.single_asset import HyperSynthReactor
 from reactor.types import (
     BLOCK_NS,
@@ -413,7 +413,7 @@ def trade_columns(prints: Prints) -> dict[str, Column]:
 
 def aggregate_columns(prints: Prints) -> dict[str, Column]:
     """The aggregates of prints under the names of an aggregate trade's fields."""
-    first = np.flatnonzero(np.diff(prints.agg_id, prepend=prints.agg_id[:1] - 1))
+    first = np.flatnonzero(begins(prints.agg_id))
     last = np.append(first[1:], len(prints))[: len(first)] - 1
     return {
         "a": prints.agg_id[first],
