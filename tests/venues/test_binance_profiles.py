@@ -1,8 +1,9 @@
-"""Binance at its profiles and with its quirks: USD-M as it was in December 2025, and errors that come flat."""
+"""Binance at its profiles and with its quirks: as it was in December 2025, and errors that come flat."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -10,6 +11,7 @@ from reactor.types import DAY_NS, MS_NS, SECOND_NS
 from tests.venues import usdm
 from tests.venues.spot import BUY, T0, exchange, texts
 from tests.venues.test_binance_usdm_rest import NOW_NS, TAPE
+from tests.venues.trader import Trader
 from venues.base import HttpRequest, HttpResponse, Reply, Session, Subscribe, Topic
 from venues.binance import BINANCE, BINANCE_USDM, Binance
 
@@ -35,7 +37,8 @@ def get(path: str, query: str, venue: Binance = THEN) -> str:
 def test_profiles_are_months_and_the_last_is_the_card() -> None:
     """Both may be asked for by name."""
     assert list(BINANCE_USDM.profiles) == ["2025-12", "2026-11"]
-    assert list(BINANCE.profiles) == ["2026-11"]
+    assert list(BINANCE.profiles) == ["2025-12", "2026-03", "2026-11"]
+    assert replace(BINANCE.with_profile("2026-03"), editions={}) == replace(BINANCE, editions={})
     assert BINANCE_USDM.with_profile("2026-11") == BINANCE_USDM
     assert THEN.profiles == BINANCE_USDM.profiles
 
@@ -154,3 +157,86 @@ def answer(session: Session, said: str) -> bytes:
     (reply,) = session.receive(said, T0 + SECOND_NS, T0 + SECOND_NS)
     assert isinstance(reply, Reply)
     return reply.payload
+
+
+# ---------------------------------------------------------------- spot in December 2025
+# Until 2026-02-20: https://github.com/binance/binance-spot-api-docs/blob/master/CHANGELOG.md, 2026-07-21. Answers and
+# the two ways to be told are of .../blob/master/user-data-stream.md, 2025-04.
+KEYS = "/api/v3/userDataStream"
+ORDER = {"symbol": "BTCUSDT", "side": "BUY", "type": "MARKET", "quantity": "0.01"}
+HOUR_NS = 3_600 * SECOND_NS
+
+
+@pytest.fixture
+def trader() -> Trader:
+    return Trader(BINANCE.with_profile("2025-12"))
+
+
+def ask(trader: Trader, method: str, query: str = "") -> tuple[int, object]:
+    answer = trader.send(method, KEYS, query)
+    return answer.status, json.loads(answer.body)
+
+
+def listen_key(trader: Trader) -> str:
+    """No signature is asked for."""
+    status, told = ask(trader, "POST")
+    assert status == 200
+    assert isinstance(told, dict)
+    assert list(told) == ["listenKey"]
+    return str(told["listenKey"])
+
+
+def test_a_listen_key_tells_what_a_subscription_tells_now(trader: Trader) -> None:
+    """In the path as it is, among combined streams in their envelope; by SUBSCRIBE, too."""
+    key = listen_key(trader)
+    raw, combined = trader.connect(f"/ws/{key}"), trader.connect("/stream", f"streams=btcusdt@trade/{key}")
+    later = trader.connect("/ws")
+    assert later.say({"method": "SUBSCRIBE", "params": [key], "id": 1}) == {"result": None, "id": 1}
+    now = trader.connect("/ws-api/v3")
+    now.signed("userDataStream.subscribe.signature")
+    trader.ask("POST", "/api/v3/order", **ORDER)
+    events = raw.take()
+    assert [event["e"] for event in events] == ["executionReport"] * 2 + ["outboundAccountPosition"]
+    assert combined.take() == [{"stream": key, "data": event} for event in events]
+    assert later.take() == events == [told["event"] for told in now.take()]
+
+
+def test_a_listen_key_of_spot_is_named_where_it_is_kept_alive_and_ended(trader: Trader) -> None:
+    key = listen_key(trader)
+    assert len(key) == 64
+    assert listen_key(trader) == key
+    missing = {
+        "code": -1102,
+        "msg": "Mandatory parameter 'listenKey' was not sent, was empty/null, or malformed.",
+    }
+    unknown = {"code": -1125, "msg": "This listenKey does not exist."}
+    for method in ("PUT", "DELETE"):
+        assert ask(trader, method) == (400, missing)
+        assert ask(trader, method, f"listenKey={'x' * 64}") == (400, unknown)
+        assert ask(trader, method, f"listenKey={key}") == (200, {})
+    assert ask(trader, "PUT", f"listenKey={key}") == (400, unknown)
+
+
+def test_a_listen_key_of_spot_lives_for_an_hour_from_when_it_was_last_kept_alive(trader: Trader) -> None:
+    key = listen_key(trader)
+    socket = trader.connect(f"/ws/{key}")
+    trader.step(HOUR_NS // 2)
+    ask(trader, "PUT", f"listenKey={key}")
+    trader.step(HOUR_NS - SECOND_NS)
+    assert socket.take() == []
+    trader.step(2 * SECOND_NS)
+    (told,) = socket.take()
+    assert (told["e"], told["listenKey"]) == ("listenKeyExpired", key)
+    trader.ask("POST", "/api/v3/order", **ORDER)
+    assert socket.take() == []
+
+
+def test_listen_keys_of_spot_by_the_websocket_api(trader: Trader) -> None:
+    """.../blob/master/web-socket-api.md#user-data-stream-requests, 2025-12."""
+    socket = trader.connect("/ws-api/v3")
+    params = {"apiKey": trader.key.key}
+    key = socket.call("userDataStream.start", **params)["result"]["listenKey"]
+    assert key == listen_key(trader)
+    assert socket.call("userDataStream.ping", **params, listenKey=key)["result"] == {}
+    assert socket.call("userDataStream.stop", **params, listenKey=key)["result"] == {}
+    assert socket.call("userDataStream.ping", **params, listenKey=key)["error"]["code"] == -1125

@@ -6,7 +6,7 @@ The family has one body; its markets differ by what stands in the fields of a ca
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from typing import Self, TypeAlias
 
@@ -33,6 +33,7 @@ from venues.base import (
 )
 from venues.binance.anatomy import anatomy
 from venues.binance.house import spot_house, usdm_house
+from venues.binance.listen_keys import EventsOf, UserStreams
 from venues.binance.mark import payments
 from venues.binance.rest import JSON, Api, banned, handle, retry_after
 from venues.binance.rules import (
@@ -46,11 +47,13 @@ from venues.binance.rules import (
     spot_sizes,
 )
 from venues.binance.session import SPOT_ENDPOINTS, USDM_ENDPOINTS, BinanceSession, Endpoint, handshake
+from venues.binance.spot_2025 import API_2025 as SPOT_API_2025
+from venues.binance.spot_2025 import SOCKET_API_2025, events_2025
 from venues.binance.trade import SPOT_API
 from venues.binance.usdm_2025 import API_2025, ENDPOINTS_2025, STREAMS_2025
 from venues.binance.usdm_rules import USDM_SESSION, usdm_sizes
 from venues.binance.usdm_trade import USDM_API
-from venues.binance.usdm_user import UserStreams
+from venues.binance.usdm_user import usdm_events
 from venues.binance.usdm_wire import (
     ONE_BY_ONE,
     USDM_CATEGORIES,
@@ -96,6 +99,8 @@ class Edition:
     endpoints: tuple[Endpoint, ...]
     streams: Mapping[str, Stream]
     api: Api
+    socket_api: SocketApi
+    listener: EventsOf | None = None
     categories: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -103,7 +108,8 @@ class Edition:
 class Binance:
     """One card of the family.
 
-    `categories` tells by channel which sockets a stream is told on; with `listen_keys`, sockets may name an account's.
+    `categories` tells by channel which sockets a stream is told on; `listener` what is told to who listens by a listen
+    key, None where there are none.
     """
 
     id: str
@@ -121,7 +127,7 @@ class Binance:
     categories: Mapping[str, str] = field(default_factory=dict)
     editions: Mapping[str, Edition] = field(default_factory=dict)  # before this one, by month, ascending
     quirks: Mapping[str, Quirk] = field(default_factory=lambda: QUIRKS)
-    listen_keys: bool = False
+    listener: EventsOf | None = None
     key_header: str = "x-mbx-apikey"
 
     @property
@@ -133,9 +139,8 @@ class Binance:
             assert name in NOW, name
             return self
         then = self.editions[name]
-        return replace(
-            self, endpoints=then.endpoints, streams=then.streams, api=then.api, categories=then.categories
-        )
+        changed = {each.name: getattr(then, each.name) for each in fields(then) if each.name != "about"}
+        return replace(self, **changed)
 
     def with_quirks(self, changes: Mapping[str, bool]) -> Self:
         return replace(self, quirks=switched(self.quirks, changes))
@@ -157,7 +162,9 @@ class Binance:
             return HttpResponse(404, b"", JSON)
         topic_of = partial(self._topic, opened.endpoint.category, exchange.markets)
         rules = replace(self.session_rules, flat_errors=self._has(FLAT_ERRORS))
-        user = UserStreams(exchange, exchange.trading) if self.listen_keys and exchange.trading else None
+        user = None
+        if self.listener and exchange.trading:
+            user = UserStreams(exchange, exchange.trading, self.listener)
         return BinanceSession(opened, rules, topic_of, exchange.usage, request.client, user)
 
     def _topic(
@@ -269,6 +276,23 @@ BINANCE = Binance(
     api=SPOT_API,
     house_of=spot_house,
     socket_api=SPOT_SOCKET_API,
+    editions={
+        "2025-12": Edition(
+            about="accounts may be listened to by listen keys, too",
+            endpoints=SPOT_ENDPOINTS,
+            streams=SPOT_STREAMS,
+            api=SPOT_API_2025,
+            socket_api=SOCKET_API_2025,
+            listener=events_2025,
+        ),
+        "2026-03": Edition(
+            about="listen keys are gone (2026-02-20)",
+            endpoints=SPOT_ENDPOINTS,
+            streams=SPOT_STREAMS,
+            api=SPOT_API,
+            socket_api=SPOT_SOCKET_API,
+        ),
+    },
 )
 
 BINANCE_USDM = Binance(
@@ -291,9 +315,11 @@ BINANCE_USDM = Binance(
             endpoints=ENDPOINTS_2025,
             streams=STREAMS_2025,
             api=API_2025,
+            socket_api=USDM_SOCKET_API,
+            listener=usdm_events,
         )
     },
     quirks=USDM_QUIRKS,
-    listen_keys=True,
+    listener=usdm_events,
 )
 PERPETUALS = Perpetuals(BINANCE_USDM.id, BINANCE_USDM.listings, FUNDING)

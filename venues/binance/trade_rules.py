@@ -29,6 +29,7 @@ _COMMON_ERRORS: Mapping[str, ErrorRow] = {
         400, -1021, "Timestamp for this request was 1000ms ahead of the server's time."
     ),
     "BAD_SIGNATURE": ErrorRow(400, -1022, "Signature for this request is not valid."),
+    "NO_LISTEN_KEY": ErrorRow(400, -1125, "This listenKey does not exist."),
     "UNNECESSARY_PARAMETER": ErrorRow(400, -1106, "Parameter '{name}' sent when not required."),
     "BAD_TIME_IN_FORCE": ErrorRow(400, -1115, "Invalid timeInForce."),
     "BAD_ORDER_TYPE": ErrorRow(400, -1116, "Invalid orderType."),
@@ -86,7 +87,6 @@ USDM_TRADE_ERRORS: Mapping[str, ErrorRow] = {
     **_COMMON_ERRORS,
     "TOO_PRECISE": ErrorRow(400, -1111, "Precision is over the maximum defined for this asset."),
     "NO_LIQUIDITY": ErrorRow(400, -1112, "No orders on book for symbol."),
-    "NO_LISTEN_KEY": ErrorRow(400, -1125, "This listenKey does not exist."),
     "BAD_RESPONSE_TYPE": ErrorRow(400, -1136, "Invalid newOrderRespType."),
     "INSUFFICIENT_MARGIN": ErrorRow(400, -2019, "Margin is insufficient."),
     "NOTHING_TO_REDUCE": ErrorRow(400, -2022, "ReduceOnly Order is rejected."),

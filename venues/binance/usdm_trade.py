@@ -27,15 +27,15 @@ from reactor.exchange.orders import (
     Position,
     Refusal,
     Refused,
-    Remember,
     ScheduleCancel,
     SetLeverage,
     TimeInForce,
 )
 from reactor.exchange.terms import PERP, MarginTier
 from reactor.single_asset import HyperSynthReactor
-from reactor.types import DAY_NS, MS_NS, SECOND_NS, Side
+from reactor.types import DAY_NS, MS_NS, Side
 from venues.base import VenueError
+from venues.binance.listen_keys import keep_listening, start_listening, stop_listening
 from venues.binance.orders import (
     DECIMAL,
     MONEY,
@@ -1105,40 +1105,6 @@ def symbol_config(call: Call) -> bytes:
                 }
             )
     return orjson.dumps(rows)
-
-
-# ---------------------------------------------------------------- listen keys
-LISTEN_KEY = "listenKey"  # the fact of an account
-LISTEN_KEY_LIFE_NS = 3_600 * SECOND_NS
-
-
-def start_listening(call: Call) -> bytes:
-    """The account's key, or a new one, valid for an hour from now on."""
-    key = call.floor.remembered(call.account, LISTEN_KEY) or made_up(
-        64, LISTEN_KEY, call.account, call.now_ns
-    )
-    return _keep_listening(call, key)
-
-
-def keep_listening(call: Call) -> bytes:
-    """The key that there is, valid for an hour from now on."""
-    key = call.floor.remembered(call.account, LISTEN_KEY)
-    if key is None:
-        raise VenueError("NO_LISTEN_KEY")
-    return _keep_listening(call, key)
-
-
-def _keep_listening(call: Call, key: str) -> bytes:
-    until_ns = call.now_ns + LISTEN_KEY_LIFE_NS
-    call.trading.execute(Remember(call.account, LISTEN_KEY, key, until_ns), call.now_ns)
-    return orjson.dumps({"listenKey": key})
-
-
-def stop_listening(call: Call) -> bytes:
-    """The end of the key, if there is one."""
-    if call.floor.remembered(call.account, LISTEN_KEY) is not None:
-        call.trading.execute(Remember(call.account, LISTEN_KEY, None), call.now_ns)
-    return b"{}"
 
 
 # ---------------------------------------------------------------- the table of endpoints

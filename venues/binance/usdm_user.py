@@ -1,20 +1,17 @@
 """What a Binance USD-M account is told: its orders, its balances and positions, its leverage and margin calls.
 
-News of the floor in, event payloads out, without the envelope of a socket; and the listen keys that sockets name.
+News of the floor in, event payloads out, without the envelope of a socket.
 https://developers.binance.com/docs/derivatives/usds-margined-futures/user-data-streams, 2026-09.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from reactor.exchange.orders import (
     Balance,
     Fill,
-    Forgotten,
     Funded,
     LeverageSet,
     MarginCalled,
@@ -35,7 +32,6 @@ from reactor.types import MS_NS
 from venues.base import Exchange, Trading
 from venues.binance.orders import MONEY, Measure, measure_of, prevention_of, side_of, status_of
 from venues.binance.usdm_trade import (
-    LISTEN_KEY,
     NOTHING,
     amount,
     break_even_price,
@@ -47,7 +43,6 @@ from venues.binance.usdm_trade import (
 from venues.wire import Scale
 
 Event: TypeAlias = dict[str, Any]
-KEY = re.compile("[A-Za-z0-9]{60,64}")  # what a listen key looks like
 SHORT = Scale(8, 0)
 
 # why an order expired, .../user-data-streams/Event-Order-Update, 2026-05
@@ -63,34 +58,11 @@ UNFILLED_MARKET = "9"
 REASONS: Mapping[str, str] = {"order": "ORDER", "funding": "FUNDING_FEE", "liquidation": "ORDER"}
 
 
-@dataclass(frozen=True, slots=True)
-class UserStreams:
-    """The listen keys of a run, and what is told to who names one."""
-
-    exchange: Exchange
-    trading: Trading
-
-    def is_key(self, name: str) -> bool:
-        """Whether a name looks like a key."""
-        return KEY.fullmatch(name) is not None
-
-    def account(self, key: str) -> str | None:
-        """The account of a key that is valid; None for any other."""
-        floor = self.trading.floor
-        return next((a for a in floor.accounts() if floor.remembered(a, LISTEN_KEY) == key), None)
-
-    def events(self, account: str, key: str, told: Sequence[Told]) -> Iterator[Event]:
-        """What news mean to who listens to an account by a key: nothing once it is no longer the account's."""
-        last = next((t for t in told if t.account == account and t.news == Forgotten(LISTEN_KEY, key)), None)
-        if last is None and self.trading.floor.remembered(account, LISTEN_KEY) != key:
-            return
-        mine = [each for each in told if each.account == account]
-        funded = iter([each.news.payment.market for each in mine if isinstance(each.news, Funded)])
-        for each in mine:
-            if each is last:
-                yield {"e": "listenKeyExpired", "E": each.ts_ns // MS_NS, "listenKey": key}
-                return
-            yield from _events(self.exchange, self.trading, each, funded)
+def usdm_events(exchange: Exchange, trading: Trading, told: Sequence[Told]) -> Iterator[Event]:
+    """What news of one account mean to it."""
+    funded = iter([each.news.payment.market for each in told if isinstance(each.news, Funded)])
+    for each in told:
+        yield from _events(exchange, trading, each, funded)
 
 
 def _events(exchange: Exchange, trading: Trading, told: Told, funded: Iterator[str]) -> Iterator[Event]:
