@@ -49,6 +49,9 @@ class Face(HyperSynthReactor):
     def minutes(self, start_ns: int, end_ns: int) -> Minutes:
         return self._tape.minutes(start_ns, end_ns)
 
+    def extremes(self, start_ns: int, end_ns: int) -> tuple[Column, Column, Column]:
+        return self._tape.extremes(start_ns, end_ns)
+
     def liquidations(self, start_ns: int, end_ns: int) -> Liquidations:
         return self._tape.liquidations(start_ns, end_ns)
 

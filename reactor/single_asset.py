@@ -258,6 +258,11 @@ class HyperSynthReactor:
         """Rows of whole minutes in [start_ns, end_ns); no block is generated."""
         return self.skeleton.minutes(start_ns, end_ns)
 
+    def extremes(self, start_ns: int, end_ns: int) -> tuple[Column, Column, Column]:
+        """(start_ns, low, high) of whole minutes in [start_ns, end_ns): no print is outside."""
+        rows = self.minutes(start_ns, end_ns)
+        return rows.start_ns, rows.low_ticks, rows.high_ticks
+
     def seconds(self, start_ns: int, end_ns: int) -> Seconds:
         """The 1 s grid for whole seconds in [start_ns, end_ns); no block is generated."""
         return self.skeleton.seconds(start_ns, end_ns)

@@ -1,4 +1,5 @@
-"""Veils: a market that is not shown as it is for a while. Trading stops, the book thins out, the listing is new.
+"""Veils: a market that is not shown as it is for a while. Trading stops, the book thins out, the listing is new, prices
+move in coarser steps.
 
 The tape goes on beneath a veil and never changes because of it; a veil is a face of it, as clients' orders are, and
 reads as the tape does. Outside its span it is the tape, but that ids stay consecutive: prints that nobody saw have
@@ -10,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TypeAlias
 
 import numpy as np
@@ -18,9 +19,11 @@ from numpy.typing import NDArray
 
 from reactor.bars import BarSeries
 from reactor.face import Face
+from reactor.fixed import begins
 from reactor.single_asset import HyperSynthReactor
 from reactor.types import (
     BLOCK_NS,
+    DAY_NS,
     TICK_NS,
     Block,
     BookSide,
@@ -37,6 +40,7 @@ from reactor.types import (
 )
 
 NEVER_NS = 1 << 62
+_ROWS_KEPT = 2 * DAY_NS // BLOCK_NS
 Rows: TypeAlias = NDArray[np.bool_]  # which of some rows
 
 
@@ -120,7 +124,28 @@ class Thinning:
         return _Thinned(tape, self)
 
 
-Veil: TypeAlias = Halt | Closing | Opening | Thinning
+@dataclass(frozen=True, slots=True)
+class Coarsening:
+    """In [start_ns, end_ns), ticks' boundaries, all prices are whole multiples of so many ticks.
+
+    A level holds what the levels hold that fall on it: bids are rounded down and asks up, so that the book never
+    crosses, and what is bought or sold goes to where it rests.
+    """
+
+    start_ns: int
+    end_ns: int
+    step_ticks: int
+
+    def phase(self, at_ns: int) -> Phase | None:  # noqa: ARG002
+        """What holds at an instant because of it: nothing."""
+        return None
+
+    def laid(self, tape: HyperSynthReactor) -> HyperSynthReactor:
+        """A market under it."""
+        return _Coarse(tape, self)
+
+
+Veil: TypeAlias = Halt | Closing | Opening | Thinning | Coarsening
 
 
 def phase_of(veils: Sequence[Veil], at_ns: int) -> Phase:
@@ -128,6 +153,16 @@ def phase_of(veils: Sequence[Veil], at_ns: int) -> Phase:
     phases = [phase for veil in veils if (phase := veil.phase(at_ns)) is not None]
     closed = [phase for phase in phases if phase in (Phase.CLOSED, Phase.UNLISTED)]
     return (closed or phases or [Phase.TRADING])[-1]
+
+
+def step_of(veils: Sequence[Veil], at_ns: int) -> int:
+    """Of how many ticks prices are multiples under some veils: of those that coarsen it, what the last one says."""
+    steps = [
+        veil.step_ticks
+        for veil in veils
+        if isinstance(veil, Coarsening) and veil.start_ns <= at_ns < veil.end_ns
+    ]
+    return steps[-1] if steps else 1
 
 
 # ---------------------------------------------------------------- the tape under a veil
@@ -186,11 +221,10 @@ class _Span(_Veiled):
         edges = [at_ns for at_ns in (self._from_ns, self._until_ns) if start_ns <= at_ns <= end_ns - TICK_NS]
         quotes, levels = block.quotes, block.levels
         if edges or start_ns < self._until_ns:
-            inside = (quotes.ts_ns >= self._from_ns) & (quotes.ts_ns < self._until_ns)
-            parts = [*(self._quotes_at(at_ns) for at_ns in edges), self._veiled_quotes(quotes, inside)]
-            quotes = Quotes.join(parts)
+            veiled_quotes, veiled_levels = self._veiled(block)
+            quotes = Quotes.join([*(self._quotes_at(at_ns) for at_ns in edges), veiled_quotes])
             quotes = quotes.take(np.argsort(quotes.ts_ns, kind="stable")) if edges else quotes
-            levels = self._levels(levels, edges)
+            levels = self._levels(veiled_levels, edges)
         prints = self.prints_in(start_ns, end_ns)
         return Block(start_ns, end_ns, quotes, prints, levels)
 
@@ -203,10 +237,7 @@ class _Span(_Veiled):
             return Quotes.none()
         return replace(after, ts_ns=np.array([at_ns]), update_id=np.array([self._tape.update_id(at_ns)]))
 
-    def _levels(self, levels: Levels, edges: Sequence[int]) -> Levels:
-        first, last = self._from_ns // TICK_NS, self._until_ns // TICK_NS
-        inside = (levels.tick >= first) & (levels.tick < last)
-        rest = self._veiled_levels(levels, inside)
+    def _levels(self, rest: Levels, edges: Sequence[int]) -> Levels:
         for at_ns in edges:
             rest = rest.take(np.flatnonzero(rest.tick != at_ns // TICK_NS))
         parts = [rest, *(self._levels_at(at_ns) for at_ns in edges)]
@@ -232,6 +263,29 @@ class _Span(_Veiled):
         table = np.array(rows, dtype=np.int64).reshape(-1, 3)
         tick, update_id = np.full(len(rows), at_ns // TICK_NS), np.full(len(rows), after.update_id)
         return Levels(tick, table[:, 0], table[:, 1], table[:, 2], update_id)
+
+    @cached_property
+    def _resumed_ids(self) -> Column:
+        """The ids (trade, aggregate, order) that the tape's first print after the span has there."""
+        return self._ids_at(self._until_ns)
+
+    def _ids_at(self, at_ns: int) -> Column:
+        k = self._minute(at_ns)
+        prints = self._tape.prints(k)
+        i = int(prints.ts_ns.searchsorted(at_ns))
+        if i < len(prints):
+            return np.array([prints.trade_id[i], prints.agg_id[i], prints.order_id[i]])
+        row = self._tape.minutes(self._start_ns(k + 1), self._start_ns(k + 2))
+        return np.array([row.first_trade_id[0], row.first_agg_id[0], row.first_order_id[0]])
+
+    def _veiled(self, block: Block) -> tuple[Quotes, Levels]:
+        """The changes in a window some of which lies in the span, but for what its beginning and its end bring."""
+        quotes, levels = block.quotes, block.levels
+        first, last = self._from_ns // TICK_NS, self._until_ns // TICK_NS
+        return (
+            self._veiled_quotes(quotes, (quotes.ts_ns >= self._from_ns) & (quotes.ts_ns < self._until_ns)),
+            self._veiled_levels(levels, (levels.tick >= first) & (levels.tick < last)),
+        )
 
     # ------------------------------------------------------------ what a veil makes of the tape
     def _veiled_book(self, at_ns: int) -> BookSnapshot:
@@ -277,6 +331,202 @@ class _Thinned(_Span):
         return replace(levels, qty_lots=np.where(inside, self._left(levels.qty_lots), levels.qty_lots))
 
 
+class _Coarse(_Span):
+    """A market whose prices are on a coarser grid. Ids are the tape's: of two that one order takes at prices that are
+    now the same, each is an aggregate still.
+    """
+
+    def __init__(self, tape: HyperSynthReactor, veil: Coarsening) -> None:
+        super().__init__(tape, veil.start_ns, veil.end_ns)
+        self._step = veil.step_ticks
+        self.bars = BarSeries(self)
+        self._rows = lru_cache(_ROWS_KEPT)(self._make_row)
+
+    def _on_grid(self, ticks: Column, up: Rows | bool) -> Column:
+        """Prices on the grid, those of them rounded up that are `up`; nothing is cheaper than a step."""
+        step = self._step
+        on_grid: Column = np.maximum((ticks + np.where(up, step - 1, 0)) // step * step, step)
+        return on_grid
+
+    # ------------------------------------------------------------ the book
+    def _veiled_book(self, at_ns: int) -> BookSnapshot:
+        book = self._tape.book(at_ns)
+        bid_ticks, bid_lots = self._summed(book.bid_ticks, book.bid_lots, up=False)
+        ask_ticks, ask_lots = self._summed(book.ask_ticks, book.ask_lots, up=True)
+        return BookSnapshot(at_ns, book.update_id, bid_ticks, bid_lots, ask_ticks, ask_lots)
+
+    def _summed(self, ticks: Column, lots: Column, *, up: bool) -> tuple[Column, Column]:
+        """Levels of a side, the best one first."""
+        coarse = self._on_grid(ticks, up)
+        first = np.flatnonzero(begins(coarse))
+        return coarse[first], np.add.reduceat(lots, first) if len(first) else lots
+
+    def _veiled_quote(self, at_ns: int) -> Quotes:
+        quote, book = self._tape.quote(at_ns), self._veiled_book(at_ns)
+        return replace(
+            quote,
+            bid_ticks=book.bid_ticks[:1],
+            bid_lots=book.bid_lots[:1],
+            ask_ticks=book.ask_ticks[:1],
+            ask_lots=book.ask_lots[:1],
+        )
+
+    def seconds(self, start_ns: int, end_ns: int) -> Seconds:
+        rows = self._tape.seconds(start_ns, end_ns)
+        inside = (rows.ts_ns > self._from_ns) & (rows.ts_ns <= self._until_ns)
+        return replace(
+            rows, bid_ticks=np.where(inside, self._on_grid(rows.bid_ticks, up=False), rows.bid_ticks)
+        )
+
+    def _veiled(self, block: Block) -> tuple[Quotes, Levels]:
+        from_ns, until_ns = max(block.start_ns, self._from_ns), min(block.end_ns, self._until_ns)
+        quotes, levels = block.quotes, block.levels
+        if from_ns >= until_ns:
+            return quotes, levels
+        ticks = levels.tick.searchsorted([from_ns // TICK_NS, until_ns // TICK_NS]).tolist()
+        times = quotes.ts_ns.searchsorted([from_ns, until_ns]).tolist()
+        book = self._tape.book(from_ns)
+        coarse = self._coarse_levels(book, levels.cut(*ticks))
+        touch = self._coarse_quotes(book, coarse, quotes.cut(*times), from_ns)
+        return (
+            Quotes.join([quotes.cut(0, times[0]), touch, quotes.cut(times[1], len(quotes))]),
+            Levels.join([levels.cut(0, ticks[0]), coarse, levels.cut(ticks[1], len(levels))]),
+        )
+
+    def _coarse_levels(self, book: BookSnapshot, levels: Levels) -> Levels:
+        """Changes of the tape's levels, from a book on, as changes of the grid's: each that holds any of them, at every
+        tick at which one of them changes.
+        """
+        sides = np.repeat([BookSide.BID, BookSide.ASK], [len(book.bid_ticks), len(book.ask_ticks)])
+        side = np.concatenate([sides, levels.side])
+        price = np.concatenate([book.bid_ticks, book.ask_ticks, levels.price_ticks])
+        lots = np.concatenate([book.bid_lots, book.ask_lots, levels.qty_lots])
+        tick = np.concatenate([np.full(len(sides), -1), levels.tick])
+        update_id = np.concatenate([np.full(len(sides), book.update_id), levels.update_id])
+        order = np.lexsort((tick, price, side))
+        side, price, lots, tick, update_id = (of[order] for of in (side, price, lots, tick, update_id))
+        new = begins(side, price)
+        more = lots - np.where(new, 0, np.append(0, lots[:-1]))  # than before, at this very price
+        coarse = self._on_grid(price, side == BookSide.ASK)
+        order = np.lexsort((tick, coarse, side))
+        side, coarse, tick, update_id = (of[order] for of in (side, coarse, tick, update_id))
+        total = np.cumsum(more[order])
+        last = np.append(begins(side, coarse, tick)[1:], [True])
+        level = begins(side, coarse)
+        before = np.maximum.accumulate(np.where(level, np.arange(len(level)), 0))
+        held = total - np.append(0, total)[before]
+        rows = np.flatnonzero(last & (tick >= 0))
+        rows = rows[np.lexsort((coarse[rows], side[rows], tick[rows]))]
+        return Levels(tick[rows], side[rows], coarse[rows], held[rows], update_id[rows])
+
+    def _coarse_quotes(self, book: BookSnapshot, levels: Levels, quotes: Quotes, from_ns: int) -> Quotes:
+        """The touch on the grid: at each change of the tape's, and at the end of each tick in which a level changes. A
+        level holds what it holds at its tick's end, or more where its best part alone is more before.
+        """
+        ends_ns = np.unique(levels.tick) * TICK_NS + TICK_NS - 1
+        ends_ns = ends_ns[ends_ns >= from_ns]
+        ts_ns = np.concatenate([[from_ns - 1], quotes.ts_ns, ends_ns])
+        row = quotes.ts_ns.searchsorted(ts_ns, side="right")
+        level_row = np.append(levels.tick, NEVER_NS).searchsorted(ts_ns // TICK_NS, side="right") - 1
+        level_id = np.append(levels.update_id, book.update_id)[level_row]
+        start = self._tape.quote(from_ns)
+        known = {
+            f.name: np.append(getattr(start, f.name), getattr(quotes, f.name))[row] for f in fields(Quotes)
+        }
+        known["ts_ns"] = ts_ns
+        at_end = np.arange(len(ts_ns)) > len(quotes)
+        known["update_id"] = np.where(at_end, np.maximum(known["update_id"], level_id), known["update_id"])
+        frame = self._veiled_book(from_ns)
+        for side, price, lots, frame_ticks, frame_lots in (
+            (BookSide.BID, "bid_ticks", "bid_lots", frame.bid_ticks, frame.bid_lots),
+            (BookSide.ASK, "ask_ticks", "ask_lots", frame.ask_ticks, frame.ask_lots),
+        ):
+            known[price] = self._on_grid(known[price], side == BookSide.ASK)
+            mine = levels.take(np.flatnonzero(levels.side == side))
+            held = _held(mine, frame_ticks, frame_lots, known[price], ts_ns // TICK_NS)
+            known[lots] = np.maximum(known[lots], held)
+        touch = Quotes(**known)
+        touch = touch.take(np.argsort(touch.ts_ns, kind="stable"))
+        changed = begins(touch.bid_ticks, touch.bid_lots, touch.ask_ticks, touch.ask_lots)
+        return touch.take(1 + np.flatnonzero(changed[1:]))
+
+    # ------------------------------------------------------------ trades
+    def _repriced(self, prints: Prints) -> Prints:
+        inside = (prints.ts_ns >= self._from_ns) & (prints.ts_ns < self._until_ns)
+        if not inside.any():
+            return prints
+        coarse = self._on_grid(prints.price_ticks, prints.side == Side.BUY)
+        return replace(prints, price_ticks=np.where(inside, coarse, prints.price_ticks))
+
+    def prints(self, k: int) -> Prints:
+        return self._repriced(self._tape.prints(k))
+
+    def liquidations(self, start_ns: int, end_ns: int) -> Liquidations:
+        rows = self._tape.liquidations(start_ns, end_ns)
+        inside = (rows.ts_ns >= self._from_ns) & (rows.ts_ns < self._until_ns)
+        if not inside.any():
+            return rows
+        prints = self.prints_in(start_ns, end_ns)
+        price = self._on_grid(rows.price_ticks, rows.side == Side.BUY)
+        paid = np.append(0, np.cumsum(prints.price_ticks * prints.qty_lots))
+        first, last = (prints.trade_id.searchsorted(of) for of in (rows.first_trade_id, rows.last_trade_id))
+        return replace(
+            rows,
+            price_ticks=np.where(inside, price, rows.price_ticks),
+            quote_units=np.where(inside, paid[last + 1] - paid[first], rows.quote_units),
+        )
+
+    # ------------------------------------------------------------ bars, which only their prints can tell
+    def minutes(self, start_ns: int, end_ns: int) -> Minutes:
+        rows = self._tape.minutes(start_ns, end_ns)
+        if not len(rows) or int(rows.start_ns[-1]) + BLOCK_NS <= self._from_ns:
+            return rows
+        starts, traded = rows.start_ns, rows.n_prints > 0
+        hit = (starts + BLOCK_NS > self._from_ns) & (starts < self._until_ns)
+        late = ~traded & (starts >= self._until_ns)  # without a print since the span
+        if late.any():
+            hit |= late & (rows.first_trade_id == self._resumed_ids[0])
+        columns = {f.name: getattr(rows, f.name).copy() for f in fields(Minutes)}
+        for i in np.flatnonzero(hit).tolist():
+            row = self._rows(int(starts[i])) if traded[i] else self._silent(int(starts[i]))
+            for name, value in row.items():
+                columns[name][i] = value
+        return Minutes(**columns)
+
+    def _make_row(self, start_ns: int) -> dict[str, int]:
+        return _row(self.prints(self._minute(start_ns)), 0)
+
+    def _silent(self, start_ns: int) -> dict[str, int]:
+        """A minute without prints stands at the last one before it."""
+        last = self._repriced(self._tape.prints_before(start_ns, 1))
+        return dict.fromkeys(_PRICES, int(last.price_ticks[-1])) if len(last) else {}
+
+    def extremes(self, start_ns: int, end_ns: int) -> tuple[Column, Column, Column]:
+        starts, lows, highs = self._tape.extremes(start_ns, end_ns)
+        hit = (starts + BLOCK_NS > self._from_ns) & (starts < self._until_ns)
+        lows = np.where(hit, np.minimum(self._on_grid(lows, up=False), lows), lows)
+        return starts, lows, np.where(hit, np.maximum(self._on_grid(highs, up=True), highs), highs)
+
+
+def _held(levels: Levels, ticks: Column, lots: Column, price: Column, at_tick: Column) -> Column:
+    """What levels of a side hold at the ends of ticks, after changes from a book on; 0 of none."""
+    whole = np.concatenate([ticks, levels.price_ticks])
+    when = np.concatenate([np.full(len(ticks), -1), levels.tick])
+    order = np.lexsort((when, whole))
+    whole, when = whole[order], when[order]
+    held = np.concatenate([lots, levels.qty_lots])[order]
+    known = np.unique(whole)
+    first = int(when[when >= 0].min(initial=int(at_tick.min())))
+    span = int(max(when.max(initial=0), at_tick.max()) - first + 3)
+    key = known.searchsorted(whole) * span + np.where(when < 0, 0, when - first + 1)
+    of = known.searchsorted(price)
+    there = (of < len(known)) & (known[np.minimum(of, len(known) - 1)] == price)
+    i = key.searchsorted(of * span + np.maximum(at_tick - first + 1, 0), side="right") - 1
+    mine = there & (i >= 0) & (whole[np.maximum(i, 0)] == price)
+    found: Column = np.where(mine, held[np.maximum(i, 0)], 0)
+    return found
+
+
 class _Halted(_Span):
     """A market on which nobody trades for a while."""
 
@@ -316,24 +566,10 @@ class _Halted(_Span):
         return self._ids_at(self._from_ns)
 
     @cached_property
-    def _resumed_ids(self) -> Column:
-        """Those that the tape's first print after it has there."""
-        return self._ids_at(self._until_ns)
-
-    @cached_property
     def _fewer(self) -> Column:
         """By how much ids are less after the span than on the tape."""
         missing: Column = self._resumed_ids - self._first_ids
         return missing - 1 if self._auctioned and missing[0] else missing
-
-    def _ids_at(self, at_ns: int) -> Column:
-        k = self._minute(at_ns)
-        prints = self._tape.prints(k)
-        i = int(prints.ts_ns.searchsorted(at_ns))
-        if i < len(prints):
-            return np.array([prints.trade_id[i], prints.agg_id[i], prints.order_id[i]])
-        row = self._tape.minutes(self._start_ns(k + 1), self._start_ns(k + 2))
-        return np.array([row.first_trade_id[0], row.first_agg_id[0], row.first_order_id[0]])
 
     @cached_property
     def _last_price(self) -> int:

@@ -403,6 +403,12 @@ class Exchange:
         """What may be done on a market that is listed, by its native symbol."""
         return self.world.phase(self.markets[symbol], now_ns)
 
+    def step_ticks(self, symbol: str, now_ns: int) -> int:
+        """Of how many of its ticks new orders' prices are multiples on a market that is listed, by its native symbol:
+        1, unless the venue has changed its tick size.
+        """
+        return self.world.step_ticks(self.markets[symbol], now_ns)
+
     def __iter__(self) -> Iterator[HyperSynthReactor]:
         return map(self._face, self.markets.values())
 
@@ -492,6 +498,11 @@ class VenueProtocol(Protocol):
 
     def with_quirks(self, changes: Mapping[str, bool]) -> Self:
         """The card with some of its quirks switched on or off."""
+        ...
+
+    @property
+    def fixed_ticks(self) -> str:
+        """Why its markets have no tick size that may change; "" where they have."""
         ...
 
     @property

@@ -5,23 +5,30 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 
-from emulator.chaos.rules import Event, Fault, Rule, Rules, Scope
-from emulator.config import Given
+from emulator.chaos.rules import Event, Fault, Rule, Rules, Scope, Where
+from emulator.config import ConfigError, Given
 
 
 class Chaos:
     """Rules that come and go live. `changed` is called when they have, to look again at whom they concern; `asked` is
-    told first what was asked for (in its own words, for the log of inputs), but for what a run begins with.
+    told first what was asked for (in its own words, for the log of inputs), but for what a run begins with. `obstacle`
+    says why what a rule wants cannot be in this run; "" where it can.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, obstacle: Callable[[Fault, Where], str] = lambda *_: "") -> None:
         self.rules = Rules(_kinds)
+        self._obstacle = obstacle
         self.changed: Callable[[], None] = lambda: None
         self.asked: Callable[[str, object], None] = lambda *_: None
 
     def judge(self, given: Given) -> None:
-        """ConfigError, of one line, where what is written is no rule."""
-        Rules(_kinds).add(given.words, 0, given.place, given.id)
+        """ConfigError, of one line, where what is written is no rule, or none for this run."""
+        self._judge(Rules(_kinds).add(given.words, 0, given.place, given.id), given.place)
+
+    def _judge(self, rule: Rule, place: str) -> None:
+        why = self._obstacle(rule.fault, rule.where)
+        if why:
+            raise ConfigError(f"{place}: {rule.fault.kind}: {why}")
 
     def start(self, given: Sequence[Given], now_ns: int) -> list[Rule]:
         """Put rules into force, as they are written: all of them or, with a ConfigError, none."""
@@ -35,6 +42,7 @@ class Chaos:
 
     def add(self, values: Mapping[str, object], now_ns: int, place: str = "fault", name: str = "") -> Rule:
         """Put a rule into force, in the place of one of the same id; ConfigError, of one line, where it is none."""
+        self._judge(Rules(_kinds).add(values, now_ns, place, name), place)
         rule = self.rules.add(values, now_ns, place, name)
         self.asked("fault", {"id": rule.id, **values})
         self.changed()

@@ -15,7 +15,7 @@ from fnmatch import fnmatchcase
 from typing import ClassVar, TypeAlias
 
 from emulator.chaos.engine import Chaos
-from emulator.chaos.rules import Event, Fault, Rule, Scope
+from emulator.chaos.rules import Event, Fault, Rule, Scope, Where
 from emulator.config import nearest
 from reactor.bends import NONE, Bend, Bends
 from reactor.exchange.orders import Command
@@ -48,6 +48,10 @@ class MarketFault(Fault):
     whole_minutes: ClassVar[bool] = False  # it begins with one
     acts: ClassVar[bool] = False  # on accounts, whose names match the rule's key
     kinds: ClassVar[tuple[Kind, ...]] = (Kind.SPOT, Kind.PERP)
+
+    def obstacle(self, venue: VenueProtocol) -> str:  # noqa: ARG002
+        """Why it cannot befall a venue's markets; "" where it can."""
+        return ""
 
     def suits(self, event: Event, *, named: bool) -> bool:  # noqa: ARG002
         return event.role in self.kinds
@@ -95,13 +99,14 @@ class _Deed:
 
 @dataclass(slots=True)
 class MarketChaos:
-    """The fates of a run's markets. `befall` is told of a venue's markets that something else befalls from now on,
-    `force` of what is to be done to an account now.
+    """The fates of the markets of a run's `cards`. `befall` is told of a venue's markets that something else befalls
+    from now on, `force` of what is to be done to an account now.
 
     `attend` is called whenever rules have changed; before `begun`, nothing of any market has been seen.
     """
 
     chaos: Chaos
+    cards: Mapping[str, VenueProtocol]  # by id
     views: Mapping[str, Exchange]  # by venue
     befall: Callable[[str, Mapping[str, Fate]], None]
     force: Callable[[str, Command], None]
@@ -206,6 +211,8 @@ class MarketChaos:
         end_ns = None if until_ns is None else _boundary(until_ns + start_ns - rule.from_ns)
         struck: set[tuple[str, str]] = set()
         for venue, view in self.views.items():
+            if fault.obstacle(self.cards[venue]):
+                continue
             for symbol, market in every(view).items():
                 event = Event(
                     Scope.MARKET,
@@ -257,6 +264,14 @@ class MarketChaos:
         bends = tuple(blow for blow in blows if isinstance(blow, Bend))
         veils = tuple(blow for blow in blows if not isinstance(blow, Bend))
         return Fate(Bends(bends) if bends else NONE, veils)
+
+
+def obstacle(cards: Sequence[VenueProtocol], fault: Fault, where: Where) -> str:
+    """Why a rule can do nothing to any of some venues, if it is about markets; "" where it can, or names none."""
+    if not isinstance(fault, MarketFault):
+        return ""
+    why = {card.id: fault.obstacle(card) for card in cards if fnmatchcase(card.id, where.venue or "*")}
+    return "; ".join(f"{venue} has none: {text}" for venue, text in why.items()) if all(why.values()) else ""
 
 
 def every(view: Exchange) -> Mapping[str, str]:

@@ -79,6 +79,7 @@ class EchoVenue:
     profiles: Mapping[str, str] = field(default_factory=lambda: {"2026-11": "it echoes"})
     quirks: Mapping[str, Quirk] = field(default_factory=dict)
     key_header: str = ""
+    fixed_ticks: str = "it has no markets"
     socket_rules: SocketRules = RULES
 
     def with_assets(self, assets: Assets) -> Self:

@@ -30,7 +30,7 @@ from uvicorn.server import ServerState
 
 from emulator.chaos.answer import Answer, Asked, spoilt
 from emulator.chaos.engine import Chaos
-from emulator.chaos.market import MarketChaos
+from emulator.chaos.market import MarketChaos, obstacle
 from emulator.chaos.rules import Event
 from emulator.chaos.rules import Scope as EventScope
 from emulator.chaos.scenarios import read_scenario
@@ -363,7 +363,7 @@ class Gateway:
         base = config.base_port
         self.config = config
         self._given = given or {}
-        self.chaos = Chaos()
+        self.chaos = Chaos(partial(obstacle, venues))
         rules = [*config.faults, *(read_scenario(config.scenario).rules if config.scenario else ())]
         for rule in rules:  # before anything is taken
             self.chaos.judge(rule)
@@ -395,7 +395,8 @@ class Gateway:
         self._await_end()
         self._ports = self._make_ports(registry)
         views = {port.venue.id: port.exchange for port in self._ports}
-        self.markets = MarketChaos(self.chaos, views, self._befall, self._force)
+        cards = {port.venue.id: port.venue for port in self._ports}
+        self.markets = MarketChaos(self.chaos, cards, views, self._befall, self._force)
         self.markets.attend(self.start_ns)
         self.markets.begun = True
         self._await_listing()

@@ -48,6 +48,7 @@ class Tape(Protocol):
     def keyframe(self, k: int) -> BookSnapshot: ...
     def block(self, k: int) -> Block: ...
     def minutes(self, start_ns: int, end_ns: int) -> Minutes: ...
+    def extremes(self, start_ns: int, end_ns: int) -> tuple[Column, Column, Column]: ...
     def seconds(self, start_ns: int, end_ns: int) -> Seconds: ...
 
 
@@ -191,14 +192,14 @@ class TapeIndex:
 
     def _make_reach(self, day: int) -> tuple[Column, Column]:
         start_ns = day * DAY_NS
-        rows = self._tape.minutes(start_ns, start_ns + DAY_NS)
+        starts, least, most = self._tape.extremes(start_ns, start_ns + DAY_NS)
         # The best bid of a minute stays within its points of the 1 s grid, both ends included.
         grid = self._tape.seconds(start_ns, start_ns + DAY_NS + SECOND_NS)
         shape, limits = DAY_NS // BLOCK_NS, np.iinfo(np.int64)
         lows, highs = np.full(shape, limits.min), np.full(shape, limits.max)
-        known = (rows.start_ns - start_ns) // BLOCK_NS
-        first = (rows.start_ns - int(grid.ts_ns[0])) // SECOND_NS
+        known = (starts - start_ns) // BLOCK_NS
+        first = (starts - int(grid.ts_ns[0])) // SECOND_NS
         bids = grid.bid_ticks[first[:, None] + np.arange(BLOCK_NS // SECOND_NS + 1)]
-        lows[known] = np.minimum(rows.low_ticks, bids.min(axis=1))
-        highs[known] = np.maximum(rows.high_ticks, bids.max(axis=1))
+        lows[known] = np.minimum(least, bids.min(axis=1))
+        highs[known] = np.maximum(most, bids.max(axis=1))
         return lows, highs

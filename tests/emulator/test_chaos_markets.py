@@ -6,13 +6,15 @@ import itertools
 import json
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
-from typing import Any
+from decimal import Decimal
+from typing import Any, NamedTuple
 
 import pytest
 from websockets.sync.client import ClientConnection, connect
 
+from emulator.config import ConfigError
 from emulator.sdk import Emulator
 from reactor.types import BLOCK_NS, SECOND_NS
 from tests.trader import Refused, Trader
@@ -178,6 +180,131 @@ def test_a_halted_market_liquidates_nobody_and_hyperliquid_has_words_for_a_call(
         running.clock.advance(50)
         still = asked(running, "hyperliquid", "/info", {"type": "l2Book", "coin": "BTC"})
         assert book["levels"] == still["levels"]
+
+
+# ---------------------------------------------------------------- the tick size
+class Coarser(NamedTuple):
+    """BTCUSDT of a venue, whose tick size becomes ten times as large."""
+
+    venue: str
+    api: str
+    tick_size: str
+    tenfold: str
+    between: str  # a price that is no multiple of that
+    refusal: dict[str, object]
+
+
+COARSER = (
+    Coarser(
+        *("binance", "/api/v3", "0.01000000", "0.10000000", "62000.01"),
+        {"code": -1013, "msg": "Filter failure: PRICE_FILTER"},
+    ),
+    Coarser(
+        *("binance-usdm", "/fapi/v1", "0.10", "1.00", "62000.1"),
+        {"code": -4014, "msg": "Price not increased by tick size."},
+    ),
+)
+COARSER_S = (20, 90)  # from when to when
+
+
+def off_grid(prices: Iterable[str], step: str) -> list[str]:
+    return [price for price in prices if Decimal(price) % Decimal(step)]
+
+
+@pytest.mark.parametrize("of", COARSER, ids=lambda of: of.venue)
+def test_a_tick_size_grows_and_shrinks_again(of: Coarser) -> None:
+    """To whoever keeps a book of changes, and to orders: those that were there stay where they are."""
+
+    def tick_size() -> str:
+        symbols = asked(running, of.venue, f"{of.api}/exchangeInfo?symbol=BTCUSDT")["symbols"]
+        (row,) = (row for row in symbols if row["symbol"] == "BTCUSDT")
+        return str(row["filters"][0]["tickSize"])
+
+    with (
+        serving(of.venue) as running,
+        listening(running, of.venue, "/ws/btcusdt@depth@100ms") as socket,
+        closing(Trader(running.url(of.venue))) as trader,
+    ):
+        order, path = LIMIT | {"price": of.between}, f"{of.api}/order"
+        resting = trader.signed("POST", path, order)
+        book = asked(running, of.venue, f"{of.api}/depth?symbol=BTCUSDT&limit=1000")
+        bids, asks = dict(book["bids"]), dict(book["asks"])
+        running.faults.add("mkt.tick_size", symbol="BTCUSDT", at_s=1.23, duration_s=2)
+        sizes, last = [], None
+        for _ in range(10):
+            running.clock.advance(0.5)
+            for event in heard(socket):
+                assert last is None or event.get("pu", event["U"] - 1) == last
+                last = event["u"]
+                for side, name in ((bids, "b"), (asks, "a")):
+                    side.update(event[name])
+                    for price in [price for price, size in event[name] if not float(size)]:
+                        del side[price]
+            running.assert_book_in_sync(of.venue, "BTCUSDT", bids, asks)
+            assert max(map(Decimal, bids)) < min(map(Decimal, asks))
+            sizes.append(tick_size())
+            if sizes[-1] == of.tenfold:
+                assert {Decimal(price) for price in off_grid([*bids, *asks], of.tenfold)} == {
+                    Decimal(of.between)
+                }
+                with pytest.raises(Refused) as refused:
+                    trader.signed("POST", path, order)
+                assert refused.value.body == of.refusal
+            else:
+                assert len(off_grid(bids, of.tenfold)) > 10
+        assert sizes == [of.tick_size] * 2 + [of.tenfold] * 4 + [of.tick_size] * 4
+        ours = trader.signed("GET", path, {"symbol": "BTCUSDT", "orderId": resting["orderId"]})
+        assert (Decimal(ours["price"]), ours["status"]) == (Decimal(of.between), "NEW")
+        trader.signed("POST", path, order)
+
+
+@pytest.mark.parametrize("of", COARSER, ids=lambda of: of.venue)
+def test_trades_quotes_and_bars_of_a_coarser_market_are_of_one_grid(of: Coarser) -> None:
+    """Streams of them and requests for them say the same."""
+    names = ("trade", "aggTrade", "bookTicker", "kline_1m")
+    path = "/stream?streams=" + "/".join(f"btcusdt@{name}" for name in names)
+    from_s, until_s = COARSER_S
+    rule = {"kind": "mkt.tick_size", "symbol": "BTCUSDT", "at_s": from_s, "duration_s": until_s - from_s}
+    with serving(of.venue, faults=[rule]) as running:
+        with listening(running, of.venue, path) as socket:
+            running.clock.advance(121)
+            told = heard(socket)
+        bars = asked(
+            running, of.venue, f"{of.api}/klines?symbol=BTCUSDT&interval=1m&startTime={START_NS // 10**6}"
+        )
+        later = asked(running, of.venue, f"{of.api}/aggTrades?symbol=BTCUSDT&limit=1000")
+    by = {name: [each["data"] for each in told if each["stream"] == f"btcusdt@{name}"] for name in names}
+    from_ms, until_ms = (START_NS // 10**6 + 1_000 * at_s for at_s in COARSER_S)
+    for name in ("trade", "aggTrade"):
+        inside = [each["p"] for each in by[name] if from_ms <= each["T"] < until_ms]
+        assert len(inside) > 50
+        assert not off_grid(inside, of.tenfold)
+        assert off_grid((each["p"] for each in by[name] if each["T"] >= until_ms), of.tenfold)
+    newest = {each["a"]: each["p"] for each in by["aggTrade"]}
+    assert all(newest[row["a"]] == row["p"] for row in later if row["a"] in newest)
+    quotes = itertools.pairwise(each["b"] for each in by["bookTicker"])
+    assert (
+        sum(1 for before, after in quotes if before != after and not off_grid([before, after], of.tenfold))
+        > 10
+    )
+    closed = [each["k"] for each in by["kline_1m"] if each["k"]["x"]]
+    assert len(closed) == 2
+    for bar, row in zip(closed, bars, strict=False):
+        inside = [each for each in by["trade"] if bar["t"] <= each["T"] <= bar["T"]]
+        its = [Decimal(each["p"]) for each in inside]
+        assert [Decimal(bar[name]) for name in "ohlc"] == [its[0], max(its), min(its), its[-1]]
+        assert Decimal(bar["q"]) == sum(Decimal(each["p"]) * Decimal(each["q"]) for each in inside)
+        assert [bar[name] for name in "ohlcv"] == row[1:6]
+
+
+def test_hyperliquid_has_no_tick_size() -> None:
+    """Where a rule names nobody who has one it is one clear line; another venue's markets are struck alone."""
+    with serving("hyperliquid") as running, pytest.raises(ConfigError) as refused:
+        running.faults.add("mkt.tick_size", symbol="BTC")
+    assert str(refused.value) == (
+        "fault: mkt.tick_size: hyperliquid has none: prices have at most five significant figures, and decimals as "
+        "szDecimals leaves them"
+    )
 
 
 # ---------------------------------------------------------------- bends

@@ -9,6 +9,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from contextlib import closing
+from decimal import Decimal
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -165,6 +166,20 @@ def test_spot_stands_still_and_contracts_go_on() -> None:
         assert status(running, "binance", "DELETE", "/api/v3/order") == 401
         running.clock.advance(1_785)
         assert running.truth.trades("binance", "BTCUSDT")
+
+
+def test_a_tick_size_grows() -> None:
+    def tick_size() -> str:
+        path = "/api/v3/exchangeInfo?symbol=SOLUSDT"
+        with urllib.request.urlopen(running.url("binance") + path, timeout=20) as answer:
+            return str(json.load(answer)["symbols"][0]["filters"][0]["tickSize"])
+
+    with Emulator({"venues": ["binance"], "scenario": "2024-01-19-tick-size"}) as running:
+        running.clock.advance(59)
+        assert tick_size() == "0.01000000"
+        running.clock.advance(2)
+        assert tick_size() == "0.10000000"
+        assert {price % Decimal("0.1") for price in running.truth.book("binance", "SOLUSDT").bids} == {0}
 
 
 def test_a_cascade_empties_books_and_an_index_goes_astray() -> None:

@@ -177,6 +177,7 @@ class ToyVenue:
     )
     quirks: Mapping[str, Quirk] = field(default_factory=lambda: {"rude": Quirk("it answers rudely")})
     key_header: str = "x-toy-key"
+    fixed_ticks: str = "of no size"
     profile: str = "2026-11"
 
     def with_profile(self, name: str) -> ToyVenue:

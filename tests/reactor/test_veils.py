@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 
+import numpy as np
 import pytest
 
 from reactor.bars import Interval
 from reactor.single_asset import HyperSynthReactor
-from reactor.types import BLOCK_NS, SECOND_NS, TICK_NS, Instrument
-from reactor.veils import Closing, Halt, Opening, Phase, Thinning, Veil, phase_of
+from reactor.types import BLOCK_NS, SECOND_NS, TICK_NS, Instrument, Quotes, Side
+from reactor.veils import Closing, Coarsening, Halt, Opening, Phase, Thinning, Veil, phase_of, step_of
 from tests.reactor.test_single_asset import ORIGIN_NS, PERP, SPOT, as_dicts, natural, rows_of
 from tests.reactor.test_single_asset import THIN as PURR
 
@@ -19,15 +21,25 @@ END_NS = ORIGIN_NS + 5 * BLOCK_NS
 HALT = Halt(FROM_NS, UNTIL_NS)
 AUCTION = Halt(FROM_NS, UNTIL_NS, call_ns=60 * SECOND_NS)
 THIN = Thinning(FROM_NS, UNTIL_NS, 2_000)
+COARSE = Coarsening(FROM_NS, UNTIL_NS, 10)
 VEILS: Mapping[str, tuple[Veil, ...]] = {
     "halt": (HALT,),
     "auction": (AUCTION,),
     "thinning": (THIN,),
     "whole minutes": (Halt(ORIGIN_NS + BLOCK_NS, ORIGIN_NS + 3 * BLOCK_NS),),
     "halt in a thinning": (THIN, Halt(FROM_NS + 10 * SECOND_NS, UNTIL_NS - 10 * SECOND_NS)),
+    "coarsening": (COARSE,),
+    "coarsening from before": (Coarsening(ORIGIN_NS - BLOCK_NS, UNTIL_NS, 7),),
+    "halt in a coarsening": (COARSE, Halt(FROM_NS + 10 * SECOND_NS, UNTIL_NS - 10 * SECOND_NS, SECOND_NS)),
     "two halts": (HALT, Halt(UNTIL_NS + 20 * SECOND_NS, UNTIL_NS + 40 * SECOND_NS)),
 }
-CASES = [*((PERP, name) for name in VEILS), (SPOT, "auction"), (PURR, "two halts")]
+CASES = [
+    *((PERP, name) for name in VEILS),
+    (SPOT, "auction"),
+    (PURR, "two halts"),
+    (SPOT, "coarsening"),
+    (PURR, "coarsening"),
+]
 
 
 def under(instrument: Instrument, *veils: Veil) -> HyperSynthReactor:
@@ -35,6 +47,11 @@ def under(instrument: Instrument, *veils: Veil) -> HyperSynthReactor:
     for veil in veils:
         market = veil.laid(market)
     return market
+
+
+def touch_of(quotes: Quotes) -> tuple[int, ...]:
+    """The last one's best levels."""
+    return tuple(int(getattr(quotes, f.name)[-1]) for f in fields(quotes)[1:5])
 
 
 @pytest.mark.parametrize(("instrument", "name"), CASES)
@@ -59,8 +76,11 @@ def test_changes_make_the_book_and_it_never_crosses(instrument: Instrument, name
         assert (bids, asks) == as_dicts(market.book(book_ns))
         assert last_id == market.update_id(book_ns)
         assert max(bids) < min(asks)
-        quote = market.quote(book_ns)
-        assert (int(quote.bid_ticks[0]), int(quote.ask_ticks[0])) == (max(bids), min(asks))
+        best = (max(bids), bids[max(bids)], min(asks), asks[min(asks)])
+        assert touch_of(market.quote(book_ns)) == best
+        told = market.window(start_ns, book_ns).quotes
+        if len(told):
+            assert touch_of(told) == best
 
 
 @pytest.mark.parametrize(("instrument", "name"), CASES)
@@ -125,6 +145,54 @@ def test_a_book_thins_to_its_share_and_comes_back() -> None:
         assert seen / there == pytest.approx(share, abs=0.01)
 
 
+def test_all_that_a_coarser_market_shows_is_on_its_grid_and_nothing_is_lost() -> None:
+    """Bids are rounded down and asks up; what was bought or sold goes to where it rested."""
+    market, tape = under(PERP, COARSE), natural(PERP)
+    block, fine = market.window(FROM_NS + TICK_NS, UNTIL_NS), tape.window(FROM_NS + TICK_NS, UNTIL_NS)
+    for prices in (
+        block.prints.price_ticks,
+        block.quotes.bid_ticks,
+        block.quotes.ask_ticks,
+        block.levels.price_ticks,
+    ):
+        assert len(prices)
+        assert not (prices % 10).any()
+    assert (block.quotes.bid_ticks < block.quotes.ask_ticks).all()
+    bought = fine.prints.side == Side.BUY
+    expected = np.where(bought, -(-fine.prints.price_ticks // 10), fine.prints.price_ticks // 10) * 10
+    assert block.prints.price_ticks.tolist() == expected.tolist()
+    assert rows_of(block.prints)[0][2:] == rows_of(fine.prints)[0][2:]
+    for at_ns in (FROM_NS + TICK_NS, UNTIL_NS - 77 * TICK_NS, UNTIL_NS):
+        seen, there = market.book(at_ns), tape.book(at_ns)
+        assert seen.bid_lots.sum() == there.bid_lots.sum()
+        assert seen.ask_lots.sum() == there.ask_lots.sum()
+    for at_ns in (FROM_NS, UNTIL_NS + TICK_NS):
+        assert as_dicts(market.book(at_ns)) == as_dicts(tape.book(at_ns))
+
+
+def test_orders_of_a_coarser_market_find_every_minute_that_may_reach_them() -> None:
+    market = under(PERP, COARSE)
+    starts, lows, highs = market.extremes(ORIGIN_NS, END_NS)
+    rows = market.minutes(ORIGIN_NS, END_NS)
+    assert starts.tolist() == rows.start_ns.tolist()
+    assert (lows <= rows.low_ticks).all()
+    assert (highs >= rows.high_ticks).all()
+
+
+def test_liquidations_are_of_prints_on_the_grid() -> None:
+    """Of the prints that they name they are the sum."""
+    end_ns = ORIGIN_NS + 60 * BLOCK_NS
+    market = under(PERP, Coarsening(ORIGIN_NS, end_ns, 10))
+    told = market.liquidations(ORIGIN_NS, end_ns)
+    assert len(told)
+    prints = market.prints_in(ORIGIN_NS, end_ns)
+    for i in range(len(told)):
+        mine = (prints.trade_id >= told.first_trade_id[i]) & (prints.trade_id <= told.last_trade_id[i])
+        assert int((prints.price_ticks * prints.qty_lots)[mine].sum()) == int(told.quote_units[i])
+        worst = prints.price_ticks[mine].max() if told.side[i] == Side.BUY else prints.price_ticks[mine].min()
+        assert int(told.side[i]) * (int(told.price_ticks[i]) - int(worst)) >= 0
+
+
 def test_liquidations_of_a_halt_are_not_told() -> None:
     market, tape = under(PERP, HALT), natural(PERP)
     told = [rows_of(of.liquidations(ORIGIN_NS, END_NS)) for of in (market, tape)]
@@ -149,3 +217,6 @@ def test_phases() -> None:
     ]
     assert seen == [Phase.TRADING, Phase.HALTED, Phase.CALL, Phase.TRADING, Phase.CLOSED]
     assert phase_of((Opening(END_NS), AUCTION), FROM_NS) is Phase.UNLISTED
+    coarser = Coarsening(FROM_NS, END_NS, 5)
+    steps = [step_of((THIN, COARSE, coarser), at_ns) for at_ns in (FROM_NS - 1, FROM_NS, END_NS)]
+    assert steps == [1, 5, 1]

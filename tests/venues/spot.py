@@ -40,6 +40,9 @@ def exchange(*markets: HandmadeMarket, limits: float = OFF) -> Exchange:
         def phase(self, market_id: str, at_ns: int) -> Phase:
             return Phase.TRADING
 
+        def step_ticks(self, market_id: str, at_ns: int) -> int:
+            return 1
+
     listed = {market.instrument.symbol: market_id for market_id, market in by_id.items()}
     return Exchange(cast(MarketOrchestrationCore, World()), listed, Usage(limits))
 

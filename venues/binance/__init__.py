@@ -129,6 +129,7 @@ class Binance:
     quirks: Mapping[str, Quirk] = field(default_factory=lambda: QUIRKS)
     listener: EventsOf | None = None
     key_header: str = "x-mbx-apikey"
+    fixed_ticks: str = ""
 
     @property
     def profiles(self) -> Mapping[str, str]:

@@ -442,7 +442,12 @@ def exchange_info(rate_limits: Sequence[RateLimit], call: Call) -> bytes:
             "rateLimits": [limit.as_json(call.exchange.usage) for limit in rate_limits],
             "exchangeFilters": [],
             "symbols": [
-                spot_symbol(i, call.exchange.phase(i.symbol, call.now_ns), permission_sets)
+                spot_symbol(
+                    i,
+                    call.exchange.phase(i.symbol, call.now_ns),
+                    call.exchange.step_ticks(i.symbol, call.now_ns),
+                    permission_sets,
+                )
                 for i in instruments
             ],
         }

@@ -277,12 +277,12 @@ def _spot_maxima(instrument: Instrument) -> tuple[str, str, str]:
     return known or (price.text(10**9), qty.text(90_000_000), qty.text(22_500_000))
 
 
-def spot_filters(instrument: Instrument) -> list[dict[str, Any]]:
-    """A symbol's filters, PRICE_FILTER first because clients read it there.
+def spot_filters(instrument: Instrument, step_ticks: int = 1) -> list[dict[str, Any]]:
+    """A symbol's filters, PRICE_FILTER first because clients read it there. Its tick size is so many of its ticks.
 
     https://github.com/binance/binance-spot-api-docs/blob/master/filters.md, 2026-07-21.
     """
-    tick = Scale(instrument.price_decimals, 8, instrument.tick_size).text(1)
+    tick = Scale(instrument.price_decimals, 8, instrument.tick_size).text(step_ticks)
     lot = Scale(instrument.qty_decimals, 8, instrument.lot_size).text(1)
     max_price, max_qty, max_market_qty = _spot_maxima(instrument)
     return [
@@ -325,7 +325,9 @@ def spot_filters(instrument: Instrument) -> list[dict[str, Any]]:
     ]
 
 
-def spot_symbol(instrument: Instrument, phase: Phase, permission_sets: bool) -> dict[str, Any]:
+def spot_symbol(
+    instrument: Instrument, phase: Phase, step_ticks: int, permission_sets: bool
+) -> dict[str, Any]:
     """A symbol's row of exchangeInfo, keys in wire order.
 
     https://github.com/binance/binance-spot-api-docs/blob/master/rest-api.md#exchange-information, 2026-07-21.
@@ -352,7 +354,7 @@ def spot_symbol(instrument: Instrument, phase: Phase, permission_sets: bool) -> 
         "pegInstructionsAllowed": False,
         "isSpotTradingAllowed": True,
         "isMarginTradingAllowed": True,
-        "filters": spot_filters(instrument),
+        "filters": spot_filters(instrument, step_ticks),
         "permissions": [],
         "permissionSets": [SPOT_PERMISSIONS] if permission_sets else [],
         "defaultSelfTradePreventionMode": "EXPIRE_MAKER",

@@ -177,6 +177,7 @@ def _filtered(call: Call, market: HyperSynthReactor, side: Side) -> tuple[int | 
     price_ticks, qty_lots, quote_units = None, None, None
     if "price" in params:
         price_ticks, exact = measure.ticks(params["price"])
+        exact = exact and not price_ticks % call.exchange.step_ticks(params["symbol"], call.now_ns)
         if not exact or not filters.min_ticks <= price_ticks <= filters.max_ticks:
             raise VenueError("FILTER", filter="PRICE_FILTER")
     if "quantity" in params:

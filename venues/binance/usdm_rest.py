@@ -132,7 +132,12 @@ def exchange_info(more_filters: Sequence[Mapping[str, Any]], call: Call) -> byte
             "exchangeFilters": [],
             "assets": usdm_assets(),
             "symbols": [
-                usdm_symbol(row, call.exchange.phase(row.symbol, call.now_ns), more_filters)
+                usdm_symbol(
+                    row,
+                    call.exchange.phase(row.symbol, call.now_ns),
+                    call.exchange.step_ticks(row.symbol, call.now_ns),
+                    more_filters,
+                )
                 for row in (market.instrument for market in call.exchange)
             ],
         }

@@ -191,13 +191,13 @@ def usdm_assets() -> list[dict[str, Any]]:
     ]
 
 
-def usdm_filters(instrument: Instrument) -> list[dict[str, Any]]:
-    """A symbol's filters, PRICE_FILTER first because clients read it there.
+def usdm_filters(instrument: Instrument, step_ticks: int = 1) -> list[dict[str, Any]]:
+    """A symbol's filters, PRICE_FILTER first because clients read it there. Its tick size is so many of its ticks.
 
     The venue writes the keys of a filter in no fixed order; this one is of the recording of 2021-07.
     """
     contract = contract_of(instrument)
-    tick = Scale(instrument.price_decimals, instrument.price_decimals, instrument.tick_size).text(1)
+    tick = Scale(instrument.price_decimals, instrument.price_decimals, instrument.tick_size).text(step_ticks)
     lot = Scale(instrument.qty_decimals, instrument.qty_decimals, instrument.lot_size).text(1)
     lots = {"stepSize": lot, "filterType": "LOT_SIZE", "maxQty": contract.max_qty, "minQty": lot}
     return [
@@ -232,7 +232,7 @@ USDM_PHASES: Mapping[Phase, str] = {
 
 
 def usdm_symbol(
-    instrument: Instrument, phase: Phase, more_filters: Sequence[Mapping[str, Any]]
+    instrument: Instrument, phase: Phase, step_ticks: int, more_filters: Sequence[Mapping[str, Any]]
 ) -> dict[str, Any]:
     """A symbol's row of exchangeInfo, keys in wire order: as answered on 2026-09-15."""
     contract = contract_of(instrument)
@@ -258,7 +258,7 @@ def usdm_symbol(
         "liquidationFee": contract.liquidation_fee,
         "marketTakeBound": "0.05",
         "maxMoveOrderLimit": 10000,
-        "filters": [*usdm_filters(instrument), *more_filters],
+        "filters": [*usdm_filters(instrument, step_ticks), *more_filters],
         "orderTypes": ORDER_TYPES,
         "timeInForce": ("GTC", "IOC", "FOK", "GTX"),
         "permissionSets": ("GRID", "COPY", "DCA", "PSB"),

@@ -203,7 +203,8 @@ def filtered(call: Call, market: HyperSynthReactor, side: Side, reduce_only: boo
     mark_e8 = call.floor.mark_e8(instrument.market)
     price_ticks = None
     if price:
-        price_ticks = _price_ticks(measure, price, side, mark_e8)
+        step_ticks = call.exchange.step_ticks(instrument.symbol, call.now_ns)
+        price_ticks = _price_ticks(measure, price, side, mark_e8, step_ticks)
         notional_e8 = measure.quote_e8(price_ticks * qty_lots)
     else:
         _check_counterparty(call, market, side, mark_e8)
@@ -213,7 +214,7 @@ def filtered(call: Call, market: HyperSynthReactor, side: Side, reduce_only: boo
     return price_ticks, qty_lots
 
 
-def _price_ticks(measure: Measure, price: str, side: Side, mark_e8: int) -> int:
+def _price_ticks(measure: Measure, price: str, side: Side, mark_e8: int, step_ticks: int) -> int:
     filters = filters_of(measure.instrument)
     ticks, exact = measure.ticks(price)
     if not float(price):
@@ -222,7 +223,7 @@ def _price_ticks(measure: Measure, price: str, side: Side, mark_e8: int) -> int:
         raise VenueError("PRICE_ABOVE_MAXIMUM")
     if ticks < filters.min_ticks:
         raise VenueError("PRICE_BELOW_MINIMUM")
-    if not exact:
+    if not exact or ticks % step_ticks:
         raise VenueError("OFF_TICK")
     price_e8 = ticks * _tick_e8(measure)
     highest_e8, lowest_e8 = int(filters.bid[1] * mark_e8), -int(-filters.ask[0] * mark_e8 // 1)

@@ -269,6 +269,7 @@ class Hyperliquid:
     )
     quirks: Mapping[str, Quirk] = field(default_factory=lambda: QUIRKS)
     key_header: str = ""
+    fixed_ticks: str = "prices have at most five significant figures, and decimals as szDecimals leaves them"
 
     def with_profile(self, name: str) -> Self:
         return replace(self, card=replace(self.card, profile=PROFILES[name]))

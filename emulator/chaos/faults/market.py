@@ -21,7 +21,8 @@ from reactor.exchange.orders import Command, Deleverage
 from reactor.fixed import fixed_point
 from reactor.skeleton import BURST_ACTIVITY_MAX
 from reactor.types import SECOND_NS, Kind
-from reactor.veils import NEVER_NS, Closing, Halt, Opening, Thinning
+from reactor.veils import NEVER_NS, Closing, Coarsening, Halt, Opening, Thinning
+from venues.base import VenueProtocol
 from venues.funding import HOURS
 
 PERCENT = number(0.1, 90)
@@ -86,6 +87,25 @@ class LiquidityVoid(MarketFault):
 
     def blow(self, start_ns: int, end_ns: int | None) -> Blow:
         return Thinning(start_ns, NEVER_NS if end_ns is None else end_ns, fixed_point(self.left_pct / 100))
+
+
+@dataclass(frozen=True, slots=True)
+class TickSize(MarketFault):
+    """Prices move in coarser steps."""
+
+    kind: ClassVar[str] = "mkt.tick_size"
+    about: ClassVar[str] = (
+        "A market's tick size becomes larger: all prices keep to it from then on, new orders off it are refused."
+    )
+    prompt: ClassVar[bool] = True
+
+    times: int = option(integer(2, 100), "How many times as large it is.", 10)
+
+    def obstacle(self, venue: VenueProtocol) -> str:
+        return venue.fixed_ticks
+
+    def blow(self, start_ns: int, end_ns: int | None) -> Blow:
+        return Coarsening(start_ns, NEVER_NS if end_ns is None else end_ns, self.times)
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,6 +304,7 @@ FAULTS: Sequence[type[Fault]] = (
     MarketHalt,
     AuctionReopen,
     LiquidityVoid,
+    TickSize,
     Delisting,
     NewListing,
     AutoDeleverage,

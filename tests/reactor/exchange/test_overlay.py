@@ -23,6 +23,7 @@ from reactor.types import (
     Block,
     BookSide,
     BookSnapshot,
+    Column,
     Levels,
     Minutes,
     Prints,
@@ -83,6 +84,10 @@ class ShortTape:
         starts = range(start_ns, end_ns, BLOCK_NS)
         rows = [(ns, 100, self.high, self.low, 100, *[0] * 5, *FIRST_IDS) for ns in starts]
         return columns(Minutes, rows, 14)
+
+    def extremes(self, start_ns: int, end_ns: int) -> tuple[Column, Column, Column]:
+        rows = self.minutes(start_ns, end_ns)
+        return rows.start_ns, rows.low_ticks, rows.high_ticks
 
     def seconds(self, start_ns: int, end_ns: int) -> Seconds:
         return columns(Seconds, [(ns, 100, 0, 0) for ns in range(start_ns, end_ns, SECOND_NS)], 4)
