@@ -686,7 +686,17 @@ def test_exchange_info_selects(query: str, symbols: list[str]) -> None:
         assert info["symbols"][0]["permissionSets"] == []
 
 
-@pytest.mark.parametrize("path", [path for path in SPOT_ROUTES if path.startswith("/sapi/")])
+SYSTEM = "/sapi/v1/system/status"
+
+
+def test_the_system_is_up() -> None:
+    """As documented on developers.binance.com (docs/wallet/others/system-status), 2026-01."""
+    assert body(SYSTEM, "") == '{"status":0,"msg":"normal"}'
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in SPOT_ROUTES if path.startswith("/sapi/") and path != SYSTEM]
+)
 def test_what_a_client_with_a_key_asks_first_is_there(path: str) -> None:
     """ccxt 4.5.90 with a key set signs these before its first subscription and is content with nothing listed."""
     assert body(path, "timestamp=1700000000000&recvWindow=10000&signature=ab") == "[]"

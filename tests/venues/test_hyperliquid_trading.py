@@ -287,6 +287,8 @@ def test_funding_is_paid_on_the_hour(venue: Venue) -> None:
     assert second == {"channel": "user", "data": {"funding": row}}
     (told,) = venue.info("userFunding", user=ALICE.address, startTime=0)
     assert told["delta"] == {"type": "funding"} | {key: row[key] for key in row if key != "time"}
+    assert venue.info("userFunding", user=ALICE.address) == [told]  # a start need not be said
+    assert venue.info("userNonFundingLedgerUpdates", user=ALICE.address) == []
     assert ack["data"]["subscription"]["user"] == ALICE.address
 
 

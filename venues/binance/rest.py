@@ -652,6 +652,11 @@ def coin_margined_info(call: Call) -> bytes:
     return orjson.dumps({"timezone": "UTC", **told})
 
 
+def system_status(_: Call) -> bytes:
+    """That there is no maintenance: https://developers.binance.com/docs/wallet/others/system-status, 2026-01."""
+    return b'{"status":0,"msg":"normal"}'
+
+
 def nothing_listed(_: Call) -> bytes:
     """An empty list, for what exists on the venue and has no content here."""
     return b"[]"
@@ -896,6 +901,9 @@ SPOT_ROUTES: Routes = {
     "/sapi/v1/margin/allPairs": {"GET": Route(nothing_listed, weighs(0), None)},
     "/sapi/v1/margin/isolated/allPairs": {"GET": Route(nothing_listed, weighs(0), None)},
     "/sapi/v1/capital/config/getall": {"GET": Route(nothing_listed, weighs(0), None)},
+    "/sapi/v1/capital/deposit/hisrec": {"GET": Route(nothing_listed, weighs(0), None)},
+    "/sapi/v1/capital/withdraw/history": {"GET": Route(nothing_listed, weighs(0), None)},
+    "/sapi/v1/system/status": {"GET": Route(system_status, weighs(0), None)},
     "/dapi/v1/exchangeInfo": {"GET": Route(coin_margined_info, weighs(0), None)},
     "/sapi/v1/asset/tradeFee": {"GET": Route(nothing_listed, weighs(0), None)},
 }

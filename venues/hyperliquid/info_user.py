@@ -27,6 +27,7 @@ from venues.base import VenueError
 from venues.hyperliquid.actions import BUILDER, MASTER, NAMES, funded, is_cloid, open_account, speaks_for
 from venues.hyperliquid.house import PERP_FEES_E6, SPOT_FEES_E6, fees_e6
 from venues.hyperliquid.rules import (
+    ANY_PERIOD,
     COIN,
     MAIN_DEX,
     PERIOD,
@@ -264,8 +265,8 @@ INFO_USER: Final[Mapping[str, tuple[Shape, Answer]]] = {
     "orderStatus": ({**USER, "oid": Field(lambda oid: is_unsigned(oid) or is_text(oid))}, _order_status),
     "userFills": ({**USER, "aggregateByTime": Field(is_flag, False)}, _fills),
     "userFillsByTime": ({**USER, **PERIOD, "aggregateByTime": Field(is_flag, False)}, _fills_by_time),
-    "userFunding": ({**USER, **PERIOD}, _fundings),
-    "userNonFundingLedgerUpdates": ({**USER, **PERIOD}, _nothing),
+    "userFunding": ({**USER, **ANY_PERIOD}, _fundings),
+    "userNonFundingLedgerUpdates": ({**USER, **ANY_PERIOD}, _nothing),
     "userFees": (USER, _fees),
     "userRateLimit": (USER, _rate_limit),
     "userRole": (USER, _role),

@@ -306,6 +306,8 @@ BOOK: Final[Shape] = {
 # An interval comes before the coin: so the venue repeats it (HyperLiquid.Net UnitTests/Subscriptions/Klines.txt).
 CANDLE: Final[Shape] = {"interval": Field(is_interval), **COIN}
 PERIOD: Final[Shape] = {"startTime": Field(is_unsigned), "endTime": Field(is_unsigned, None)}
+# as asked by ccxt without a start: https://github.com/ccxt/ccxt/pull/25263, 2025-02-12
+ANY_PERIOD: Final[Shape] = {**PERIOD, "startTime": Field(is_unsigned, 0)}
 CANDLES: Final[Shape] = {**CANDLE, **PERIOD}
 DEX: Final[Shape] = {"dex": Field(is_text, MAIN_DEX, repeated=False)}
 A_DEX: Final[Shape] = {"dex": Field(is_text)}
