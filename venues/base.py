@@ -403,6 +403,10 @@ class Exchange:
         """What may be done on a market that is listed, by its native symbol."""
         return self.world.phase(self.markets[symbol], now_ns)
 
+    def closes_ns(self, symbol: str) -> int | None:
+        """When a market that is listed closes for good; None for never."""
+        return self.world.closes_ns(self.markets[symbol])
+
     def step_ticks(self, symbol: str, now_ns: int) -> int:
         """Of how many of its ticks new orders' prices are multiples on a market that is listed, by its native symbol:
         1, unless the venue has changed its tick size.

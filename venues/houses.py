@@ -11,8 +11,9 @@ from typing import Protocol, TypeAlias
 
 from reactor.exchange.orders import E8, Settlement
 from reactor.exchange.terms import MarginTier
+from reactor.fixed import nearest
 from reactor.single_asset import HyperSynthReactor
-from reactor.types import BLOCK_NS
+from reactor.types import BLOCK_NS, SECOND_NS
 from venues.base import Exchange, FundingPayments
 
 _MINUTES_KEPT = 4
@@ -66,6 +67,23 @@ class Marks:
                 del self._kept[next(iter(self._kept))]
             marks = self._kept[minute_ns] = self._of_minute(market, minute_ns)
         return marks[into_ns // self._every_ns]
+
+
+def final_price(
+    exchange: Exchange, market: str, window_ns: int, every_ns: int = SECOND_NS
+) -> Callable[[int], int]:
+    """The price, in ticks, at which positions are settled when a market closes: the average of its index over the time
+    before, as it was every so often.
+    """
+
+    def at(closes_ns: int) -> int:
+        tape = exchange.world.market(market)
+        rows = tape.seconds(closes_ns - window_ns, closes_ns)
+        index_e8: list[int] = rows.index_e8[rows.ts_ns % every_ns == 0].tolist()
+        tick_e8: int = tape.instrument.tick_size * 10 ** (8 - tape.instrument.price_decimals)
+        return nearest(sum(index_e8), tick_e8 * len(index_e8))
+
+    return at
 
 
 class Funded(Protocol):

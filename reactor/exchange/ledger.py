@@ -456,12 +456,16 @@ class Ledger:
         *,
         maker: bool,
         liquidation: bool = False,
+        fee_e6: int | None = None,
     ) -> Fill:
-        """Settle one execution of an order, held or not, and tell of it. The price is no worse than the order's."""
+        """Settle one execution of an order, held or not, and tell of it. The price is no worse than the order's. With
+        `fee_e6` it costs that, whatever the terms are.
+        """
         asked = order.asked
         account, market = self._accounts[asked.account], self._markets[asked.market]
         terms = market.terms
         rate_e6 = terms.maker_fee_e6 if maker else terms.taker_fee_e6
+        rate_e6 = rate_e6 if fee_e6 is None else fee_e6
         quote_e8 = price_ticks * lots * market.unit_e8
         held = self._holds.get(order.id)
         freed_e8 = quote_e8

@@ -138,7 +138,8 @@ class Fill:
     """One execution of an order: a print of the public tape, with the same trade id.
 
     `fee_e8` was paid in `fee_asset` (below 0: a rebate); `realized_e8` is the profit it closed (perps). `liquidation`
-    fills were forced, and so were `deleveraged` ones.
+    fills were forced, and so were `deleveraged` ones; `settled` ones closed positions of a market that is no more, of
+    which nobody else was told.
     """
 
     trade_id: int
@@ -156,6 +157,7 @@ class Fill:
     position_before_lots: int = 0
     liquidation: bool = False
     deleveraged: bool = False
+    settled: bool = False
 
 
 # ---------------------------------------------------------------- accounts

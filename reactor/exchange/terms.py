@@ -34,7 +34,8 @@ class Terms:
     or of `base_step_e8` where they are paid in the base asset, rounded up. A forced fill of a perp costs
     `liquidation_fee_e6` more, as far as the wallet goes. Perps are margined in `margin_asset` of the wallet PERP:
     `tiers` ascend, `default_leverage` holds until one is set, `mark_e8` is the mark price at an instant (1e-8 quote
-    units), and `settlements` are those in (after_ns, upto_ns]. Spot markets have none of these.
+    units), and `settlements` are those in (after_ns, upto_ns]. Where the market closes for good, positions are settled
+    at `final_ticks` of that instant, which costs `final_fee_e6` (None: what a taker pays). Spot has none of these.
     """
 
     maker_fee_e6: int
@@ -49,20 +50,22 @@ class Terms:
     default_leverage: int = 20
     mark_e8: Callable[[int], int] | None = None
     settlements: Callable[[int, int], Sequence[Settlement]] | None = None
+    final_ticks: Callable[[int], int] | None = None
+    final_fee_e6: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class House:
     """The rules of a venue's whole floor.
 
-    `terms` by market id. Order ids count from `first_order_id`. `client_id` makes the id of an order whose owner gave
-    none, from the order's; `closing_id` that of one that closes a position by force, `deleveraging_id` that of one that
-    reduces a position in profit (None: as any other). `opening` is
-    what a new account that opens by itself (`auto_fund`) is given, by (wallet, asset), in 1e-8. An account is called
-    once its maintenance margin is more than `margin_call_e6` (1e-6) of what it is worth (0: never). Profit not yet
-    realised may be taken out of the wallet PERP where `kept_notional_e6` (1e-6) of the notional of all positions stays;
-    None: it may not. If it `keeps_rejected`, orders that are refused are kept and told of, but for those that bear the
-    name of an open one.
+    `terms` by market id. Order ids count from `first_order_id`. `client_id` makes the id of an order whose owner
+    gave none, from the order's; `closing_id` that of one that closes a position by force, `deleveraging_id` that of
+    one that reduces a position in profit, `final_id` that of one that settles a position for good (None: as any
+    other). `opening` is what a new account that opens by itself (`auto_fund`) is given, by (wallet, asset), in
+    1e-8. An account is called once its maintenance margin is more than `margin_call_e6` (1e-6) of what it is worth
+    (0: never). Profit not yet realised may be taken out of the wallet PERP where `kept_notional_e6` (1e-6) of the
+    notional of all positions stays; None: it may not. If it `keeps_rejected`, orders that are refused are kept and
+    told of, but for those that bear the name of an open one.
     """
 
     terms: Mapping[str, Terms]
@@ -73,4 +76,5 @@ class House:
     kept_notional_e6: int | None = None
     closing_id: Callable[[int], str] | None = None
     deleveraging_id: Callable[[int], str] | None = None
+    final_id: Callable[[int], str] | None = None
     keeps_rejected: bool = False

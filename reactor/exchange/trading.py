@@ -302,7 +302,8 @@ class TradingFloor:
         ] = {}  # who was told of his margin; True: of his liquidation
         self._closings: dict[str, int] = {}  # when markets close for good
         self._forced_id = -1  # of the last order by which a position was closed
-        self._deleveraged_id = -1  # and of the last by which one in profit was reduced
+        self._deleveraged_id = -1  # of the last by which one in profit was reduced
+        self._final_id = -1  # and of the last by which one was settled for good
         self._marks: dict[str, tuple[int, int]] = {}
 
     # ------------------------------------------------------------ in time
@@ -354,6 +355,7 @@ class TradingFloor:
                 del self._closings[market]
                 for account in list(self._clients):
                     self._cancel_all(account, market, Why.DELISTED)
+                self._settle_for_good(market)
         while self._timers and self._timers[0][0] <= self._now_ns:
             self._expire(*heappop(self._timers))
 
@@ -751,9 +753,12 @@ class TradingFloor:
             event.lots,
             maker=maker,
             liquidation=forced,
+            fee_e6=self._house.terms[order.asked.market].final_fee_e6 if order_id == self._final_id else None,
         )
         if order_id == self._deleveraged_id:
             fill = replace(fill, deleveraged=True)
+        if order_id == self._final_id:
+            fill = replace(fill, settled=True)
         filled = order.filled_lots + event.lots
         order = replace(
             order,
@@ -849,6 +854,30 @@ class TradingFloor:
             return plan
         self._deleveraged_id = self._next_order_id
         return self._accept(pit, asked, plan)
+
+    def _settle_for_good(self, market: str) -> None:
+        """Close all positions of a market that is no more, beside its book: ids of trades go on where nobody trades."""
+        terms = self._house.terms[market]
+        held = [(account, self._ledger.position(account, market)) for account in self._ledger.accounts()]
+        held = [(account, position) for account, position in held if position.lots]
+        if terms.final_ticks is None or not held:
+            return
+        price_ticks = terms.final_ticks(self._now_ns)
+        last = self._reach(market).face.prints_before(self._now_ns, 1)
+        next_trade_id = int(last.trade_id[-1]) + 1 if len(last) else 1
+        made_id = self._house.final_id or self._house.client_id
+        for trade_id, (account, position) in enumerate(held, next_trade_id):
+            side = Side.SELL if position.lots > 0 else Side.BUY
+            name, lots = made_id(self._next_order_id), abs(position.lots)
+            asked = NewOrder(account, market, side, None, lots, reduce_only=True, client_id=name)
+            order = self._numbered(asked, lots)
+            self._tell(account, OrderPlaced(order))
+            self._final_id = order.id
+            taken = Execution(self._now_ns, price_ticks, lots, side, None, order.id, trade_id, 0, 0, 0, 0, 0)
+            self._filled(taken, order.id, maker=False)
+            if not self._margined(account, terms.margin_asset):
+                self._ledger.cover(account, terms.margin_asset)
+                self._tell_money(account, "liquidation")
 
     def _margined(self, account: str, asset: str) -> tuple[Position, ...]:
         positions = self._ledger.positions(account)

@@ -17,7 +17,9 @@ from websockets.sync.client import ClientConnection, connect
 from emulator.config import ConfigError
 from emulator.sdk import Emulator
 from reactor.types import BLOCK_NS, SECOND_NS
+from tests.emulator.test_chaos_orders import act
 from tests.trader import Refused, Trader
+from tests.venues.wallet import ALICE, limit
 
 START_NS = 1_767_225_600 * SECOND_NS
 LIMIT = {
@@ -441,6 +443,7 @@ def test_a_delisted_market_ends() -> None:
     with (
         serving("binance") as running,
         listening(running, "binance", "/stream?streams=solusdt@ticker/ethusdt@ticker") as socket,
+        listening(running, "binance", "/ws/!miniTicker@arr") as of_all,
         closing(Trader(running.url("binance"))) as trader,
     ):
         order = LIMIT | {"symbol": "SOLUSDT", "quantity": "1", "price": "100"}
@@ -450,6 +453,10 @@ def test_a_delisted_market_ends() -> None:
         symbols = [each["data"]["s"] for each in heard(socket)]
         assert 5 < symbols.count("SOLUSDT") <= 10
         assert symbols.count("ETHUSDT") > 25
+        seen = [{row["s"] for row in event} for event in heard(of_all)]
+        assert "SOLUSDT" in seen[5]
+        assert not any("SOLUSDT" in each for each in seen[10:])
+        assert len(seen) > 25
         with pytest.raises(Refused) as refused:
             trader.signed("POST", "/api/v3/order", order)
         assert refused.value.body == {"code": -2010, "msg": "Market is closed."}
@@ -457,6 +464,77 @@ def test_a_delisted_market_ends() -> None:
         assert (told["clientOrderId"], told["status"]) == ("last", "CANCELED")
         statuses = {row["symbol"]: row["status"] for row in trader.public("/api/v3/exchangeInfo")["symbols"]}
         assert statuses == {"BTCUSDT": "TRADING", "ETHUSDT": "TRADING", "SOLUSDT": "BREAK"}
+
+
+def test_positions_in_what_is_delisted_are_settled() -> None:
+    """At the average of the index of the last 1,800 seconds, for a taker's fee, by an order that the venue names
+    (https://www.binance.com/en/support/faq/dd60dfbf654d4055aa6b217ea6d5ddba, 2026-01; and
+    .../user-data-streams/Event-Order-Update, 2026-05); what rests is cancelled, and others are left alone.
+    """
+    with (
+        serving("binance-usdm") as running,
+        listening(running, "binance-usdm", "/ws/solusdt@markPrice@1s") as marks,
+        closing(Trader(running.url("binance-usdm"))) as trader,
+    ):
+        for symbol, quantity in (("SOLUSDT", "3"), ("BTCUSDT", "0.01")):
+            order = {"symbol": symbol, "side": "SELL", "type": "MARKET", "quantity": quantity}
+            trader.signed("POST", "/fapi/v1/order", order)
+        resting = LIMIT | {"symbol": "SOLUSDT", "side": "SELL", "quantity": "1", "price": "200"}
+        trader.signed("POST", "/fapi/v1/order", resting | {"newClientOrderId": "resting"})
+        running.faults.add("mkt.delist", venue="binance-usdm", symbol="SOLUSDT", at_s=2_400)
+        running.clock.advance(599.99)
+        heard(marks)
+        running.clock.advance(1_800)
+        index = [Decimal(event["i"]) for event in heard(marks)]
+        assert len(index) == 1_800
+        key = trader.signed("POST", "/fapi/v1/listenKey")["listenKey"]
+        with listening(running, "binance-usdm", f"/private/ws?listenKey={key}") as socket:
+            running.clock.advance(1)
+            told = heard(socket)
+        orders = [event["o"] for event in told if event["e"] == "ORDER_TRADE_UPDATE"]
+        assert [(o["c"].split("-")[0], o["x"], o["X"], o["er"]) for o in orders] == [
+            ("resting", "EXPIRED", "EXPIRED", "7"),
+            ("settlement_autoclose", "NEW", "NEW", "0"),
+            ("settlement_autoclose", "TRADE", "FILLED", "0"),
+        ]
+        settled = orders[-1]
+        assert (settled["S"], settled["l"], settled["R"]) == ("BUY", "3.00", True)
+        assert abs(Decimal(settled["L"]) - sum(index, Decimal(0)) / 1_800) <= Decimal("0.005")
+        assert Decimal(settled["n"]) == Decimal(settled["L"]) * 3 * Decimal("0.0005")
+        (moved,) = (event["a"] for event in told if event["e"] == "ACCOUNT_UPDATE" and event["a"]["P"])
+        assert (moved["m"], moved["P"][0]["pa"]) == ("ORDER", "0")
+        assert [row["symbol"] for row in trader.signed("GET", "/fapi/v3/positionRisk")] == ["BTCUSDT"]
+        last = trader.signed("GET", "/fapi/v1/userTrades", {"symbol": "SOLUSDT"})[-1]
+        assert (last["id"], last["price"], last["realizedPnl"]) == (settled["t"], settled["L"], settled["rp"])
+        assert last["id"] > trader.public("/fapi/v1/trades?symbol=SOLUSDT&limit=1")[0]["id"]
+
+
+def test_hyperliquid_settles_at_its_oracle_for_nothing() -> None:
+    """The average of the last hour: https://hyperliquid.gitbook.io/hyperliquid-docs/trading/delisting, 2026-11."""
+    start_ms = START_NS // 10**6
+    with serving("hyperliquid") as running:
+        assert act(running, limit("70000", tif="Ioc"), start_ms)["status"] == "ok"
+        running.faults.add("mkt.delist", venue="hyperliquid", symbol="BTC", at_s=3_600)
+        with listening(running, "hyperliquid", "/ws") as socket:
+            for kind in (
+                {"type": "userFills", "user": ALICE.address},
+                {"type": "activeAssetCtx", "coin": "BTC"},
+            ):
+                socket.send(json.dumps({"method": "subscribe", "subscription": kind}))
+            running.clock.advance(3_601)
+            told = heard(socket)
+        bought, (fill,) = [each["data"]["fills"] for each in told if each["channel"] == "userFills"]
+        oracle = [
+            float(each["data"]["ctx"]["oraclePx"]) for each in told if each["channel"] == "activeAssetCtx"
+        ]
+        assert len(oracle) > 500
+        assert (fill["dir"], fill["side"], fill["crossed"], fill["fee"]) == ("Settlement", "A", True, "0.0")
+        assert Decimal(fill["sz"]) == sum(Decimal(row["sz"]) for row in bought)
+        assert fill["time"] == start_ms + 3_600_000
+        assert float(fill["px"]) == pytest.approx(sum(oracle) / len(oracle), rel=0.00005)
+        assert float(fill["px"]) != pytest.approx(oracle[-1], rel=0.0002)
+        state = asked(running, "hyperliquid", "/info", {"type": "clearinghouseState", "user": ALICE.address})
+        assert state["assetPositions"] == []
 
 
 def test_hyperliquid_marks_what_it_delists() -> None:

@@ -88,6 +88,9 @@ def exchange(*markets: HandmadeMarket) -> Exchange:
         def phase(self, market_id: str, at_ns: int) -> Phase:
             return Phase.TRADING
 
+        def closes_ns(self, market_id: str) -> int | None:
+            return None
+
         def step_ticks(self, market_id: str, at_ns: int) -> int:
             return 1
 

@@ -40,6 +40,9 @@ def exchange(*markets: HandmadeMarket, limits: float = OFF) -> Exchange:
         def phase(self, market_id: str, at_ns: int) -> Phase:
             return Phase.TRADING
 
+        def closes_ns(self, market_id: str) -> int | None:
+            return None
+
         def step_ticks(self, market_id: str, at_ns: int) -> int:
             return 1
 

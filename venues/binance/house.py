@@ -17,7 +17,7 @@ from reactor.types import BLOCK_NS, SECOND_NS
 from venues.base import Exchange
 from venues.binance.mark import mark_prices
 from venues.binance.usdm_rules import contract_of
-from venues.houses import Funded, Marks, settlements_of, tiers
+from venues.houses import Funded, Marks, final_price, settlements_of, tiers
 
 # (maker, taker) by VIP level in 1e-6 of the notional, without the discount for paying in BNB.
 # https://www.binance.com/en/fee/trading and https://www.binance.com/en/fee/futureFee (USDT-margined), 2026-01.
@@ -118,6 +118,10 @@ DEFAULT_LEVERAGE: Final = 20
 # at 1.614445 of maintenance margin to 3.168120 - 1.166074 of equity, 80.6 %.
 MARGIN_CALL_E6: Final = 800_000
 
+# At a delisting positions are settled at "the average of the price index every second over the last 30 minutes", for
+# the fee of a taker: https://www.binance.com/en/support/faq/dd60dfbf654d4055aa6b217ea6d5ddba, 2026-01.
+FINAL_WINDOW_NS: Final = 1_800 * SECOND_NS
+
 SPOT_OPENING: Final = {
     (SPOT, "USDT"): 1_000_000 * E8,
     (SPOT, "USDC"): 1_000_000 * E8,
@@ -174,6 +178,7 @@ def usdm_house(venue: Funded, exchange: Exchange) -> House:
             default_leverage=DEFAULT_LEVERAGE,
             mark_e8=Marks(exchange, instrument.market, _minute_marks, SECOND_NS),
             settlements=settlements_of(venue, instrument.symbol, exchange),
+            final_ticks=final_price(exchange, instrument.market, FINAL_WINDOW_NS),
         )
 
     return House(
@@ -182,6 +187,7 @@ def usdm_house(venue: Funded, exchange: Exchange) -> House:
         client_id=partial(client_order_id, "binance-usdm"),
         closing_id="autoclose-{}".format,
         deleveraging_id=lambda _: "adl_autoclose",
+        final_id="settlement_autoclose-{}".format,
         opening=USDM_OPENING,
         margin_call_e6=MARGIN_CALL_E6,
     )

@@ -8,7 +8,7 @@ symbol at a time.
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from functools import partial
 
 import numpy as np
@@ -16,7 +16,7 @@ import numpy as np
 from reactor.bars import Interval
 from reactor.single_asset import HyperSynthReactor
 from reactor.types import MS_NS, SECOND_NS, TICK_NS, Column, Side
-from venues.base import PAGE_NS, Page, Topic
+from venues.base import PAGE_NS, Exchange, Page, Topic
 from venues.binance.mark import mark_prices
 from venues.binance.usdm_rules import MARKET, PUBLIC
 from venues.binance.wire import (
@@ -26,10 +26,10 @@ from venues.binance.wire import (
     INTERVALS,
     REAL_TIME,
     SILENT,
+    AllMarkets,
     Rows,
     RowSource,
     Stream,
-    StreamChannel,
     aggregate_trades,
     average_paid_e12,
     best_levels,
@@ -287,23 +287,15 @@ def meant_symbol(channel: str, word: str) -> str:
 class MergedChannel:
     """The frames of a stream of all markets, each message on its own."""
 
-    def __init__(
-        self, topic: Topic, stream: Stream, markets: Iterable[HyperSynthReactor], decimals: int
-    ) -> None:
-        self._channels = [StreamChannel(topic, stream, market, decimals) for market in markets]
+    def __init__(self, topic: Topic, stream: Stream, exchange: Exchange, decimals: int) -> None:
+        self._markets = AllMarkets(topic, stream, exchange, decimals)
         self._envelope = envelope(topic)
 
     def page(self, start_ns: int) -> Page:
-        told = [
-            row for channel in self._channels for row in zip(*_lists(channel.messages(start_ns)), strict=True)
-        ]
-        told.sort(key=lambda row: row[0])  # stable: at an instant, in the order of listing
+        # stable: at an instant, in the order of listing
+        told = sorted(self._markets.messages(start_ns), key=lambda row: row[0])
         framed = frame_all([text for _, text in told], *self._envelope)
         return page_of(start_ns, [due for due, _ in told], framed)
 
     def snapshot(self, now_ns: int) -> Sequence[bytes]:  # noqa: ARG002
         return ()
-
-
-def _lists(messages: tuple[Column, list[bytes]]) -> tuple[list[int], list[bytes]]:
-    return messages[0].tolist(), messages[1]

@@ -7,7 +7,7 @@ from clients, so parsing them judges; everything else trusts the tape.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from math import gcd
@@ -34,7 +34,7 @@ from reactor.types import (
     Quotes,
     Side,
 )
-from venues.base import PAGE_NS, Page, Topic, VenueError
+from venues.base import PAGE_NS, Exchange, Page, Topic, VenueError
 from venues.sheets import revision_of, shared, shared_by_kind
 from venues.wire import (
     Choice,
@@ -736,22 +736,36 @@ def _write_all(
     return [(due_ns, framed) for (due_ns, _), framed in zip(pages, write(drafts), strict=True)]
 
 
+class AllMarkets:
+    """What the markets of an exchange say on a stream of all of them, until they close for good."""
+
+    def __init__(self, topic: Topic, stream: Stream, exchange: Exchange, decimals: int) -> None:
+        self._channels = [
+            (StreamChannel(topic, stream, market, decimals), exchange.closes_ns(market.instrument.symbol))
+            for market in exchange
+        ]
+
+    def messages(self, start_ns: int) -> Iterator[tuple[int, bytes]]:
+        """When each of a page is due, and its text: market by market, in the order of listing."""
+        for channel, closes_ns in self._channels:
+            due_ns, texts = channel.messages(start_ns)
+            for at_ns, text in zip(due_ns.tolist(), texts, strict=True):
+                if closes_ns is None or at_ns <= closes_ns:
+                    yield at_ns, text
+
+
 class ArrayChannel:
     """The frames of a stream of all markets: what those say that say something at an instant, as one array."""
 
-    def __init__(
-        self, topic: Topic, stream: Stream, markets: Iterable[HyperSynthReactor], decimals: int
-    ) -> None:
-        self._channels = [StreamChannel(topic, stream, market, decimals) for market in markets]
+    def __init__(self, topic: Topic, stream: Stream, exchange: Exchange, decimals: int) -> None:
+        self._markets = AllMarkets(topic, stream, exchange, decimals)
         head, tail = envelope(topic)
         self._form = b"%s[%%s]%s" % (head, tail)
 
     def page(self, start_ns: int) -> Page:
         said: dict[int, list[bytes]] = {}
-        for channel in self._channels:
-            due_ns, texts = channel.messages(start_ns)
-            for at_ns, text in zip(due_ns.tolist(), texts, strict=True):
-                said.setdefault(at_ns, []).append(text)
+        for at_ns, text in self._markets.messages(start_ns):
+            said.setdefault(at_ns, []).append(text)
         due = sorted(said)
         return pack(start_ns, due, [self._form % b",".join(said[at_ns]) for at_ns in due])
 

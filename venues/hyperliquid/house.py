@@ -16,7 +16,7 @@ from reactor.fixed import nearest
 from reactor.single_asset import HyperSynthReactor
 from reactor.types import BLOCK_NS, SECOND_NS
 from venues.base import Exchange
-from venues.houses import Funded, Marks, settlements_of, tiers
+from venues.houses import Funded, Marks, final_price, settlements_of, tiers
 from venues.hyperliquid.rules import MARK_WINDOW_S, ORACLE_NS, Card, Perp, Spot, mark_prices, offered
 
 # (maker, taker) by tier of the volume of 14 days in 1e-6 of the notional, before discounts and rebates.
@@ -35,6 +35,10 @@ KEPT_NOTIONAL_E6: Final = 100_000
 
 # Leverage in force where none was set, as far as the asset allows it (captures of 2023-03-27 on).
 DEFAULT_LEVERAGE: Final = 20
+
+# "The perps will settle to the 1 hour time weighted spot oracle price", as fills called Settlement that cost nothing:
+# https://hyperliquid.gitbook.io/hyperliquid-docs/trading/delisting (2026-11).
+FINAL_WINDOW_NS: Final = 3_600 * SECOND_NS
 
 # A new account may have 1,000 open orders:
 # https://hyperliquid.gitbook.io/hyperliquid-docs/for-developers/api/rate-limits-and-user-limits (2026-11)
@@ -96,6 +100,8 @@ def house(venue: Funded, card: Card, exchange: Exchange) -> House:
             default_leverage=min(DEFAULT_LEVERAGE, perp.max_leverage),
             mark_e8=Marks(exchange, instrument.market, _minute_marks, ORACLE_NS),
             settlements=settlements_of(venue, instrument.symbol, exchange),
+            final_ticks=final_price(exchange, instrument.market, FINAL_WINDOW_NS, ORACLE_NS),
+            final_fee_e6=0,
         )
 
     def spot_terms(spot: Spot) -> Terms:

@@ -194,7 +194,9 @@ def fill_hash(fill: Fill) -> str:
 
 
 def direction(fill: Fill, instrument: Instrument) -> str:
-    """What a fill did to the position."""
+    """What a fill did to the position, or why there is one that nobody asked for."""
+    if fill.settled or fill.deleveraged:
+        return "Settlement" if fill.settled else "Auto-Deleveraging"
     buys = fill.side is Side.BUY
     if instrument.kind is Kind.SPOT:
         return "Buy" if buys else "Sell"
@@ -216,7 +218,7 @@ def fill_row(fill: Fill, order: Order | None, instrument: Instrument, mark_e8: i
         "side": SIDES[fill.side],
         "time": fill.ts_ns // MS_NS,
         "startPosition": size_scale(instrument).text(fill.position_before_lots),
-        "dir": "Auto-Deleveraging" if fill.deleveraged else direction(fill, instrument),
+        "dir": direction(fill, instrument),
         "closedPnl": usd(fill.realized_e8),
         "hash": fill_hash(fill),
         "oid": fill.order_id,
