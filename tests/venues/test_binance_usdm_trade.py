@@ -144,6 +144,16 @@ def test_a_batch_is_several_orders_each_of_which_may_fail(trader: Trader) -> Non
     )
 
 
+@pytest.mark.parametrize("name", ["origClientOrderIdList", "orderidlist", "origclientorderidlist"])
+def test_orders_are_named_in_a_list_as_ccxt_writes_it_too(trader: Trader, name: str) -> None:
+    """Without capitals, ccxt 4.5.90."""
+    orders = [trader.ask("POST", ORDER, **LIMIT) for _ in range(2)]
+    field = "orderId" if name == "orderidlist" else "clientOrderId"
+    names = json.dumps([order[field] for order in orders])
+    gone = trader.ask("DELETE", f"{V1}/batchOrders", symbol="BTCUSDT", **{name: names})
+    assert [order["status"] for order in gone] == ["CANCELED"] * 2
+
+
 def test_all_orders_of_a_symbol_are_cancelled_and_nothing_is_no_error(trader: Trader) -> None:
     done = {"code": 200, "msg": "The operation of cancel all open order is done."}
     trader.ask("POST", ORDER, **LIMIT)

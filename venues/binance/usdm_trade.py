@@ -415,6 +415,13 @@ def cancel_all(call: Call) -> bytes:
 
 
 MOST_IN_A_BATCH, MOST_CANCELS = 5, 10
+# what orders are named by in a list; without capitals as ccxt has always written it (4.5.90, 2026-10)
+CANCEL_LISTS = {
+    "orderIdList": "orderId",
+    "orderidlist": "orderId",
+    "origClientOrderIdList": "origClientOrderId",
+    "origclientorderidlist": "origClientOrderId",
+}
 
 
 def batch(route: Route, each: Callable[[Call], Json], call: Call) -> bytes:
@@ -427,13 +434,13 @@ def batch(route: Route, each: Callable[[Call], Json], call: Call) -> bytes:
 
 def cancel_batch(call: Call) -> bytes:
     """The cancels of several orders of a symbol, by their ids or their owner's."""
-    named = "orderIdList" if call.params.get("orderIdList") else "origClientOrderIdList"
-    if not call.params.get(named):
+    named = next((name for name in CANCEL_LISTS if call.params.get(name)), None)
+    if named is None:
         raise VenueError("EITHER_PARAMETER", one="orderIdList", other="origClientOrderIdList")
     rows = _json_list(call.params[named], named)
     if not 0 < len(rows) <= MOST_CANCELS:
         raise VenueError("BATCH_SIZE", number=len(rows))
-    name = "orderId" if named == "orderIdList" else "origClientOrderId"
+    name = CANCEL_LISTS[named]
     route = USDM_TRADE_ROUTES["/fapi/v1/order"]["DELETE"]
     orders = [{"symbol": call.params["symbol"], name: row} for row in rows]
     return orjson.dumps([_attempted(call, route, _cancel, order) for order in orders])
@@ -1173,9 +1180,7 @@ USDM_TRADE_ROUTES: Routes = {
     "/fapi/v1/batchOrders": {
         "POST": _trade(partial(batch, PLACE, _place), 5, {"batchOrders": NAMED}, counts=True),
         "PUT": _trade(partial(batch, MODIFY, _modify), 5, {"batchOrders": NAMED}, counts=True),
-        "DELETE": _trade(
-            cancel_batch, 1, {"symbol": SYMBOL, "orderIdList": ANYTHING, "origClientOrderIdList": ANYTHING}
-        ),
+        "DELETE": _trade(cancel_batch, 1, {"symbol": SYMBOL, **dict.fromkeys(CANCEL_LISTS, ANYTHING)}),
     },
     "/fapi/v1/allOpenOrders": {"DELETE": _trade(cancel_all, 1, {"symbol": SYMBOL})},
     "/fapi/v1/countdownCancelAll": {
