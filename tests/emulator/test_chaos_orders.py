@@ -303,11 +303,12 @@ def test_an_order_works_before_it_is_answered(
     assert answered[0] > heard
 
 
-def act(running: Emulator, order: dict[str, Any], nonce: int) -> Any:
+def act(running: Emulator, order: dict[str, Any], nonce: int, expires: int | None = None) -> Any:
     """Hyperliquid's answer to an order that Alice signs."""
     action = {"type": "order", "orders": [order], "grouping": "na"}
-    signature = ALICE.sign(agent_digest(connection_id(action, nonce, None, None), "b"))
+    signature = ALICE.sign(agent_digest(connection_id(action, nonce, None, expires), "b"))
     signed = {"action": action, "nonce": nonce, "signature": signature, "vaultAddress": None}
+    signed |= {} if expires is None else {"expiresAfter": expires}
     return post(running, "/exchange", signed)
 
 
@@ -353,6 +354,17 @@ def test_a_nonce_is_not_taken() -> None:
         assert post(running, "/info", asked) == []
         assert act(running, limit("30000"), NOW_MS + 1)["status"] == "ok"
         assert [order["limitPx"] for order in post(running, "/info", asked)] == ["30000.0"]
+
+
+def test_a_venue_whose_clock_is_ahead_finds_actions_expired() -> None:
+    with Emulator({"venues": ["hyperliquid"]}) as running:
+        assert act(running, limit("30000"), NOW_MS, expires=NOW_MS + 5_000)["status"] == "ok"
+        skew = running.faults.add("time.skew", venue="hyperliquid", ahead_ms=6_000)
+        late = {"status": "err", "response": "Action already expired"}
+        assert act(running, limit("30000"), NOW_MS + 1, expires=NOW_MS + 5_000) == late
+        assert post(running, "/info", {"type": "exchangeStatus"})["time"] == NOW_MS + 6_000
+        running.faults.remove(skew)
+        assert act(running, limit("30000"), NOW_MS + 2, expires=NOW_MS + 5_000)["status"] == "ok"
 
 
 def test_who_subscribes_again_is_told_old_fills_as_new(running: Emulator, trader: Trader) -> None:

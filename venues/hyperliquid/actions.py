@@ -185,12 +185,13 @@ class Signer:
 # ---------------------------------------------------------------- the desk an action comes to
 @dataclass(frozen=True)
 class Desk:
-    """What an action is carried out with."""
+    """What an action is carried out with. `ahead_ns` is how far the clock is off that its times are held against."""
 
     book: Book
     trading: Trading
     now_ns: int
     client: str
+    ahead_ns: int = 0
 
     def execute(self, command: Command) -> Outcome:
         return self.trading.execute(command, self.now_ns)
@@ -304,6 +305,7 @@ def _take_nonce(desk: Desk, signer: Signer, expires_ms: int | None, action: Mapp
         raise ActionError(f"Invalid nonce: duplicate nonce {signer.nonce}")
     if len(used) >= NONCES_KEPT and signer.nonce < used[0]:
         raise ActionError(f"Invalid nonce: nonce too low {signer.nonce} < {used[0]}")
+    now_ms += desk.ahead_ns // MS_NS
     since_ns = (signer.nonce - ahead_ms - now_ms) * MS_NS
     if not -NONCE_PAST_NS < since_ns < NONCE_FUTURE_NS:
         low = now_ms + ahead_ms - NONCE_PAST_NS // MS_NS
@@ -671,9 +673,9 @@ ACTIONS: Final[Mapping[str, tuple[Shape, Act]]] = {
 }
 
 
-def act(book: Book, body: Any, now_ns: int, client: str) -> bytes:
+def act(book: Book, body: Any, now_ns: int, client: str, ahead_ns: int = 0) -> bytes:
     """The answer to a client's signed action; MalformedError where it is none. Where there are only data, no signature
-    is anybody's.
+    is anybody's. Its times are held against a clock that is so much ahead.
     """
     signed = read(SIGNED, body)
     read(SIGNATURE, signed["signature"])
@@ -682,7 +684,7 @@ def act(book: Book, body: Any, now_ns: int, client: str) -> bytes:
     read(shape, action)
     if book.exchange.trading is None:
         return orjson.dumps({"status": "err", "response": render(VenueError("unknown_signer")).text})
-    desk = Desk(book, book.exchange.trading, now_ns, client)
+    desk = Desk(book, book.exchange.trading, now_ns, client, ahead_ns)
     try:
         signer = _signer(desk, signed)
         _take_nonce(desk, signer, signed["expiresAfter"], action)

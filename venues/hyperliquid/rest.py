@@ -80,13 +80,16 @@ BOOK_LEVELS = 20
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What an answer is made from, and whose limits it counts against."""
+    """What an answer is made from, and whose limits it counts against. `ahead_ns` is how far the venue's own clock is
+    ahead, as clients see it.
+    """
 
     card: Card
     exchange: Exchange
     client: str
     at: Moment
     program: str = ""  # what the client says it is
+    ahead_ns: int = 0
 
     @property
     def speaker(self) -> str:
@@ -423,7 +426,8 @@ INFO: Final[Mapping[str, Info]] = {
     "fundingHistory": Info({**COIN, **PERIOD}, _funding_history),
     "predictedFundings": Info({}, _predicted_fundings),
     "exchangeStatus": Info(
-        {}, lambda view, _: _json({"specialStatuses": None, "time": view.now_ns // MS_NS})
+        {},
+        lambda view, _: _json({"specialStatuses": None, "time": (view.now_ns + view.ahead_ns) // MS_NS}),
     ),
 }
 
@@ -453,7 +457,7 @@ def _exchange(view: View, body: Any) -> bytes:
     action = read({"action": Field(is_object)}, body)["action"]
     batch = max(len(action[name]) if isinstance(action.get(name), list) else 0 for name in BATCHES)
     view.charge(1 + batch // BATCH_PER_WEIGHT)
-    return act(view.accounts, body, view.now_ns, view.speaker)
+    return act(view.accounts, body, view.now_ns, view.speaker, view.ahead_ns)
 
 
 # ---------------------------------------------------------------- one request
@@ -467,7 +471,8 @@ def handle(card: Card, exchange: Exchange, request: HttpRequest, now_ns: int) ->
     if request.method == "OPTIONS":
         return HttpResponse(200, b"", headers=PREFLIGHT)
     try:
-        view = View(card, exchange, request.client, Moment(now_ns, request.wall_ns), program_of(request))
+        at, program = Moment(now_ns, request.wall_ns), program_of(request)
+        view = View(card, exchange, request.client, at, program, request.ahead_ns)
         return HttpResponse(200, _handle(view, request), headers=(CORS,))
     except VenueError as error:
         return refuse(error)
