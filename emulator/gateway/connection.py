@@ -358,7 +358,7 @@ class Connection(asyncio.Protocol):
                     self._close(INVALID_DATA)
                 else:
                     with self._port.witness.asking(self.id) as placing:
-                        self._act(now_ns, session.receive, data, now_ns, wall_ns)
+                        self._act(now_ns, self._received, data, now_ns, wall_ns)
                     self._port.witness.lost(placing, f"its answer did not leave {self.id}")
 
     # ------------------------------------------------------------ what the session wants
@@ -385,6 +385,24 @@ class Connection(asyncio.Protocol):
             self._close(INTERNAL_ERROR)
         finally:
             self._acting, self._answering, self._role = False, ANSWERS, ""
+
+    def _received(self, data: str | bytes, now_ns: int, wall_ns: int) -> Sequence[Action]:
+        """What the session wants at once; what is to be answered late is seen to."""
+        assert self._session is not None
+        actions = self._session.receive(data, now_ns, wall_ns)
+        wait_s = self._port.desk.take_patience_s() if self._port.desk is not None else 0.0
+        if wait_s:
+            late = [each for each in actions if isinstance(each, Reply)]
+            self._port.driver.after(wait_s, partial(self._answer_late, late))
+            actions = [each for each in actions if not isinstance(each, Reply)]
+        return actions
+
+    def _answer_late(self, replies: Sequence[Reply]) -> None:
+        """What a client was to be told when what it had asked for had long been done."""
+        if not self._transport.is_closing():
+            now_ns, _ = self._port.driver.stamp()
+            self._act(now_ns, lambda: replies)
+            self._flush()
 
     def _perform(self, action: Action, now_ns: int) -> None:
         port = self._port

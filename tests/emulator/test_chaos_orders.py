@@ -303,6 +303,30 @@ def test_an_order_works_before_it_is_answered(
     assert answered[0] > heard
 
 
+def test_an_order_on_a_socket_is_answered_late(running: Emulator, trader: Trader) -> None:
+    """After its events and after what is asked later; and no other request waits for it."""
+    running.faults.add("ord.slow_ack", symbol="BTCUSDT", wait_s=1.0, count=1)
+    with user_stream(running) as socket:
+        params = {**FAR, "apiKey": KEY, "newClientOrderId": "slow", "timestamp": str(NOW_MS)}
+        query = "&".join(f"{name}={value}" for name, value in sorted(params.items()))
+        params["signature"] = hmac.new(SECRET.encode(), query.encode(), hashlib.sha256).hexdigest()
+        socket.send(json.dumps({"id": "late", "method": "order.place", "params": params}))
+        socket.send(json.dumps({"id": "soon", "method": "time"}))
+        told = [json.loads(socket.recv(timeout=20)) for _ in range(2)]
+        assert open_orders(trader) == ["slow"]
+        began = time.monotonic()
+        trader.signed("GET", "/api/v3/openOrders", {"symbol": "BTCUSDT"})
+        place(trader, FAR | {"newClientOrderId": "quick"})
+        assert time.monotonic() - began < 0.9
+        while not any(each.get("id") == "late" for each in told):
+            told.append(json.loads(socket.recv(timeout=20)))
+    names = [each.get("id") or each["event"]["e"] for each in told]
+    assert names[0] == "executionReport"
+    assert names.index("soon") < names.index("late")
+    assert next(each for each in told if each.get("id") == "late")["result"]["clientOrderId"] == "slow"
+    running.assert_no_duplicate_orders()
+
+
 def act(running: Emulator, order: dict[str, Any], nonce: int, expires: int | None = None) -> Any:
     """Hyperliquid's answer to an order that Alice signs."""
     action = {"type": "order", "orders": [order], "grouping": "na"}
