@@ -49,8 +49,10 @@ def ask(url: str, body: object = None) -> Any:
 
 
 @contextmanager
-def serving(*options: str, environment: Mapping[str, str] | None = None) -> Iterator[Served]:
-    """`exchange-emulator serve` with these options, from ready until it has ended with exit code 0."""
+def serving(
+    *options: str, environment: Mapping[str, str] | None = None, killed: bool = False
+) -> Iterator[Served]:
+    """`exchange-emulator serve` with these options, from ready until it has ended with exit code 0, or was killed."""
     base = free_ports()
     program = str(Path(sys.executable).with_name("exchange-emulator"))
     command = (program, "serve", "--base-port", str(base), *options)
@@ -63,9 +65,9 @@ def serving(*options: str, environment: Mapping[str, str] | None = None) -> Iter
             try:
                 yield Served(base, _ready(base, process))
             finally:
-                process.terminate()
+                (process.kill if killed else process.terminate)()
                 code = process.wait(STOP_S)
-            assert code == 0
+            assert code == (-9 if killed else 0)
         except BaseException as failure:
             process.kill()
             log.seek(0)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack, closing
 from decimal import Decimal
 from pathlib import Path
 
 from tests.crashing import DIALECTS, Account, Books, Told, Verdict, crash
+from tests.serving import Served, ask, serving
+from tests.trader import Trader
 
 
 def test_what_was_acknowledged_survives_kills(tmp_path: Path) -> None:
@@ -13,6 +16,55 @@ def test_what_was_acknowledged_survives_kills(tmp_path: Path) -> None:
     verdict = crash(kills=2, seed=7, folder=tmp_path)
     assert verdict.told["orders"] > 10
     assert (verdict.missing, verdict.doubled) == ([], [])
+
+
+START = "2026-01-01T00:00:00Z"
+ORDER = {
+    "symbol": "BTCUSDT", "side": "BUY", "type": "LIMIT", "timeInForce": "GTC", "quantity": "0.01", "price": "50000",
+}  # fmt: skip
+SEEN = (
+    "/api/v3/klines?symbol=BTCUSDT&interval=1m&limit=6",
+    "/api/v3/depth?symbol=BTCUSDT&limit=5000",
+    "/api/v3/aggTrades?symbol=BTCUSDT&limit=1000",
+    "/api/v3/exchangeInfo?symbol=BTCUSDT",
+)
+
+
+def test_what_befell_markets_live_survives_a_kill(tmp_path: Path) -> None:
+    """Rules that came, went and ended by themselves, before the newest checkpoint and after it: whoever was killed in
+    between and whoever lived on see the same market, then and later, to the last byte.
+    """
+
+    def seen(served: Served) -> list[object]:
+        return [ask(served.venues["binance"]["http"] + path) for path in SEEN]
+
+    def lived(folder: Path, *, killed: bool) -> tuple[list[object], list[object]]:
+        options = ("--journal", str(folder), "--start", START, "--paused", "--venues", "binance")
+        with ExitStack() as stack:
+            served = stack.enter_context(serving(*options, killed=killed))
+            served.post("/clock/advance", seconds=30)
+            served.post("/faults", kind="mkt.tick_size", symbol="BTCUSDT", duration_s=20, ttl_s=25)
+            served.post("/faults", kind="mkt.flash_crash", symbol="BTCUSDT", fall_pct=30)
+            halt = served.post("/market/halt", symbol="BTCUSDT")["rule"]
+            served.post("/clock/advance", seconds=5)
+            served.post("/market/resume", symbol="BTCUSDT")
+            with closing(Trader(served.venues["binance"]["http"])) as trader:
+                trader.signed("POST", "/api/v3/order", ORDER)
+            served.post("/clock/advance", seconds=100)
+            served.post("/faults", kind="mkt.liquidity_void", symbol="BTCUSDT", left_pct=5)
+            served.post("/clock/advance", seconds=10)
+            served.post("/market/halt", symbol="BTCUSDT", duration_s=60)
+            served.post("/clock/advance", seconds=5)
+            before = seen(served)
+            if killed:
+                stack.close()
+                served = stack.enter_context(serving(*options))
+                assert seen(served) == before
+                assert halt not in {rule["id"] for rule in served.get("/faults")}
+            served.post("/clock/advance", seconds=90)
+            return before, seen(served)
+
+    assert lived(tmp_path / "killed", killed=True) == lived(tmp_path / "whole", killed=False)
 
 
 def order(order_id: int, name: str, status: str, filled: str) -> dict[str, object]:

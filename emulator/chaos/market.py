@@ -102,7 +102,8 @@ class MarketChaos:
     """The fates of the markets of a run's `cards`. `befall` is told of a venue's markets that something else befalls
     from now on, `force` of what is to be done to an account now.
 
-    `attend` is called whenever rules have changed; before `begun`, nothing of any market has been seen.
+    `attend` is called whenever rules have changed; before `begun`, nothing of any market has been seen. Unless it
+    `acts`, what is due to accounts has been done to them before.
     """
 
     chaos: Chaos
@@ -110,6 +111,7 @@ class MarketChaos:
     views: Mapping[str, Exchange]  # by venue
     befall: Callable[[str, Mapping[str, Fate]], None]
     force: Callable[[str, Command], None]
+    acts: Callable[[], bool]
     begun: bool = False
     _known: dict[str, Rule] = field(default_factory=dict)
     _strokes: dict[tuple[str, str], list[_Stroke]] = field(default_factory=dict)
@@ -142,7 +144,7 @@ class MarketChaos:
         """List what is listed from a boundary on, hide what is not yet, and do to accounts what is due."""
         due = [deed for deed in self._deeds if deed.start_ns <= now_ns]
         self._deeds = [deed for deed in self._deeds if deed.start_ns > now_ns]
-        for deed in due if self.begun else ():
+        for deed in due if self.acts() else ():
             trading = self.views[deed.venue].trading
             for account in list(trading.floor.accounts()) if trading else ():
                 command = deed.fault.command(account, deed.market)
@@ -152,6 +154,15 @@ class MarketChaos:
             unlisted = {s for s, m in every(view).items() if view.world.phase(m, now_ns) is Phase.UNLISTED}
             if isinstance(view.markets, Listed) and view.markets.hide(unlisted):
                 self.befall(venue, {})
+
+    def knows(self, rule: str) -> bool:
+        """Whether a rule is about markets, or was when this was last told of changes."""
+        return rule in self._known or self.has(rule)
+
+    def has(self, rule: str) -> bool:
+        """Whether a rule is in force, and about markets."""
+        found = self.chaos.rules.get(rule)
+        return found is not None and found.fault.scope is Scope.MARKET
 
     def next_ns(self, now_ns: int) -> int | None:
         """When a market is next listed, or something done to accounts; None for never."""

@@ -383,6 +383,8 @@ class Rules:
         if len(self._rules) >= RULES_MAX and name not in self._rules:
             raise ConfigError(f"{place}: there are {RULES_MAX} rules already")
         self._added += 1
+        while not name and f"rule-{self._added}" in self._rules:
+            self._added += 1
         rule = Rule(name or f"rule-{self._added}", fault, where, when, now_ns)
         self.remove(rule.id)
         self._rules[rule.id], self._counts[rule.id], self._hit[rule.id] = rule, {}, 0

@@ -32,7 +32,7 @@ from emulator.chaos.trade import (
 from emulator.config import DEMO, Account, Config
 from emulator.driver import Driver
 from emulator.gateway.hub import Hub
-from emulator.gateway.journal import FileJournal, Journal
+from emulator.gateway.journal import FileJournal, Journal, RuleChange
 from emulator.gateway.runlog import COMMAND, RunLog
 from emulator.witness import Witness
 from reactor.exchange.floor import Floor
@@ -359,10 +359,14 @@ class Desks:
         listed = exchange.markets
         self._hub.refresh(rank, lambda topic: listed.get(topic.symbol) in (None, *changed))
 
-    def resume(self, upto_ns: int) -> None:
-        """Carry out again what the journal holds, and live on to that boundary; then keep the journal going."""
+    def resume(self, upto_ns: int, befall: Callable[[int, RuleChange | None], None]) -> None:
+        """Carry out again what the journal holds, and live on to that boundary; then keep the journal going. `befall`
+        has markets be what they were at an instant, and a rule about them come or go.
+        """
         if self._journal is None:
             return
+        for change in self._journal.rules:
+            befall(change.at_ns, change)
         states, entries = self._journal.recorded()
         if states:
             from pydantic import TypeAdapter  # noqa: PLC0415  # whoever keeps no journal need not wait for it
@@ -371,9 +375,14 @@ class Desks:
             for name, state in states.items():
                 self._floors[name].restore(kept(state))
         for entry in entries:
+            if isinstance(entry, RuleChange):
+                befall(entry.at_ns, entry)
+                continue
+            befall(entry.at_ns, None)
             floor = self._desks[entry.venue].floor
             floor.advance(entry.at_ns)
             floor.apply(entry.command, entry.at_ns)
+        befall(upto_ns, None)
         for desk in self._desks.values():
             desk.floor.advance(upto_ns)
             desk.recall()
@@ -381,6 +390,11 @@ class Desks:
             desk.reach(upto_ns)  # so that it is woken
         self._marked_ns = upto_ns - upto_ns % SECOND_NS
         self._keep()
+
+    def advance(self, upto_ns: int) -> None:
+        """Have all floors live on to a boundary, and tell nobody."""
+        for floor in self._floors.values():
+            floor.advance(upto_ns)
 
     def _keep(self) -> None:
         """Once a virtual second: how far time has come; once a minute in which anything happened, where all stands."""

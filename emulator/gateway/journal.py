@@ -1,10 +1,11 @@
 """The log of a run's commands on disk: what makes an acknowledged order survive whatever ends the process.
 
 A file of lines, each a checksum and a JSON object. The first is the run: seed, settings, origin and start. Then
-commands with the boundary and the venue they were carried out at, in order, and time marks: how far virtual time had
-surely come, written every virtual second and before anybody is told anything. Beside it, in a file of its own that is
-replaced whole, the newest checkpoint: the floors' states and how much of the log they stand for. A restart takes the
-checkpoint and the commands after it, and goes on at the last mark. A torn last line was never answered, and is dropped.
+commands with the boundary and the venue they were carried out at, in order, rules about markets that came and went, and
+time marks: how far virtual time had surely come, written every virtual second and before anybody is told anything.
+Beside it, in a file of its own that is replaced whole, the newest checkpoint: the floors' states, how much of the log
+they stand for, and the rules in that, which go on being part of what markets are. A restart takes the checkpoint and
+what came after it, and goes on at the last mark. A torn last line was never answered, and is dropped.
 """
 
 from __future__ import annotations
@@ -42,6 +43,10 @@ class Journal(Protocol):
         """A command, and when it is carried out."""
         ...
 
+    def rule(self, now_ns: int, name: str, words: Mapping[str, object] | None) -> None:
+        """A rule about markets was added at a boundary, as it was written, or removed (None)."""
+        ...
+
     def mark(self, now_ns: int) -> None:
         """Virtual time has come so far. Idempotent."""
         ...
@@ -58,6 +63,15 @@ class Entry:
     at_ns: int
     venue: str
     command: Command
+
+
+@dataclass(frozen=True, slots=True)
+class RuleChange:
+    """A rule about markets that was added, by its words, or removed (None)."""
+
+    at_ns: int
+    name: str
+    words: Mapping[str, object] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +104,7 @@ class FileJournal:
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         self._size = 0
         self._kept: Mapping[str, Any] | None = None  # the checkpoint that it goes on from
+        self._rules: list[Mapping[str, Any]] = []  # lines of rules, all there were
 
     # ------------------------------------------------------------ opening
     @classmethod
@@ -128,9 +143,12 @@ class FileJournal:
         self._kept = self._newest()
         if self._kept is not None:  # what came before it need not be read
             self.marked_ns = self._kept["at"]
+            self._rules += self._kept.get("rules", ())
             lines = self._lines(self._kept["size"])
         for line in lines:
             self.marked_ns = max(self.marked_ns, line["at"])
+            if "rule" in line:
+                self._rules.append(line)
         os.ftruncate(self._file, self._size)
 
     def _newest(self) -> Mapping[str, Any] | None:
@@ -147,14 +165,20 @@ class FileJournal:
             )
         return found
 
-    def recorded(self) -> tuple[Mapping[str, Any], Iterator[Entry]]:
+    @property
+    def rules(self) -> list[RuleChange]:
+        """What became of rules about markets before the checkpoint that a restart goes on from."""
+        lines = self._kept.get("rules", ()) if self._kept is not None else ()
+        return [_rule_change(line) for line in lines]
+
+    def recorded(self) -> tuple[Mapping[str, Any], Iterator[Entry | RuleChange]]:
         """What a restart goes on from: floors' states by venue, as JSON gives them back (none: nothing but the run),
-        and the commands carried out since.
+        and what has happened since.
         """
         kept, self._kept = self._kept, None
         return (kept["states"], self._entries(kept["size"])) if kept else ({}, self._entries(0))
 
-    def _entries(self, size: int) -> Iterator[Entry]:
+    def _entries(self, size: int) -> Iterator[Entry | RuleChange]:
         from pydantic import TypeAdapter  # noqa: PLC0415  # whoever keeps no journal need not wait for it
 
         adapters: Mapping[str, TypeAdapter[Command]] = {
@@ -163,6 +187,8 @@ class FileJournal:
         for line in self._lines(size):
             if "do" in line:
                 yield Entry(line["at"], line["venue"], adapters[line["do"]].validate_python(line["what"]))
+            elif "rule" in line:
+                yield _rule_change(line)
 
     def _lines(self, start: int = 0) -> Iterator[dict[str, Any]]:
         """The lines from there on, leaving `_size` behind the last whole one. ConfigError at a damaged one."""
@@ -187,6 +213,12 @@ class FileJournal:
         self._append(_dump({"at": now_ns, "venue": venue, "do": type(command).__name__, "what": command}))
         self.marked_ns = now_ns
 
+    def rule(self, now_ns: int, name: str, words: Mapping[str, object] | None) -> None:
+        line = {"at": now_ns, "rule": name, "words": words}
+        self._append(_dump(line))
+        self._rules.append(line)
+        self.marked_ns = now_ns
+
     def mark(self, now_ns: int) -> None:
         if now_ns > self.marked_ns:
             self._append(_dump({"at": now_ns}))
@@ -195,7 +227,8 @@ class FileJournal:
     def checkpoint(self, now_ns: int, states: Mapping[str, object]) -> None:
         self.mark(now_ns)
         new = self._checkpoint.with_suffix(".new")
-        new.write_bytes(_dump({"run": self.run, "at": now_ns, "size": self._size, "states": states}))
+        stands_for = {"at": now_ns, "size": self._size, "states": states, "rules": self._rules}
+        new.write_bytes(_dump({"run": self.run, **stands_for}))
         if self._fsync:
             with new.open("rb") as file:
                 os.fsync(file.fileno())
@@ -232,6 +265,10 @@ def _load(line: bytes) -> dict[str, Any] | None:
         return None
     content: dict[str, Any] = orjson.loads(text)
     return content
+
+
+def _rule_change(line: Mapping[str, Any]) -> RuleChange:
+    return RuleChange(line["at"], line["rule"], line["words"])
 
 
 def _lock(file: int, path: Path) -> None:

@@ -42,7 +42,7 @@ from emulator.gateway.desk import Desks
 from emulator.gateway.history import HistoryMaker
 from emulator.gateway.hub import Hub
 from emulator.gateway.inspector import Inspector
-from emulator.gateway.journal import FileJournal, Run, settings_hash
+from emulator.gateway.journal import FileJournal, RuleChange, Run, settings_hash
 from emulator.gateway.runlog import Input, RunLog
 from emulator.log import Log
 from emulator.run import exchanges
@@ -391,18 +391,21 @@ class Gateway:
         self.desks = Desks(config, self.driver, self.hub, self._journal, self.chaos, self.witness, self.log)
         self.chaos.start(rules, self.start_ns)
         self.chaos.changed = self._attend
-        self.chaos.asked = self._note
-        self._await_end()
+        self.chaos.asked = self._note_rule
+        self._resumed = False
         self._ports = self._make_ports(registry)
         views = {port.venue.id: port.exchange for port in self._ports}
         cards = {port.venue.id: port.venue for port in self._ports}
-        self.markets = MarketChaos(self.chaos, cards, views, self._befall, self._force)
+        self.markets = MarketChaos(self.chaos, cards, views, self._befall, self._force, lambda: self._resumed)
         self.markets.attend(self.start_ns)
         self.markets.begun = True
-        self._await_listing()
         self.inspector = Inspector(self._ports, self.driver, self.start_ns)
         self.back_office = BackOffice(self._ports, self.inspector, self.driver)
-        self.desks.resume(now_ns)
+        self.desks.resume(now_ns, self._take_up)
+        self.markets.keep_up(now_ns)
+        self._resumed = True
+        self._await_listing()
+        self._await_end()
         self._history = HistoryMaker([port.exchange for port in self._ports], self.start_ns)
         self._venues: dict[str, list[Listener]] = {port.venue.id: [] for port in self._ports}
         for port in self._ports:
@@ -504,6 +507,14 @@ class Gateway:
     def _note(self, do: str, what: object) -> None:
         self.log.add(self.driver.now_ns, do, what)
 
+    def _note_rule(self, do: str, what: object) -> None:
+        """A rule comes or goes. One about markets is part of what they are, and so of the journal."""
+        self._note(do, what)
+        words = dict(cast(Any, what))
+        name = words.pop("id")
+        if self._journal is not None and self.markets.knows(name):
+            self._journal.rule(self.driver.now_ns, name, words if self.markets.has(name) else None)
+
     def log_lines(self) -> Iterator[bytes]:
         """The log of inputs, as text."""
         run = {"start_ns": self.start_ns, "origin_ns": self.origin_ns, "now_ns": self.driver.stamp()[0]}
@@ -543,12 +554,32 @@ class Gateway:
     def _befall(self, venue: str, fates: Mapping[str, Fate]) -> None:
         """Have these befall markets of a venue from now on."""
         (port,) = (port for port in self._ports if port.venue.id == venue)
-        if port.desk is not None and fates:
+        if port.desk is not None and fates and self._resumed:
             port.desk.befall(fates, self.driver.now_ns)
+        elif port.desk is not None:
+            for market, fate in fates.items():
+                port.desk.floor.befall(market, fate)
         else:
             for market, fate in fates.items():
                 port.exchange.world.befall(market, fate)
         self.hub.renew(port.rank)
+
+    def _take_up(self, at_ns: int, change: RuleChange | None) -> None:
+        """Have rules about markets come and go as they did up to an instant of the run that is taken up again."""
+        ends_ns = self.chaos.rules.next_end_ns
+        while ends_ns is not None and ends_ns <= at_ns:
+            self.desks.advance(ends_ns)
+            self.chaos.rules.expire(ends_ns)
+            self.markets.attend(ends_ns)
+            ends_ns = self.chaos.rules.next_end_ns
+        if change is None:
+            return
+        self.desks.advance(at_ns)
+        if change.words is None:
+            self.chaos.rules.remove(change.name)
+        else:
+            self.chaos.rules.add(change.words, at_ns, "journal", change.name)
+        self.markets.attend(at_ns)
 
     def _attend(self) -> None:
         self.markets.attend(self.driver.now_ns)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import asdict, replace
+from itertools import starmap
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emulator.config import DEMO, ConfigError, load
-from emulator.gateway.journal import COMMANDS, FileJournal, Run, settings_hash
+from emulator.gateway.journal import COMMANDS, Entry, FileJournal, RuleChange, Run, settings_hash
 from reactor.exchange.orders import (
     CancelOrder,
     Command,
@@ -59,7 +60,7 @@ def written(path: Path, entries: list[tuple[int, str, Command]] = ENTRIES) -> No
 def read(path: Path, run: Run = RUN) -> tuple[list[tuple[int, str, Command]], int]:
     journal = FileJournal.open(path, run)
     _, entries = journal.recorded()
-    found = [(entry.at_ns, entry.venue, entry.command) for entry in entries]
+    found = [(entry.at_ns, entry.venue, entry.command) for entry in entries if isinstance(entry, Entry)]
     journal.close()
     return found, journal.marked_ns
 
@@ -152,7 +153,28 @@ def test_a_checkpoint_stands_for_what_was_recorded_before_it(path: Path) -> None
     journal = FileJournal.open(path, RUN)
     states, entries = journal.recorded()
     assert states == {"venue": {"orders": 1}}
-    assert [(entry.at_ns, entry.venue, entry.command) for entry in entries] == ENTRIES[2:]
+    assert list(starmap(Entry, ENTRIES[2:])) == list(entries)
+    journal.close()
+
+
+def test_rules_about_markets_stay_in_order_and_a_checkpoint_has_those_before_it(path: Path) -> None:
+    journal = FileJournal.open(path, RUN)
+    journal.rule(1_500, "crash", {"kind": "mkt.flash_crash", "fall_pct": 20})
+    journal.checkpoint(3_500, {})
+    journal.record(*ENTRIES[0])
+    journal.rule(5_000, "crash", None)
+    journal.close()
+    for _ in range(2):  # a checkpoint that was read is as good as one that was written
+        journal = FileJournal.open(path, RUN)
+        assert journal.rules == [RuleChange(1_500, "crash", {"kind": "mkt.flash_crash", "fall_pct": 20})]
+        _, entries = journal.recorded()
+        assert list(entries) == [Entry(*ENTRIES[0]), RuleChange(5_000, "crash", None)]
+        journal.close()
+    journal = FileJournal.open(path, RUN)
+    journal.checkpoint(6_000, {})
+    journal.close()
+    journal = FileJournal.open(path, RUN)
+    assert [change.at_ns for change in journal.rules] == [1_500, 5_000]
     journal.close()
 
 
