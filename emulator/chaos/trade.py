@@ -19,6 +19,7 @@ from reactor.exchange.orders import (
     OrderEnded,
     OrderFilled,
     OrderPlaced,
+    OrderTriggered,
     Outcome,
     PlaceOrder,
     Remember,
@@ -35,6 +36,7 @@ FILLS_KEPT = 1_000  # of a venue's last fills, which may be told again
 NEWS: Mapping[type[object], str] = {
     OrderFilled: FILL,
     OrderPlaced: ORDER,
+    OrderTriggered: ORDER,
     OrderEnded: ORDER,
     OrderAmended: ORDER,
 }

@@ -24,7 +24,7 @@ from emulator.config import Config, ConfigError
 from reactor.exchange import orders
 from reactor.exchange.orders import Command
 
-FORMAT = 1
+FORMAT = 2
 COMMANDS: Mapping[str, type] = {kind.__name__: kind for kind in get_args(orders.Command)}
 # What a run may be restarted with otherwise than it was begun: where it listens, how fast it goes, what it says.
 OF_THE_PROCESS = frozenset(

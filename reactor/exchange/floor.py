@@ -112,6 +112,10 @@ class Floor(Protocol):
         """Oldest first."""
         ...
 
+    def waiting_orders(self, account: str, market: str | None = None) -> Sequence[Order]:
+        """Those that wait for a trigger, oldest first."""
+        ...
+
     def orders(self, account: str, market: str | None = None) -> Sequence[Order]:
         """All there were, oldest first; of ended ones the newest ORDERS_KEPT."""
         ...

@@ -53,6 +53,9 @@ class Executions(Columns):
         )
 
 
+_WIDTH = len(fields(Executions))
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Changes(Columns):
     """Changes of levels, in order (`Change`)."""
@@ -173,7 +176,7 @@ class History:
             self._changes.extend(
                 (change.ts_ns, change.side, change.price_ticks, change.own_lots, change.hole_lots)
             )
-        if len(self._executions) >= 10 * _FREEZE_AT:
+        if len(self._executions) >= _WIDTH * _FREEZE_AT:
             self._frozen = Executions.join([self._frozen, _columns(Executions, self._executions)])
             self._executions = array("q")
         if len(self._changes) >= self._prune_at:
@@ -186,6 +189,18 @@ class History:
         self.counted += stop
         del self._changes[: 5 * stop]
         self._prune_at = max(5 * _PRUNE_AT, 2 * len(self._changes))
+
+    def prices_since(self, from_ns: int) -> list[int]:
+        """Those of all executions from an instant on."""
+        flat = self._executions
+        prices: list[int] = []
+        for at in range(len(flat) - _WIDTH, -1, -_WIDTH):
+            if flat[at] < from_ns:
+                return prices
+            prices.append(flat[at + 1])
+        older = self._frozen
+        prices += older.price_ticks[int(older.ts_ns.searchsorted(from_ns)) :].tolist()
+        return prices
 
     def state(self) -> HistoryState:
         """What there is to go on from."""

@@ -37,14 +37,18 @@ class SelfTrade(StrEnum):
 
 
 class OrderStatus(StrEnum):
-    """Where an order stands. All but the first two are its end."""
+    """Where an order stands. All but the first three are its end."""
 
+    WAITING = "waiting"  # for its trigger
     NEW = "new"
     PARTIALLY_FILLED = "partially_filled"
     FILLED = "filled"
     CANCELLED = "cancelled"  # by its owner, or for him (a liquidation, a scheduled cancel)
     EXPIRED = "expired"  # by its own terms: IOC, FOK, a market order without liquidity, self-trade prevention
-    REJECTED = "rejected"  # refused, in a house that keeps such orders
+    REJECTED = "rejected"  # refused, in a house that keeps such orders, or when its trigger came
+    TRIGGERED = (
+        "triggered"  # and another order took its place, in a house where that one has an id of its own
+    )
 
     @property
     def open(self) -> bool:
@@ -63,6 +67,34 @@ class Why(StrEnum):
     SCHEDULED = "scheduled"  # a dead man's switch
     DELISTED = "delisted"  # its market is no more
     MARGIN = "margin"  # at its fill there was not enough
+    POSITION_CLOSED = "position_closed"  # it waited to close a position that is no more
+
+
+class Gauge(StrEnum):
+    """The price that a trigger is measured by."""
+
+    LAST = "last"  # of the public tape, clients' own trades included
+    MARK = "mark"
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """Has an order wait until the price is at `price_ticks`, or above it where it `rises`, below it else.
+
+    The last price counts at the end of the tick in which it was traded, the mark when it is made. An order that
+    `closes` has no quantity of its own: it takes what there is of the position when its price comes. One that is
+    `with_position` ends when the account's position in its market does.
+    """
+
+    price_ticks: int
+    rises: bool
+    gauge: Gauge = Gauge.LAST
+    closes: bool = False
+    with_position: bool = False
+
+    def reached(self, low_ticks: int, high_ticks: int) -> bool:
+        """Whether it is enough that the price has fallen to one of these, and risen to the other."""
+        return high_ticks >= self.price_ticks if self.rises else low_ticks <= self.price_ticks
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +102,8 @@ class NewOrder:
     """An order as asked for, with prices and quantities already judged by the venue's filters.
 
     `price_ticks` is None for a market order. Exactly one of `qty_lots` and `quote_units` (price_ticks * qty_lots to
-    spend or to receive at the most: market orders only) is given. `words` are the venue's own, kept with the order and
-    repeated in what is told of it (names with values, in the venue's order).
+    spend or to receive at the most: market orders only) is given, unless its `trigger` closes a position. `words` are
+    the venue's own, kept with the order and repeated in what is told of it (names with values, in the venue's order).
     """
 
     account: str
@@ -85,15 +117,18 @@ class NewOrder:
     client_id: str = ""
     self_trade: SelfTrade = SelfTrade.EXPIRE_TAKER
     words: tuple[tuple[str, str], ...] = ()
+    trigger: Trigger | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
     """An order and what has become of it. Replaced, never changed.
 
-    `qty_lots` is what was asked for (for a market order by `quote_units`, what has been filled); `filled_units` is the
-    sum of price_ticks * qty_lots of its fills. `asked.client_id` is the venue's own where none was given. `working_ns`
-    is when it last came onto the book.
+    `qty_lots` is what was asked for (for a market order by `quote_units`, what has been filled; 0 for one that closes a
+    position, until its price comes); `filled_units` is the sum of price_ticks * qty_lots of its fills.
+    `asked.client_id` is the venue's own where none was given. `working_ns` is when it last came onto the book. Where an
+    order that waited and the one that took its place have ids of their own, each knows the other's (`into_id`,
+    `from_id`).
     """
 
     id: int
@@ -109,13 +144,16 @@ class Order:
     last_trade_id: int = -1
     why: Why | None = None
     refusal: Refusal | None = None  # of one that was rejected
+    triggered_ns: int | None = None
+    from_id: int | None = None
+    into_id: int | None = None
 
     @property
     def open_lots(self) -> int:
         """What is not filled yet."""
         return self.qty_lots - self.filled_lots
 
-    def ended(self, status: OrderStatus, why: Why, at_ns: int) -> Order:
+    def ended(self, status: OrderStatus, why: Why | None, at_ns: int) -> Order:
         """As it stands after its end; of one by `quote_units`, what was filled is what was asked for."""
         return Order(
             self.id,
@@ -130,6 +168,10 @@ class Order:
             self.filled_units,
             self.last_trade_id,
             why,
+            self.refusal,
+            self.triggered_ns,
+            self.from_id,
+            self.into_id,
         )
 
 
@@ -215,14 +257,18 @@ class FundingPayment:
 # ---------------------------------------------------------------- commands: the inputs of a run
 @dataclass(frozen=True, slots=True)
 class PlaceOrder:
-    """Place an order. Outcome: Done with the order as it stands after its first matching, or Refused."""
+    """Place an order. Outcome: Done with the order as it stands after its first matching, or Refused. One that has a
+    trigger waits; nothing but its form is judged before its price comes.
+    """
 
     order: NewOrder
 
 
 @dataclass(frozen=True, slots=True)
 class CancelOrder:
-    """Cancel an open order by its id, or by the owner's where `order_id` is None. Outcome: Done, or Refused."""
+    """Cancel an open order, or one that waits, by its id, or by the owner's where `order_id` is None. Outcome: Done, or
+    Refused.
+    """
 
     account: str
     market: str
@@ -232,10 +278,15 @@ class CancelOrder:
 
 @dataclass(frozen=True, slots=True)
 class CancelAll:
-    """Cancel the open orders of a market, or of all. Outcome: Done with the cancelled, oldest first (maybe none)."""
+    """Cancel the open orders of a market, or of all. Outcome: Done with the cancelled, oldest first (maybe none).
+
+    Those that wait go with them, unless they are apart in this house (`House.triggers_apart`): then they are cancelled
+    alone, where they are `waiting`.
+    """
 
     account: str
     market: str | None = None
+    waiting: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -352,6 +403,9 @@ class Refusal(StrEnum):
     NO_LIQUIDITY = "no_liquidity"  # a market order meets an empty book
     NOTHING_TO_REDUCE = "nothing_to_reduce"
     TOO_MANY_ORDERS = "too_many_orders"
+    TOO_MANY_WAITING = "too_many_waiting"  # for their triggers
+    WOULD_TRIGGER = "would_trigger"  # at once: the price is there already
+    NO_POSITION = "no_position"  # to wait with
     LEVERAGE = "leverage"  # out of the market's range, or the position is too large for it
     NO_CHANGE = "no_change"  # an amendment that changes nothing
     FROZEN = "frozen"  # the account may not trade
@@ -391,7 +445,14 @@ Outcome: TypeAlias = Done | Refused
 # ---------------------------------------------------------------- what an account is told, in order
 @dataclass(frozen=True, slots=True)
 class OrderPlaced:
-    """It was accepted: as it stands before any fill."""
+    """It was accepted: as it stands before any fill. One with a trigger waits."""
+
+    order: Order
+
+
+@dataclass(frozen=True, slots=True)
+class OrderTriggered:
+    """The price came that it waited for. What becomes of it then is told next."""
 
     order: Order
 
@@ -470,6 +531,7 @@ class Forgotten:
 
 News: TypeAlias = (
     OrderPlaced
+    | OrderTriggered
     | OrderFilled
     | OrderEnded
     | OrderAmended

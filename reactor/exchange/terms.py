@@ -65,7 +65,9 @@ class House:
     1e-8. An account is called once its maintenance margin is more than `margin_call_e6` (1e-6) of what it is worth
     (0: never). Profit not yet realised may be taken out of the wallet PERP where `kept_notional_e6` (1e-6) of the
     notional of all positions stays; None: it may not. If it `keeps_rejected`, orders that are refused are kept and
-    told of, but for those that bear the name of an open one.
+    told of, but for those that bear the name of an open one. An account may have `max_waiting` orders that wait for a
+    trigger. In a house where `triggers_apart` these are something else than orders, with names of their own; when the
+    price comes an order with another id takes their place.
     """
 
     terms: Mapping[str, Terms]
@@ -78,3 +80,5 @@ class House:
     deleveraging_id: Callable[[int], str] | None = None
     final_id: Callable[[int], str] | None = None
     keeps_rejected: bool = False
+    max_waiting: int = 200
+    triggers_apart: bool = False

@@ -2,19 +2,24 @@
 
 Each market has a pit: its overlay, brought to the present only when a command or a fill makes that necessary, and a
 copy of it that runs ahead to the next fill, so that the floor can say when it next stirs. The ledger keeps the
-accounts. What happens at one boundary comes in this order: fills of the ticks before it, funding, liquidations,
-scheduled cancels, what is forgotten; then commands, as they come.
+accounts. What happens at one boundary comes in this order: fills of the ticks before it, funding, orders whose price
+has come, liquidations, scheduled cancels, what is forgotten; then commands, as they come.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from heapq import heappop, heappush
 from itertools import count
+from operator import attrgetter
 from threading import RLock
 
+import numpy as np
+
+from reactor.bars import Interval
 from reactor.exchange.history import History, HistoryState, Records
 from reactor.exchange.ledger import Ledger, LedgerState
 from reactor.exchange.orders import (
@@ -31,6 +36,7 @@ from reactor.exchange.orders import (
     Forgotten,
     Funded,
     FundingPayment,
+    Gauge,
     LeverageSet,
     Liquidated,
     MarginCalled,
@@ -43,6 +49,7 @@ from reactor.exchange.orders import (
     OrderFilled,
     OrderPlaced,
     OrderStatus,
+    OrderTriggered,
     Outcome,
     PlaceOrder,
     Position,
@@ -54,12 +61,14 @@ from reactor.exchange.orders import (
     TimeInForce,
     Told,
     Transfer,
+    Trigger,
     Why,
 )
 from reactor.exchange.overlaid import OverlaidMarket
 from reactor.exchange.overlay import Ended, Execution, Overlay, OverlayState, Plan, Resting
 from reactor.exchange.tape import TapeIndex
 from reactor.exchange.terms import House
+from reactor.exchange.triggers import NEVER_NS, Watch
 from reactor.single_asset import HyperSynthReactor
 from reactor.types import BLOCK_NS, MS_NS, SECOND_NS, TICK_NS, BookSide, Side
 from reactor.unified_market import Fate, MarketOrchestrationCore
@@ -68,14 +77,15 @@ from reactor.veils import Phase
 ORDERS_KEPT = 1_000  # ended orders an account can still ask for
 FILLS_KEPT = 10_000  # likewise fills and funding payments
 RISK_NS = SECOND_NS  # margins are looked at on whole seconds, as marks are made
-_NEVER_NS = 1 << 62
 _CROWD_NS = 50 * MS_NS  # commands within so short a time are a crowd
+_MINUTE = Interval(BLOCK_NS)
 _CLOSED = {
     Phase.HALTED: Refusal.HALTED,
     Phase.CALL: Refusal.CALLED,
     Phase.CLOSED: Refusal.CLOSED,
     Phase.UNLISTED: Refusal.CLOSED,
 }
+_ID = attrgetter("id")
 _LOOK_NS = SECOND_NS  # how far ahead a pit looks for a fill at first; then twice as far
 
 
@@ -88,6 +98,7 @@ class _Pit:
         self.overlay = Overlay(self.index, 0)
         self.revision = 0
         self.face = OverlaidMarket(tape, self)
+        self.watch = Watch()
         self._history = History()
         self._lock = lock
         self._ahead: Overlay | None = None
@@ -120,6 +131,37 @@ class _Pit:
             self._look_ns = min(self._look_ns * 2, BLOCK_NS)
         return ahead.at_ns
 
+    def next_trigger_ns(self, now_ns: int) -> int:
+        """The next boundary at which the price of an order that waits may come, or up to when that has been looked
+        for.
+        """
+        if self.watch.waits(Gauge.LAST) and self._history.prices_since(now_ns):
+            return now_ns + TICK_NS  # a client's own trade
+        next_ns = self.watch.next_ns(now_ns, self.index)
+        if self.watch.waits(Gauge.MARK):
+            next_ns = min(next_ns, now_ns - now_ns % RISK_NS + RISK_NS)
+        return next_ns
+
+    def triggered(self, now_ns: int, mark_e8: Callable[[], int]) -> list[int]:
+        """The orders whose price came in the tick before a boundary, or is the mark there."""
+        ids = []
+        if self.watch.waits(Gauge.LAST):
+            own = self._history.prices_since(now_ns - TICK_NS)
+            ids += self.watch.traded(now_ns, self.index, own)
+        if self.watch.waits(Gauge.MARK) and now_ns % RISK_NS == 0:
+            ids += self.watch.marked(*self.in_ticks(mark_e8()))
+        return ids
+
+    def in_ticks(self, price_e8: int) -> tuple[int, int]:
+        """The least trigger that a price has fallen to, and the greatest that it has risen to, in ticks."""
+        at = self.face.instrument
+        tick_e8: int = at.tick_size * 10 ** (8 - at.price_decimals)
+        return -(-price_e8 // tick_e8), price_e8 // tick_e8
+
+    def last_ticks(self, at_ns: int) -> int:
+        """The last price of the public tape when a boundary comes."""
+        return int(self.face.bars.running(_MINUTE, np.array([at_ns])).close_ticks[0])
+
     def live(self, upto_ns: int) -> int:
         """Live on until something happens to an order, at the latest until a boundary; where that leads to."""
         if not self.overlay.resting:
@@ -129,11 +171,11 @@ class _Pit:
             return min(ahead.at_ns, upto_ns)
         self._catch_up()
         self.overlay.advance_to_something(upto_ns)
-        return self.overlay.at_ns
+        return min(self.overlay.at_ns, upto_ns)
 
     @property
     def stirs(self) -> bool:
-        """Whether something happened to an order where `live` has led to."""
+        """Whether something happened to an order where `live` has led to, or will before long."""
         return bool(self.overlay.outbox.events or (self._ahead is not None and self._ahead.outbox.events))
 
     def _catch_up(self) -> None:
@@ -163,6 +205,7 @@ class _Pit:
         """From the present on the tape is another one; its public face is a new one, too."""
         self.index = TapeIndex(tape)
         self.overlay.lay_over(self.index)
+        self.watch.forget()
         self.face = OverlaidMarket(tape, self)
         self._ahead, self._look_ns = None, _LOOK_NS
         self.revision += bool(self.revision)
@@ -177,11 +220,16 @@ class _Pit:
 class _Client:
     """What an account has done here, beside its money."""
 
-    __slots__ = ("ended", "facts", "fills", "fundings", "named", "open", "orders", "scheduled_ns")
+    __slots__ = (
+        *("apart", "ended", "facts", "fills", "fundings", "named", "open", "orders", "scheduled_ns"),
+        "waiting",
+    )
 
-    def __init__(self) -> None:
+    def __init__(self, *, apart: bool) -> None:
+        self.apart = apart  # orders that wait are no orders, and have names of their own
         self.orders: dict[int, Order] = {}  # all that are kept
         self.open: dict[int, None] = {}
+        self.waiting: dict[int, None] = {}
         self.ended: deque[int] = deque()
         self.named: dict[tuple[str, str], int] = {}  # the newest of a market and a name
         self.fills: deque[Fill] = deque(maxlen=FILLS_KEPT)
@@ -192,12 +240,16 @@ class _Client:
     def keep(self, order: Order) -> bool:
         """An order as it now stands; of those that ended, the newest ORDERS_KEPT. Whether it is open."""
         if order.id not in self.orders:
-            self.named[order.asked.market, order.asked.client_id] = order.id
+            self._name(order)
         self.orders[order.id] = order
         if order.status.open:
+            self.waiting.pop(order.id, None)
             self.open[order.id] = None
             return True
-        if self.open.pop(order.id, order) is None:
+        if order.status is OrderStatus.WAITING:
+            self.waiting[order.id] = None
+            return False
+        if self.open.pop(order.id, order) is None or self.waiting.pop(order.id, order) is None:
             self.ended.append(order.id)
             if len(self.ended) > ORDERS_KEPT:
                 oldest = self.orders.pop(self.ended.popleft())
@@ -206,10 +258,15 @@ class _Client:
                     del self.named[name]
         return False
 
+    def _name(self, order: Order) -> None:
+        if not (self.apart and order.asked.trigger and order.from_id is None):
+            self.named[order.asked.market, order.asked.client_id] = order.id
+
     def state(self, account: str) -> ClientState:
         return ClientState(
             account,
             tuple(self.orders.values()),
+            tuple(self.open),
             tuple(self.ended),
             tuple(self.fills),
             tuple(self.fundings),
@@ -219,8 +276,10 @@ class _Client:
 
     def restore(self, state: ClientState) -> None:
         self.orders = {order.id: order for order in state.orders}
-        self.open = dict.fromkeys(order.id for order in state.orders if order.status.open)
-        self.named = {(order.asked.market, order.asked.client_id): order.id for order in state.orders}
+        self.open = dict.fromkeys(state.open)
+        self.waiting = dict.fromkeys(o.id for o in state.orders if o.status is OrderStatus.WAITING)
+        for order in state.orders:
+            self._name(order)
         self.ended.extend(state.ended)
         self.fills.extend(state.fills)
         self.fundings.extend(state.fundings)
@@ -247,12 +306,13 @@ class PitState:
 
 @dataclass(frozen=True, slots=True)
 class ClientState:
-    """What an account has done: `ended` are the ids of its orders that ended, in that order; `facts` are (name, value,
-    when it is forgotten).
+    """What an account has done: `open` and `ended` are the ids of its orders that are open and that ended, in the order
+    of their coming to be so; `facts` are (name, value, when it is forgotten).
     """
 
     account: str
     orders: tuple[Order, ...]
+    open: tuple[int, ...]
     ended: tuple[int, ...]
     fills: tuple[Fill, ...]
     fundings: tuple[FundingPayment, ...]
@@ -322,12 +382,14 @@ class TradingFloor:
                 self._stir()
 
     def _timed_ns(self) -> int:
-        """The next boundary at which something is due by the clock."""
-        next_ns = self._timers[0][0] if self._timers else _NEVER_NS
+        """The next boundary at which something is due by the clock, or by the tape alone."""
+        next_ns = self._timers[0][0] if self._timers else NEVER_NS
         for settled_ns in self._settlements.values():
             next_ns = min(next_ns, settled_ns)
         for closes_ns in self._closings.values():
             next_ns = min(next_ns, closes_ns)
+        for pit in self._pits.values():
+            next_ns = min(next_ns, pit.next_trigger_ns(self._now_ns))
         if self._ledger.exposed:
             next_ns = min(next_ns, self._now_ns - self._now_ns % RISK_NS + RISK_NS)
         return max(next_ns, self._now_ns + TICK_NS)
@@ -338,16 +400,19 @@ class TradingFloor:
             for pit in self._pits.values():
                 if pit.overlay.resting:
                     next_ns = min(next_ns, pit.next_ns(self._now_ns))
-            return None if next_ns == _NEVER_NS else max(next_ns, self._now_ns + TICK_NS)
+            return None if next_ns == NEVER_NS else max(next_ns, self._now_ns + TICK_NS)
 
     def _stir(self) -> None:
         """All that happens by itself at the boundary where the floor stands."""
-        for pit in list(self._pits.values()):
-            if pit.revision:
+        for pit in [self._pits[market] for market in self._house.terms if market in self._pits]:
+            if (
+                pit.revision and pit.overlay.at_ns <= self._now_ns
+            ):  # or it has lived on to a later fill already
                 self._enter(pit.reach(self._now_ns))
         for market, at_ns in list(self._settlements.items()):
             if at_ns <= self._now_ns:
                 self._settle(market, at_ns)
+        self._trigger()
         if self._now_ns % RISK_NS == 0 and self._ledger.exposed:
             self._liquidate()
         for market, at_ns in list(self._closings.items()):
@@ -355,6 +420,7 @@ class TradingFloor:
                 del self._closings[market]
                 for account in list(self._clients):
                     self._cancel_all(account, market, Why.DELISTED)
+                    self._cancel_all(account, market, Why.DELISTED, waiting=True)
                 self._settle_for_good(market)
         while self._timers and self._timers[0][0] <= self._now_ns:
             self._expire(*heappop(self._timers))
@@ -417,7 +483,7 @@ class TradingFloor:
 
     def prepare(self, at_ns: int) -> None:
         for pit in list(self._pits.values()):
-            if pit.revision:
+            if pit.revision or pit.watch.waits(Gauge.LAST):
                 pit.index.at(at_ns)
                 pit.index.reach(at_ns - at_ns % BLOCK_NS)
 
@@ -460,8 +526,10 @@ class TradingFloor:
         self._timers.clear()
         self._at_risk = {(account, asset): due for account, asset, due in state.at_risk}
         for kept in state.clients:
-            client = self._clients[kept.account] = _Client()
+            client = self._clients[kept.account] = _Client(apart=self._house.triggers_apart)
             client.restore(kept)
+            for order in map(client.orders.__getitem__, client.waiting):
+                self._pit(order.asked.market).watch.add(order.id, _trigger_of(order))
             self._owners.update(dict.fromkeys(client.open, client))
             if client.scheduled_ns is not None:
                 heappush(self._timers, (client.scheduled_ns, next(self._timer_numbers), kept.account, None))
@@ -484,8 +552,8 @@ class TradingFloor:
                 return self._place(order)
             case CancelOrder():
                 return self._cancel(command)
-            case CancelAll(account, market):
-                return Done(tuple(self._cancel_all(account, market, Why.ASKED)))
+            case CancelAll(account, market, waiting):
+                return Done(tuple(self._cancel_all(account, market, Why.ASKED, waiting=waiting)))
             case MeetOrder(account, market, order_id, client_id):
                 return self._meet(self.order(account, market, order_id, client_id))
             case AmendOrder():
@@ -528,6 +596,8 @@ class TradingFloor:
     # ------------------------------------------------------------ placing
     def _place(self, asked: NewOrder) -> Outcome:
         pit = self._reach(asked.market)
+        if asked.trigger is not None:
+            return self._wait(pit, asked, asked.trigger)
         plan = self._judged(pit, asked)
         if isinstance(plan, Plan):
             return self._accept(pit, asked, plan)
@@ -535,17 +605,17 @@ class TradingFloor:
             self._reject(asked, plan.refusal)
         return plan
 
-    def _judged(self, pit: _Pit, asked: NewOrder) -> Plan | Refused:
-        """What a new order would get now, or why it may not be placed."""
+    def _judged(self, pit: _Pit, asked: NewOrder, *, named: bool = True) -> Plan | Refused:
+        """What a new order would get now, or why it may not be placed; its name is judged where it is `named` now."""
         closed = self._closed(asked)
         if closed is not None:
             return self._refused(closed, pit)
         client = self._clients.get(asked.account)
         if client is not None and FROZEN in client.facts:
             return self._refused(Refusal.FROZEN, pit)
+        if client is not None and named and self._doubles(client, asked):
+            return self._refused(Refusal.DUPLICATE_CLIENT_ID, pit)
         if client is not None and client.open:
-            if asked.client_id and client.named.get((asked.market, asked.client_id)) in client.open:
-                return self._refused(Refusal.DUPLICATE_CLIENT_ID, pit)
             most = self._house.terms[asked.market].max_open_orders
             if len(client.open) >= most and len(self.open_orders(asked.account, asked.market)) >= most:
                 return self._refused(Refusal.TOO_MANY_ORDERS, pit)
@@ -561,6 +631,15 @@ class TradingFloor:
             return self._refused(refusal, pit)
         return plan
 
+    def _doubles(self, client: _Client, asked: NewOrder, *, waits: bool = False) -> bool:
+        """Whether an order that lives has the name already that another one, which perhaps waits, is to have."""
+        if not asked.client_id or not (client.open or client.waiting):
+            return False
+        if waits and client.apart:
+            return any(client.orders[i].asked.client_id == asked.client_id for i in client.waiting)
+        named = client.named.get((asked.market, asked.client_id))
+        return named in client.open or named in client.waiting
+
     def _closed(self, asked: NewOrder) -> Refusal | None:
         """Why an order may not be placed or amended on its market now, whatever it says; None where it may."""
         phase = self._world.phase(asked.market, self._now_ns)
@@ -568,26 +647,112 @@ class TradingFloor:
             return None
         return _CLOSED.get(phase)
 
+    # ------------------------------------------------------------ waiting for a price
+    def _wait(self, pit: _Pit, asked: NewOrder, trigger: Trigger) -> Outcome:
+        """A new order with a trigger."""
+        refusal = self._why_not_wait(pit, asked, trigger)
+        if refusal is not None:
+            if self._house.keeps_rejected and refusal is not Refusal.DUPLICATE_CLIENT_ID:
+                self._reject(asked, refusal)
+            return self._refused(refusal, pit)
+        order = self._numbered(asked, asked.qty_lots or 0, OrderStatus.WAITING)
+        pit.watch.add(order.id, trigger)
+        self._tell(asked.account, OrderPlaced(order))
+        return Done((order,))
+
+    def _why_not_wait(self, pit: _Pit, asked: NewOrder, trigger: Trigger) -> Refusal | None:
+        closed = self._closed(asked)
+        if closed is not None:
+            return closed
+        client = self._client(asked.account)
+        if FROZEN in client.facts:
+            return Refusal.FROZEN
+        if self._doubles(client, asked, waits=True):
+            return Refusal.DUPLICATE_CLIENT_ID
+        if len(client.waiting) >= self._house.max_waiting:
+            return Refusal.TOO_MANY_WAITING
+        if trigger.with_position and not self._ledger.position(asked.account, asked.market).lots:
+            return Refusal.NO_POSITION
+        now_ns = self._now_ns
+        if trigger.gauge is Gauge.MARK:
+            low, high = pit.in_ticks(self.mark_e8(asked.market))
+        else:
+            low = high = pit.last_ticks(now_ns)
+        return Refusal.WOULD_TRIGGER if trigger.reached(low, high) else None
+
+    def _trigger(self) -> None:
+        """Orders whose price has come go to their markets, the oldest first."""
+        ids: list[int] = []
+        for market, pit in self._pits.items():
+            ids += pit.triggered(self._now_ns, partial(self.mark_e8, market))
+        for order_id in sorted(ids):
+            order = self._waiting(order_id)
+            if order is not None:  # another one's fill may have ended it
+                self._come(order)
+
+    def _waiting(self, order_id: int) -> Order | None:
+        for client in self._clients.values():
+            if order_id in client.waiting:
+                return client.orders[order_id]
+        return None
+
+    def _come(self, order: Order) -> None:
+        """The price came that an order waited for."""
+        asked, pit = order.asked, self._reach(order.asked.market)
+        trigger, apart = _trigger_of(order), self._house.triggers_apart
+        order = replace(
+            order, status=OrderStatus.TRIGGERED, updated_ns=self._now_ns, triggered_ns=self._now_ns
+        )
+        self._unwatch(order)
+        self._tell(asked.account, OrderTriggered(order))
+        lots = self._reducible(order) if trigger.closes else order.qty_lots
+        now = replace(asked, qty_lots=lots)
+        nothing = trigger.closes and not lots
+        plan = (
+            self._refused(Refusal.NOTHING_TO_REDUCE, pit) if nothing else self._judged(pit, now, named=apart)
+        )
+        if isinstance(plan, Refused):
+            self._end(replace(order, refusal=plan.refusal), OrderStatus.REJECTED, None)
+        elif apart:
+            self._keep(replace(order, into_id=self._next_order_id))
+            self._accept(pit, now, plan, from_id=order.id)
+        else:
+            order = replace(order, status=OrderStatus.NEW, qty_lots=lots, working_ns=self._now_ns)
+            self._keep(order)
+            self._carry_out(pit, order, plan)
+
+    def _unwatch(self, order: Order) -> None:
+        self._pit(order.asked.market).watch.drop(order.id, _trigger_of(order))
+
     def _reject(self, asked: NewOrder, refusal: Refusal) -> None:
         order = self._numbered(asked, asked.qty_lots or 0)
         order = replace(order, status=OrderStatus.REJECTED, refusal=refusal)
         self._keep(order)
         self._tell(asked.account, OrderEnded(order))
 
-    def _numbered(self, asked: NewOrder, lots: int) -> Order:
+    def _numbered(
+        self,
+        asked: NewOrder,
+        lots: int,
+        status: OrderStatus = OrderStatus.NEW,
+        from_id: int | None = None,
+    ) -> Order:
         """A new order, with an id and a name, and kept."""
         order_id = self._next_order_id
         self._next_order_id += 1
         if not asked.client_id:
             asked = replace(asked, client_id=self._house.client_id(order_id))
         now_ns = self._now_ns
-        order = Order(order_id, asked, OrderStatus.NEW, asked.price_ticks, lots, now_ns, now_ns, now_ns)
+        order = Order(order_id, asked, status, asked.price_ticks, lots, now_ns, now_ns, now_ns)
+        if from_id is not None:
+            order = replace(order, from_id=from_id, triggered_ns=now_ns)
         self._keep(order)
         return order
 
-    def _accept(self, pit: _Pit, asked: NewOrder, plan: Plan) -> Done:
-        """A new order that nothing speaks against."""
-        order = self._numbered(asked, asked.qty_lots if asked.qty_lots is not None else plan.lots)
+    def _accept(self, pit: _Pit, asked: NewOrder, plan: Plan, from_id: int | None = None) -> Done:
+        """A new order that nothing speaks against; it takes the place of one that waited, if `from_id` is given."""
+        lots = asked.qty_lots if asked.qty_lots is not None else plan.lots
+        order = self._numbered(asked, lots, from_id=from_id)
         self._tell(asked.account, OrderPlaced(order))
         return self._carry_out(pit, order, plan)
 
@@ -654,7 +819,7 @@ class TradingFloor:
     # ------------------------------------------------------------ cancelling and amending
     def _cancel(self, command: CancelOrder) -> Outcome:
         order = self.order(command.account, command.market, command.order_id, command.client_id)
-        if order is None or not order.status.open:
+        if order is None or not (order.status.open or order.status is OrderStatus.WAITING):
             return Refused(Refusal.UNKNOWN_ORDER)
         return Done((self._take_off(order, Why.ASKED),))
 
@@ -666,17 +831,27 @@ class TradingFloor:
         self._enter(self._touched(pit, order.asked.market))
         return Done((self._client(order.asked.account).orders[order.id],))
 
-    def _cancel_all(self, account: str, market: str | None, why: Why) -> list[Order]:
-        return [self._take_off(order, why) for order in self.open_orders(account, market)]
+    def _cancel_all(
+        self, account: str, market: str | None, why: Why, *, waiting: bool = False
+    ) -> list[Order]:
+        """Cancel what is open, what waits, or in a house that knows no difference both."""
+        apart = self._house.triggers_apart
+        orders = [] if waiting and apart else list(self.open_orders(account, market))
+        if waiting or not apart:
+            orders += self.waiting_orders(account, market)
+        return [self._take_off(order, why) for order in sorted(orders, key=_ID)]
 
     def _take_off(self, order: Order, why: Why) -> Order:
         market = order.asked.market
+        if order.status is OrderStatus.WAITING:
+            self._unwatch(order)
+            return self._end(order, OrderStatus.CANCELLED, why)
         pit = self._reach(market)
         pit.overlay.cancel(order.id)
         self._touched(pit, market)
         return self._end(order, OrderStatus.CANCELLED, why)
 
-    def _end(self, order: Order, status: OrderStatus, why: Why) -> Order:
+    def _end(self, order: Order, status: OrderStatus, why: Why | None) -> Order:
         """An order that is off the book ends."""
         order = order.ended(status, why, self._now_ns)
         self._ledger.release(order.id)
@@ -772,7 +947,17 @@ class TradingFloor:
         self._keep(order)
         self._tell(order.asked.account, OrderFilled(order, fill))
         self._tell_money(order.asked.account, "liquidation" if forced else "order")
+        before_lots = fill.position_before_lots
+        if before_lots and before_lots * (before_lots + event.lots * order.asked.side) <= 0:
+            self._position_closed(order.asked.account, order.asked.market)
         return fill
+
+    def _position_closed(self, account: str, market: str) -> None:
+        """Orders that waited with a position end."""
+        for order in self.waiting_orders(account, market):
+            if _trigger_of(order).with_position:
+                self._unwatch(order)
+                self._end(order, OrderStatus.EXPIRED, Why.POSITION_CLOSED)
 
     def _find(self, order_id: int) -> Order | None:
         """An open order."""
@@ -789,7 +974,7 @@ class TradingFloor:
     def _client(self, account: str) -> _Client:
         client = self._clients.get(account)
         if client is None:
-            client = self._clients[account] = _Client()
+            client = self._clients[account] = _Client(apart=self._house.triggers_apart)
             self._ledger.open(account, funded=False)
         return client
 
@@ -887,7 +1072,8 @@ class TradingFloor:
         """Cancel an account's orders and close its positions at the market, in the house's order, until what is left
         is enough. What the book does not take is tried again; what is missing in the end, the insurance pays.
         """
-        for order in self.open_orders(account):
+        apart = self._house.triggers_apart
+        for order in (*self.open_orders(account), *(() if apart else self.waiting_orders(account))):
             if self._house.terms[order.asked.market].margin_asset == asset:
                 self._take_off(order, Why.LIQUIDATION)
         for position in held:
@@ -946,6 +1132,12 @@ class TradingFloor:
             return []
         return [client.orders[i] for i in client.open if market in (None, client.orders[i].asked.market)]
 
+    def waiting_orders(self, account: str, market: str | None = None) -> Sequence[Order]:
+        client = self._clients.get(account)
+        if client is None:
+            return []
+        return [client.orders[i] for i in client.waiting if market in (None, client.orders[i].asked.market)]
+
     def orders(self, account: str, market: str | None = None) -> Sequence[Order]:
         client = self._clients.get(account)
         return [o for o in client.orders.values() if market in (None, o.asked.market)] if client else []
@@ -999,3 +1191,9 @@ class TradingFloor:
 
     def liquidation_price_e8(self, account: str, market: str) -> int | None:
         return self._ledger.liquidation_price_e8(account, market)
+
+
+def _trigger_of(order: Order) -> Trigger:
+    """Of an order that waits, or did."""
+    assert order.asked.trigger is not None, order
+    return order.asked.trigger
