@@ -121,6 +121,8 @@ def funding(venue: str | None, symbol: str | None, days: str, profile: str, **fl
 @_option("market", "Which market, as venue:symbol.", "MARKET")
 @_setting("seed")
 @_option("start", "First minute of the tape.", "TIME")
+@_setting("faults", "FILE")
+@_setting("scenario", "NAME")
 @_option("minutes", "How many.", "N", required=True)
 @_option("out", "Where to.", "DIR", required=True, type=_PATH)
 @_option("workers", "How many processes.", "N", default="1", show_default=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -9,11 +10,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.table import Table
 from rich.text import Text
 
-from emulator.config import ConfigError, Kind, Layer, judge, read_file, read_preset, whole
+from emulator.chaos.scenarios import rules_of
+from emulator.config import Config, ConfigError, Given, Kind, Layer, judge, read_file, read_preset, whole
 from emulator.parquet import TABLES, Job, Part, generate
 from emulator.presets import market
+from emulator.run import exchanges
 from reactor.runner import Run
 from reactor.types import BLOCK_NS
+from reactor.unified_market import UNTOUCHED, Fate
+from venues.registry import VENUES
 
 MINUTES = whole(1, 5_256_000)
 WORKERS = whole(1, 256)
@@ -37,8 +42,24 @@ def job(
         raise ConfigError("--start: a whole minute is needed, as in 2026-01-01T00:00Z")
     if config.origin not in (None, config.start):
         raise ConfigError("origin: files begin where the tape does; leave it out")
-    run = Run(config.seed, config.start, listing.instrument, listing.manifest)
-    return Job(run, _count("--minutes", MINUTES, minutes), out)
+    rules = rules_of(config)
+    fate = _fate(config, rules, listing.instrument.market) if rules else UNTOUCHED
+    run = Run(config.seed, config.start, listing.instrument, listing.manifest, fate)
+    return Job(run, _count("--minutes", MINUTES, minutes), out, tuple(rule.words for rule in rules))
+
+
+def _fate(config: Config, rules: Sequence[Given], market: str) -> Fate:
+    """What befalls a market in a server's run that begins with these rules."""
+    from emulator.chaos.market import fates  # noqa: PLC0415  # most tapes are those of markets that nothing befalls
+
+    assert config.start is not None
+    cards, views = [], {}
+    for card, view in exchanges(config, VENUES, config.start):
+        cards.append(card)
+        views[card.id] = view
+    if not any(market in view.world for view in views.values()):
+        raise ConfigError(f"--market: {market}: its venue is not served, so there are no rules for it")
+    return fates(rules, cards, views, config.start).get(market, UNTOUCHED)
 
 
 def run(asked: Job, workers: str, console: Console) -> None:

@@ -53,17 +53,23 @@ _SCHEMAS = {
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What to write, and where: minutes [0, minutes) of a run, below a directory."""
+    """What to write, and where: minutes [0, minutes) of a run, below a directory. The run's fate comes from `rules`, as
+    they are written.
+    """
 
     run: Run
     minutes: int
     out: Path
+    rules: tuple[Mapping[str, object], ...] = ()
 
     @property
     def id(self) -> str:
         """What tells one job's files from another's, wherever they are."""
         said = (FORMAT, PART_MINUTES, self.minutes, self.run.seed, self.run.origin_ns, self.run.manifest.hash)
-        return blake2b(json.dumps([*said, asdict(self.run.instrument)]).encode(), digest_size=16).hexdigest()
+        fate = self.run.fate
+        befell = [[type(each).__name__, asdict(each)] for each in (*fate.bends.each, *fate.veils)]
+        whole = [*said, asdict(self.run.instrument), *([befell] if befell else [])]
+        return blake2b(json.dumps(whole).encode(), digest_size=16).hexdigest()
 
     @property
     def parts(self) -> range:
@@ -261,6 +267,7 @@ def _sidecar(job: Job, parts: list[Part]) -> dict[str, Any]:
         "minutes": job.minutes,
         "manifest": job.run.manifest.to_dict(),
         "manifest_hash": job.run.manifest.hash,
+        **({"faults": list(job.rules)} if job.rules else {}),
         "run": job.id,
         "rows": sum(part.rows[name] for part in parts for name in TABLES),
         "content_hash": _hash(part.digests[name] for part in parts for name in TABLES),

@@ -35,10 +35,12 @@ class Telemetry(Columns):
 
 
 class Market(Protocol):
-    """What telemetry needs of a market: a `MarketSkeleton` has it."""
+    """What telemetry needs of a market: a `MarketSkeleton` has it, and so has a tape."""
 
     instrument: Instrument
-    manifest: SimulationManifest
+
+    @property
+    def manifest(self) -> SimulationManifest: ...
 
     def seconds(self, start_ns: int, end_ns: int) -> Seconds: ...
 

@@ -20,7 +20,7 @@ from reactor.manifest import SimulationManifest
 from reactor.rng import stream
 from reactor.single_asset import HyperSynthReactor
 from reactor.types import BLOCK_NS, MS_NS, TICK_NS, BookSide, BookSnapshot, Column, Instrument, Levels
-from reactor.unified_market import MarketOrchestrationCore
+from reactor.unified_market import UNTOUCHED, Fate, MarketOrchestrationCore
 
 Table: TypeAlias = Mapping[str, Column]
 
@@ -85,6 +85,7 @@ class Run:
     origin_ns: int
     instrument: Instrument
     manifest: SimulationManifest
+    fate: Fate = UNTOUCHED
 
 
 class Runner:
@@ -92,9 +93,10 @@ class Runner:
 
     def __init__(self, run: Run) -> None:
         world = MarketOrchestrationCore(run.seed, run.origin_ns, [(run.instrument, run.manifest)])
+        world.befall(run.instrument.market, run.fate)
         self.run = run
         self.market: HyperSynthReactor = world.market(run.instrument.market)
-        self._telemetry = SyntheticTelemetryUplink(self.market.skeleton)
+        self._telemetry = SyntheticTelemetryUplink(self.market)
         self._staleness = staleness(run.manifest)
         self._interval = max(1, run.manifest.book_update_interval_ms * MS_NS // TICK_NS)
         self._events = lru_cache(2)(self._make_events)
@@ -102,6 +104,8 @@ class Runner:
     def minute(self, k: int) -> Mapping[str, Table]:
         """The tables of minute k, counted from the origin's; rows in time order."""
         start_ns = self.run.origin_ns + k * BLOCK_NS
+        if start_ns < self.market.listed_ns:
+            return {name: _none(name) for name in TABLES}
         tables = dict(self._told(k))
         tables["l2_snapshots"] = _snapshot(self.market.keyframe(k))
         telemetry = self._telemetry.rows(start_ns, start_ns + BLOCK_NS)
@@ -110,6 +114,8 @@ class Runner:
 
     def _make_events(self, k: int) -> Mapping[str, Table]:
         """What happens in minute k and when each row would be told if nobody else held it up."""
+        if self.run.origin_ns + k * BLOCK_NS < self.market.listed_ns:
+            return {name: _none(name) for name in ("trades", "bbo", "l2_updates")}
         block = self.market.block(k)
         first_tick = block.start_ns // TICK_NS
         sources: Mapping[str, Table] = {
@@ -151,6 +157,10 @@ def staleness(manifest: SimulationManifest) -> LatencyModel:
     rows = [np.arange(n) * ONE // n for n in (ONE - spikes, spikes)]
     late = (usual[rows[1]] * round(manifest.staleness_spike_factor * 256)) >> 8
     return LatencyModel(np.sort(np.minimum(np.concatenate([usual[rows[0]], late]), DELAY_MAX_NS)))
+
+
+def _none(table: str) -> Table:
+    return {column: np.zeros(0, np.int64) for column in TABLES[table]}
 
 
 def _columns(rows: object) -> dict[str, Column]:

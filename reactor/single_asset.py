@@ -113,6 +113,11 @@ class HyperSynthReactor:
         self._liquidated = lru_cache(_BLOCKS_KEPT)(self._make_liquidations)
 
     @property
+    def manifest(self) -> SimulationManifest:
+        """The parameters of its life."""
+        return self.skeleton.manifest
+
+    @property
     def revision(self) -> int:
         """Counts what changed of the future: nothing ever, of a tape."""
         return 0

@@ -12,11 +12,12 @@ from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from functools import partial
 from typing import ClassVar, TypeAlias
 
 from emulator.chaos.engine import Chaos
 from emulator.chaos.rules import Event, Fault, Rule, Scope, Where
-from emulator.config import nearest
+from emulator.config import Given, nearest
 from reactor.bends import NONE, Bend, Bends
 from reactor.exchange.orders import Command
 from reactor.types import BLOCK_NS, TICK_NS, Kind
@@ -288,6 +289,23 @@ def obstacle(cards: Sequence[VenueProtocol], fault: Fault, where: Where) -> str:
 def every(view: Exchange) -> Mapping[str, str]:
     """A venue's markets by symbol, those too that are not listed yet."""
     return view.markets.every if isinstance(view.markets, Listed) else view.markets
+
+
+def fates(
+    given: Sequence[Given], cards: Sequence[VenueProtocol], views: Mapping[str, Exchange], start_ns: int
+) -> Mapping[str, Fate]:
+    """What befalls the markets of a run that begins with these rules, by market. ConfigError, of one line, where one is
+    no rule of it.
+    """
+    found: dict[str, Fate] = {}
+    chaos = Chaos(partial(obstacle, cards))
+    chaos.start(given, start_ns)
+    by_id = {card.id: card for card in cards}
+    markets = MarketChaos(
+        chaos, by_id, views, lambda _, changed: found.update(changed), lambda *_: None, lambda: False
+    )
+    markets.attend(start_ns)
+    return found
 
 
 class Ended:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
-from emulator.config import SCENARIOS, ConfigError, Given, nearest, read_rules, read_yaml
+from emulator.config import SCENARIOS, Config, ConfigError, Given, nearest, read_rules, read_yaml
 
 FIELDS = ("about", "source", "rules")
 
@@ -35,6 +35,11 @@ def read_scenario(name: str, place: str = "scenario") -> Scenario:
     if not name.endswith((".yaml", ".yml")):
         raise ConfigError(f"{place}: there is no scenario {name!r}{nearest(name, scenarios())}")
     return _read(Path(name), name, Path(name).stem)
+
+
+def rules_of(config: Config) -> list[Given]:
+    """The rules that a run begins with: its own, and those of its scenario."""
+    return [*config.faults, *(read_scenario(config.scenario).rules if config.scenario else ())]
 
 
 def _read(path: Path, shown: str, name: str) -> Scenario:

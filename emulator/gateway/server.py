@@ -33,7 +33,7 @@ from emulator.chaos.engine import Chaos
 from emulator.chaos.market import MarketChaos, obstacle
 from emulator.chaos.rules import Event
 from emulator.chaos.rules import Scope as EventScope
-from emulator.chaos.scenarios import read_scenario
+from emulator.chaos.scenarios import rules_of
 from emulator.config import NEVER, Config, ConfigError, chosen, nearest, resolve
 from emulator.driver import Driver, happened, http_date, settled, utc_ns
 from emulator.gateway.back_office import BackOffice
@@ -364,7 +364,7 @@ class Gateway:
         self.config = config
         self._given = given or {}
         self.chaos = Chaos(partial(obstacle, venues))
-        rules = [*config.faults, *(read_scenario(config.scenario).rules if config.scenario else ())]
+        rules = rules_of(config)
         for rule in rules:  # before anything is taken
             self.chaos.judge(rule)
         wall_ns = utc_ns()

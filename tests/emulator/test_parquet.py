@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from emulator.config import ConfigError
+from emulator.config import ConfigError, Layer
+from emulator.generate import job as asked_job
 from emulator.parquet import PART_MINUTES, TABLES, Job, Part, generate
+from emulator.sdk import Emulator
 from reactor.runner import Run, Runner
 from reactor.types import BLOCK_NS, SECOND_NS
 from venues.registry import LISTED
@@ -169,3 +172,68 @@ def test_an_interrupted_run_goes_on(
         pq.read_metadata(path)
     generate(job(tmp_path), 1, lambda _: None)
     assert contents(tmp_path) == contents(written)
+
+
+# ---------------------------------------------------------------- what befalls a market
+BAD_MINUTES = """
+- {kind: mkt.flash_crash, symbol: BTCUSDT, at_s: 70, fall_pct: 15, fall_s: 20, times: 3}
+- {kind: mkt.auction_reopen, venue: binance, symbol: BTC*, at_s: 130, halt_s: 20, call_s: 25}
+- {kind: mkt.tick_size, venue: binance, symbol: BTCUSDT, at_s: 200, duration_s: 60}
+- {kind: md.gap, venue: binance, channel: depth}
+"""
+
+
+def generated(out: Path, minutes: int, **settings: str) -> Job:
+    """The command's job, done."""
+    flags = Layer(lambda name: f"--{name}", {"start": "2026-01-01T00:00Z", **settings})
+    asked = asked_job(None, None, "binance:BTCUSDT", flags, str(minutes), out)
+    generate(asked, 1, lambda _: None)
+    return asked
+
+
+def test_files_of_what_befalls_a_market_are_what_a_server_lives_through(tmp_path: Path) -> None:
+    """A crash, an auction, a larger tick size: every trade, and the books at the minutes' starts."""
+    rules = tmp_path / "rules.yaml"
+    rules.write_text(BAD_MINUTES)
+    start_ns = generated(tmp_path / "tape", 5, faults=str(rules)).run.origin_ns
+    trades = pq.read_table(tmp_path / "tape" / "trades").to_pylist()
+    books = pq.read_table(tmp_path / "tape" / "l2_snapshots").to_pylist()
+    with Emulator({"venues": ["binance"], "faults": str(rules)}) as running:
+        running.clock.advance(300)
+        lived = running.truth.trades(
+            "binance", "BTCUSDT", after_ns=start_ns - 1, upto_ns=start_ns + 5 * BLOCK_NS
+        )
+        assert [row["trade_id"] for row in trades] == [trade.id for trade in lived]
+        assert [Decimal(row["price_ticks"]) / 100 for row in trades] == [trade.price for trade in lived]
+        for k in range(1, 5):
+            book = running.truth.book("binance", "BTCUSDT", start_ns + k * BLOCK_NS)
+            rows = [row for row in books if row["ts_ns"] == start_ns + k * BLOCK_NS]
+            prices = [
+                {Decimal(row["price_ticks"]) / 100 for row in rows if row["side"] == side} for side in (0, 1)
+            ]
+            assert prices == [set(book.bids), set(book.asks)]
+    assert min(row["price_ticks"] for row in trades) < 0.86 * trades[0]["price_ticks"]
+    seconds = {(row["ts_ns"] - start_ns) // SECOND_NS for row in trades}
+    assert not seconds & set(range(130, 175))
+    assert {120, 180} <= seconds
+    inside = [row["price_ticks"] for row in trades if 200 <= (row["ts_ns"] - start_ns) // SECOND_NS < 260]
+    assert inside
+    assert not any(price % 10 for price in inside)
+    said = json.loads((tmp_path / "tape" / "run.json").read_text())
+    assert [rule["kind"].partition(".")[0] for rule in said["faults"]] == ["mkt", "mkt", "mkt", "md"]
+
+
+def test_a_market_has_no_rows_before_its_listing(tmp_path: Path) -> None:
+    rules = tmp_path / "rules.yaml"
+    rules.write_text("- {kind: mkt.new_listing, symbol: BTCUSDT, at_s: 120}")
+    start_ns = generated(tmp_path / "tape", 3, faults=str(rules)).run.origin_ns
+    for table in ("trades", "bbo", "l2_snapshots", "l2_updates", "mark"):
+        times = pq.read_table(tmp_path / "tape" / table)["ts_ns"].to_numpy()
+        assert times.min() - start_ns >= 2 * BLOCK_NS
+
+
+def test_a_tape_of_what_befalls_a_market_is_another_run(tmp_path: Path) -> None:
+    """Files of one are not taken for those of the other."""
+    generated(tmp_path, 1, scenario="2024-01-19-tick-size")
+    with pytest.raises(ConfigError, match="is of another run"):
+        generated(tmp_path, 1, scenario="2021-10-21-flash-crash")
