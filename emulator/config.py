@@ -10,7 +10,7 @@ import ipaddress
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import field, fields, replace
 from datetime import UTC, date, datetime
 from fractions import Fraction
 from functools import cache
@@ -22,6 +22,7 @@ from reactor.exchange.orders import E8
 from reactor.manifest import ASSET_PARAMETERS, ManifestError, SimulationManifest
 from reactor.profiles import known_with
 from reactor.types import BLOCK_NS, SECOND_NS, TICK_NS, FundingProfile
+from reactor.values import dataclass
 from venues.base import ApiKey, KeyKind, Listing, VenueProtocol
 from venues.limits import OFF
 

@@ -6,7 +6,7 @@ They are what a run of the same seed and start serves, for they depend on nothin
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -16,6 +16,7 @@ from rich.table import Table
 from emulator.config import Config, ConfigError, resolve
 from reactor.types import DAY_NS, SECOND_NS, FundingProfile
 from reactor.unified_market import MarketOrchestrationCore
+from reactor.values import dataclass
 from venues.funding import BP_E12, Settlements
 from venues.registry import FUNDED, funding_model
 

@@ -8,13 +8,13 @@ it, the verdict is `open`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from emulator.chaos.rules import USER
 from emulator.truth import TrueOrder, instant
 from emulator.witness import Held, Placed, Socket, Witness
 from reactor.types import SECOND_NS
+from reactor.values import dataclass
 from venues.limits import Moment
 
 Tell: TypeAlias = Callable[[Placed], TrueOrder]  # an order as it now stands

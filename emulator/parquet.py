@@ -11,7 +11,7 @@ import json
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import lru_cache, partial
 from hashlib import blake2b
@@ -28,6 +28,7 @@ from emulator.config import ConfigError
 from reactor.runner import TABLES as TAPE_TABLES
 from reactor.runner import Run, Runner, Table
 from reactor.types import BLOCK_NS, SECOND_NS, Column, Instrument
+from reactor.values import dataclass
 from venues.registry import funding_model
 
 PART_MINUTES: Final = 10

@@ -7,7 +7,7 @@ A preset of a venue that is not served yet is good for generating all the same.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 
 from emulator.config import (
     PRESETS,
@@ -24,6 +24,7 @@ from emulator.config import (
 )
 from reactor.manifest import SimulationManifest
 from reactor.types import Instrument
+from reactor.values import dataclass
 from venues.base import Listing
 from venues.registry import LISTED, VENUES
 

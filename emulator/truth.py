@@ -5,13 +5,13 @@ client's book differs.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 
 from reactor.exchange.orders import Fill, Order, OrderStatus
 from reactor.single_asset import HyperSynthReactor
 from reactor.types import SECOND_NS, Column, Instrument, Prints, Side
+from reactor.values import dataclass
 
 Levels = Mapping[Decimal, Decimal]
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TypeAlias
 
 from reactor.exchange.floor import Floor
 from reactor.exchange.orders import Order
 from reactor.types import SECOND_NS
+from reactor.values import dataclass
 from venues.base import HttpResponse, Topic
 from venues.limits import Charge, Moment
 

@@ -8,7 +8,7 @@ counted from prints.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Protocol
@@ -16,6 +16,7 @@ from typing import Protocol
 import numpy as np
 
 from reactor.types import BLOCK_NS, DAY_NS, SECOND_NS, Column, Columns, Minutes, Prints, Side
+from reactor.values import dataclass
 
 QUARTER_NS = 15 * BLOCK_NS
 _WHOLES_KEPT = 128  # more than there are intervals and windows

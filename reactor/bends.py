@@ -8,7 +8,6 @@ market add up. Before its first instant a bend changes nothing, to the last bit.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import TypeAlias
 
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 
 from reactor.fixed import ONE, exp_q32
 from reactor.types import BLOCK_NS, DAY_NS, SECOND_NS, TICK_NS, Column
+from reactor.values import dataclass
 
 Knots: TypeAlias = tuple[tuple[int, int], ...]  # (instant in ns, value), ascending
 

@@ -7,7 +7,6 @@ What a latency draws depends on the seed and on what it is drawn for, never on w
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, Self
 
@@ -16,6 +15,7 @@ import numpy as np
 from reactor.fixed import NORMAL_Q16, ONE, exp_q16
 from reactor.rng import stream
 from reactor.types import MS_NS, TICK_NS, Column
+from reactor.values import dataclass
 
 FASTEST: Final = math.inf  # the pace of a clock that never waits
 FOREVER_NS: Final = 1 << 63  # later than any instant

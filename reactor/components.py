@@ -11,7 +11,6 @@ predictable orders move the price less (Bouchaud et al. 2004); the queue imbalan
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
@@ -33,6 +32,7 @@ from reactor.manifest import SimulationManifest
 from reactor.rng import Stream
 from reactor.skeleton import MinutePlan
 from reactor.types import BLOCK_NS, MS_NS, SECOND_NS, Column, Instrument, Side
+from reactor.values import dataclass
 
 _CELL_NS = 250 * MS_NS
 _CELLS = BLOCK_NS // _CELL_NS

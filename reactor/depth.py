@@ -7,8 +7,6 @@ both sides are one calculation: the *rank* of a price is the price itself for as
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,6 +17,7 @@ from reactor.matching import Executions
 from reactor.rng import Stream
 from reactor.skeleton import MinutePlan
 from reactor.types import BLOCK_NS, MS_NS, TICK_NS, BookSide, Column, Instrument, Side
+from reactor.values import dataclass
 
 TICKS = BLOCK_NS // TICK_NS
 _SIZES = 1 << 13

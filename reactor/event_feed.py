@@ -8,13 +8,14 @@ however the span is cut. It keeps nothing and computes nothing of its own.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from operator import attrgetter
 from typing import Any
 
 import numpy as np
 
 from reactor.types import BLOCK_NS, Column, Columns
+from reactor.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,13 @@ market's 1 s grid, so telling a month makes no minute of the tape. Nothing here 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
 from reactor.manifest import SimulationManifest
 from reactor.types import SECOND_NS, Column, Columns, Instrument, Seconds
+from reactor.values import dataclass
 
 MARK_WINDOW_S = 30
 

@@ -1,9 +1,9 @@
 """Fixed-point arithmetic on int64 columns: exp, normal and exponential quantiles, logistic, integer square
 root, apportionment.
 
-Q16 means 65536 = 1. The tables are made once at import with the standard library's floats and rounded to
-integers; a test shows that no entry lies so near a rounding boundary that another libm could round it
-otherwise, and pins their hash.
+Q16 means 65536 = 1. The tables are made once at import with floats and rounded to integers; a test shows that each is
+what the standard library's functions round to, that no entry lies so near a rounding boundary that another libm could
+round it otherwise, and pins their hash.
 """
 
 from __future__ import annotations
@@ -44,10 +44,31 @@ def _table(values: NDArray[np.float64] | list[float], scale: int) -> Column:
 
 # Quantiles at the midpoints of 65,536 equal slices, so that a 16-bit word indexes them directly. The normal ones are
 # symmetric, to the last bit.
-_MIDPOINTS = [(i + 0.5) / ONE for i in range(ONE)]
-_POSITIVE = np.array(list(map(NormalDist().inv_cdf, _MIDPOINTS[ONE // 2 :])))
+_MIDPOINTS = (np.arange(ONE) + 0.5) / ONE
+_OUTER = ONE * 37 // 40  # from here on, beyond +-0.425 from the middle, the normal ones are made one by one
+# A ratio of polynomials: M. J. Wichura, Algorithm AS 241, Applied Statistics 37 (1988), as in the standard library.
+_NUMERATOR = (
+    *(2.5090809287301226727e3, 3.3430575583588128105e4, 6.7265770927008700853e4, 4.5921953931549871457e4),
+    *(1.3731693765509461125e4, 1.9715909503065514427e3, 1.3314166789178437745e2, 3.3871328727963666080e0),
+)
+_DENOMINATOR = (
+    *(5.2264952788528545610e3, 2.8729085735721942674e4, 3.9307895800092710610e4, 2.1213794301586595867e4),
+    *(5.3941960214247511077e3, 6.8718700749205790830e2, 4.2313330701600911252e1, 1.0),
+)
+
+
+def _positive_quantiles() -> NDArray[np.float64]:
+    """The normal ones of the upper half."""
+    inner = _MIDPOINTS[ONE // 2 : _OUTER] - 0.5
+    rest = 0.180625 - inner * inner
+    inner *= np.polyval(_NUMERATOR, rest) / np.polyval(_DENOMINATOR, rest)
+    outer = list(map(NormalDist().inv_cdf, _MIDPOINTS[_OUTER:].tolist()))
+    return np.concatenate((inner, outer))
+
+
+_POSITIVE = _positive_quantiles()
 NORMAL_Q16 = _table(np.concatenate((-_POSITIVE[::-1], _POSITIVE)), ONE)
-EXPONENTIAL_Q16 = _table(-np.array(list(map(math.log, _MIDPOINTS))), ONE)
+EXPONENTIAL_Q16 = _table(-np.log(_MIDPOINTS), ONE)
 _EXP2_Q30 = _table([2.0 ** (i / 4096) for i in range(4097)], 1 << 30)
 _LOGISTIC_Q16 = _table([1 / (1 + math.exp(-(i - 2048) / 256)) for i in range(4097)], ONE)
 

@@ -10,11 +10,12 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import field, fields, replace
 from hashlib import blake2b
 from typing import Any
 
 from reactor.types import Instrument
+from reactor.values import dataclass
 
 
 class ManifestError(ValueError):

@@ -5,8 +5,6 @@ The minute's counts, extremes, volumes and quote volumes are met exactly; chance
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from reactor.components import (
@@ -27,6 +25,7 @@ from reactor.rng import Stream
 from reactor.settlement import SidePrints, settle
 from reactor.skeleton import MinutePlan
 from reactor.types import Column, Instrument, Side
+from reactor.values import dataclass
 
 _ENDS = {
     Side.BUY: (Role.BUY_LOW, Role.BUY_HIGH, Role.BUY_FREE),

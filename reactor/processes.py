@@ -9,7 +9,6 @@ which are told from which stream; so who wants two assets to move together passe
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
@@ -18,6 +17,7 @@ import numpy as np
 from reactor.fixed import ONE, exp_q16, fixed_point, isqrt
 from reactor.rng import Stream
 from reactor.types import Column
+from reactor.values import dataclass
 
 YEAR_S: Final = 365.25 * 86_400
 DAY_S: Final = 86_400

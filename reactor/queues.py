@@ -6,8 +6,6 @@ from it exactly what it printed. Prices are only read here: the path of the touc
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from reactor.components import QUOTE_LANE, Clock, TouchPath, in_lane
@@ -17,6 +15,7 @@ from reactor.matching import Executions
 from reactor.rng import Stream
 from reactor.skeleton import MinutePlan
 from reactor.types import BLOCK_NS, MS_NS, SECOND_NS, Column, Instrument, Side
+from reactor.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, eq=False)

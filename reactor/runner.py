@@ -7,7 +7,6 @@ in any order, so that many may share the work and rows come out the same. Nothin
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, TypeAlias
 
@@ -21,6 +20,7 @@ from reactor.rng import stream
 from reactor.single_asset import HyperSynthReactor
 from reactor.types import BLOCK_NS, MS_NS, TICK_NS, BookSide, BookSnapshot, Column, Instrument, Levels
 from reactor.unified_market import UNTOUCHED, Fate, MarketOrchestrationCore
+from reactor.values import dataclass
 
 Table: TypeAlias = Mapping[str, Column]
 

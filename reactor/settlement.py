@@ -7,7 +7,6 @@ price is free. All of it is integer arithmetic, and nothing here draws.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import gcd
 
 import numpy as np
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from reactor.fixed import ONE, share, stable_order
 from reactor.types import Column, Side
+from reactor.values import dataclass
 
 _LEAN_PASSES = 3
 _CAP_PASSES = 3

@@ -16,7 +16,7 @@ import math
 from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from threading import RLock
 from typing import Generic, TypeVar
 
@@ -40,6 +40,7 @@ from reactor.types import (
     Seconds,
     Side,
 )
+from reactor.values import dataclass
 
 DAY_MINUTES = 1_440
 DAY_SECONDS = 86_400

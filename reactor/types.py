@@ -11,12 +11,14 @@ boundary.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from enum import IntEnum, StrEnum
 from typing import Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+
+from reactor.values import dataclass
 
 Column: TypeAlias = NDArray[np.int64]
 

@@ -7,7 +7,6 @@ depends on the seed, the origin and its own manifest alone: not on which others 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from threading import Lock
 
 from reactor.bends import NONE, Bends
@@ -15,6 +14,7 @@ from reactor.manifest import SimulationManifest
 from reactor.single_asset import HyperSynthReactor
 from reactor.skeleton import AssetPath, MarketSkeleton
 from reactor.types import Instrument
+from reactor.values import dataclass
 from reactor.veils import Closing, Opening, Phase, Veil, phase_of, step_of
 
 

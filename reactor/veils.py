@@ -9,7 +9,7 @@ none. A veil takes effect at the very tick at which it is laid, and knows nothin
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from enum import StrEnum
 from functools import cached_property, lru_cache
 from typing import TypeAlias
@@ -38,6 +38,7 @@ from reactor.types import (
     Seconds,
     Side,
 )
+from reactor.values import dataclass
 
 NEVER_NS = 1 << 62
 _ROWS_KEPT = 2 * DAY_NS // BLOCK_NS

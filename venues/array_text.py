@@ -20,7 +20,7 @@ Mechanism only. Nothing in here knows a message, and nothing is kept between cal
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import lru_cache
 from typing import TypeAlias, cast
 
@@ -28,6 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reactor.types import Column
+from reactor.values import dataclass
 
 Buffer: TypeAlias = NDArray[np.uint8]
 Records: TypeAlias = NDArray[np.void]  # texts of one width, left-justified

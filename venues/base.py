@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import StrEnum
 from typing import Protocol, Self, TypeAlias
 
@@ -23,6 +23,7 @@ from reactor.profiles import Assets
 from reactor.single_asset import HyperSynthReactor
 from reactor.types import MS_NS, Column, Columns, Instrument
 from reactor.unified_market import MarketOrchestrationCore
+from reactor.values import dataclass
 from reactor.veils import Phase
 from venues.limits import Charge, Clocks, Limit, Usage
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import field, fields, is_dataclass
 from enum import StrEnum
 from typing import Any, Protocol, TypeVar
 from weakref import WeakKeyDictionary
@@ -21,6 +21,7 @@ import numpy as np
 
 from reactor.fixed import nearest
 from reactor.types import SECOND_NS, Column, Columns, FundingProfile
+from reactor.values import dataclass
 from venues.base import Listing
 
 HOUR_NS = 3_600 * SECOND_NS

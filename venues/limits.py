@@ -12,9 +12,10 @@ import math
 import sys
 from collections import OrderedDict, deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import repeat
 from typing import Protocol, TypeVar
+
+from reactor.values import dataclass
 
 OFF = math.inf  # the scale of a run without limits
 ENDLESS = sys.maxsize  # how much is allowed then

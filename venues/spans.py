@@ -7,7 +7,7 @@ once: at worst a span is made twice.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Generic, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -15,6 +15,7 @@ import numpy as np
 
 from reactor.single_asset import HyperSynthReactor
 from reactor.types import SECOND_NS, Column, Columns
+from reactor.values import dataclass
 
 SPAN_NS = 3_600 * SECOND_NS
 SPANS_KEPT = 8  # of a market

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain, pairwise, repeat
 from typing import TypeAlias, cast
@@ -20,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reactor.types import Column
+from reactor.values import dataclass
 from venues.array_text import (
     IN_ORDER,
     Items,

@@ -7,11 +7,12 @@ waits is wall time, for so are clients' timeouts. Nothing here knows a socket or
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import ClassVar
 
 from emulator.chaos.rules import Draw, Event, Fault, Rules, Scope
+from reactor.values import dataclass
 from venues.base import HttpResponse
 from venues.limits import Charge
 

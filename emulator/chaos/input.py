@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from emulator.chaos.rules import Event, Fault, Scope
+from reactor.values import dataclass
 from venues.base import HttpResponse
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from fnmatch import fnmatchcase
 from functools import partial
 from typing import ClassVar, TypeAlias
@@ -22,6 +22,7 @@ from reactor.bends import NONE, Bend, Bends
 from reactor.exchange.orders import Command
 from reactor.types import BLOCK_NS, TICK_NS, Kind
 from reactor.unified_market import Fate
+from reactor.values import dataclass
 from reactor.veils import NEVER_NS, Phase, Veil
 from venues.base import Channel, Exchange, Listed, Page, Topic, VenueProtocol
 from venues.wire import payloads

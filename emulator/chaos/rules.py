@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, field, fields
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from hashlib import blake2b
@@ -19,6 +19,7 @@ from typing import Any, ClassVar, TypeAlias
 
 from emulator.config import ConfigError, Kind, judge, nearest
 from reactor.types import SECOND_NS
+from reactor.values import dataclass
 from venues.base import Anatomy
 
 HITS_KEPT = 10_000

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 from emulator.config import SCENARIOS, Config, ConfigError, Given, nearest, read_rules, read_yaml
+from reactor.values import dataclass
 
 FIELDS = ("about", "source", "rules")
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import ClassVar, Protocol, TypeAlias
 
 from emulator.chaos.rules import Draw, Event, Fault, Rule, Rules, Scope
+from reactor.values import dataclass
 from venues.base import Topic
 
 HELD_BYTES_MAX = 8 << 20  # at the bound the oldest held frames leave early

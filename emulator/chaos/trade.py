@@ -6,7 +6,6 @@ The floor itself is never bent: what it has carried out is so, and REST tells th
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
 from emulator.chaos.rules import Event, Fault, Scope
@@ -26,6 +25,7 @@ from reactor.exchange.orders import (
     TimeInForce,
     Told,
 )
+from reactor.values import dataclass
 
 # Roles of commands: an order that may take, one that only makes, a cancel, an amendment, a key that lasts for a while;
 # and of any request that is signed, before what it commands.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from decimal import Decimal, InvalidOperation
 
 import orjson
@@ -31,6 +31,7 @@ from reactor.exchange.orders import (
     Remember,
 )
 from reactor.exchange.terms import House
+from reactor.values import dataclass
 from venues.base import Trading
 
 ACCOUNTS_MAX = 1_000  # of a venue, beyond which none are opened here

@@ -15,7 +15,7 @@ import socket
 import struct
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from itertools import count
 from typing import ParamSpec, cast
@@ -39,6 +39,7 @@ from emulator.gateway.hub import Feed, Group, Hub, Key, Piece
 from emulator.log import Log
 from emulator.witness import Held, Socket, Witness, held
 from reactor.exchange.orders import Told
+from reactor.values import dataclass
 from venues.base import (
     CUT,
     Action,

@@ -14,7 +14,7 @@ import hashlib
 import os
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, Protocol, get_args
 
@@ -23,6 +23,7 @@ import orjson
 from emulator.config import Config, ConfigError
 from reactor.exchange import orders
 from reactor.exchange.orders import Command
+from reactor.values import dataclass
 
 FORMAT = 2
 COMMANDS: Mapping[str, type] = {kind.__name__: kind for kind in get_args(orders.Command)}

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections import deque
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, cast
 
 import orjson
@@ -17,6 +16,7 @@ import orjson
 from emulator.config import ConfigError
 from emulator.gateway.journal import COMMANDS
 from reactor.exchange.orders import Command
+from reactor.values import dataclass
 
 FORMAT = 1
 INPUTS_KEPT = 100_000

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from html import escape
 
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from emulator.realism.estimators import Floats
+from reactor.values import dataclass
 
 WIDTH, HEIGHT = 420, 280
 _LEFT, _RIGHT, _TOP, _BOTTOM = 58, 20, 12, 46

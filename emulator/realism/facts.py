@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -27,6 +26,7 @@ from reactor.types import (
     Column,
     Minutes,
 )
+from reactor.values import dataclass
 
 DEPTH = 20  # levels of a side that are looked at
 SAMPLE_NS = MESSAGE_NS = 100 * MS_NS  # the book is sampled, and its changes are published, ten times a second

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
@@ -23,6 +22,7 @@ from emulator.realism.estimators import Floats
 from emulator.realism.facts import Measured, measure, measure_minutes
 from emulator.realism.sources import Source
 from reactor.types import SECOND_NS
+from reactor.values import dataclass
 
 _TARGETS = Path(__file__).with_name("targets.json")
 _NARROW = 1e-9  # what rounding may add to an end of a range

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +23,7 @@ from reactor.types import (
     Quotes,
 )
 from reactor.unified_market import MarketOrchestrationCore
+from reactor.values import dataclass
 
 DAYS = 31  # of minute bars
 _HELD = 1 << 62  # more ns than any time

@@ -11,7 +11,7 @@ from array import array
 from base64 import b64decode, b64encode
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from typing import TypeAlias, TypeVar
 
 import numpy as np
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from reactor.exchange.overlay import Change, Ended, Execution
 from reactor.types import BLOCK_NS, SECOND_NS, Column, Columns, Prints
+from reactor.values import dataclass
 
 KEPT_NS = 150 * SECOND_NS
 _PRUNE_AT = 4_096  # rows

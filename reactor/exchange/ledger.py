@@ -12,7 +12,6 @@ A fill's fee and a funding payment are rounded up to the step in which the venue
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, TypeAlias
 
@@ -30,6 +29,7 @@ from reactor.exchange.orders import (
 )
 from reactor.exchange.terms import PERP, SPOT, House, MarginTier, Terms
 from reactor.types import Instrument, Kind, Side
+from reactor.values import dataclass
 
 E6: Final = 10**6
 E12: Final = 10**12

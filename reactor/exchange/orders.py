@@ -7,11 +7,11 @@ and a venue finds its wire's words for them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
 from reactor.types import Side
+from reactor.values import dataclass
 
 FROZEN = "frozen"  # a fact that, while it is remembered of an account, has its orders and amendments refused
 E8 = 10**8  # money: amounts are integers in 1e-8 of their asset

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from copy import copy
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,7 @@ from reactor.exchange.orders import SelfTrade, Why
 from reactor.exchange.tape import MinuteIndex, TapeIndex
 from reactor.fixed import exp_q32
 from reactor.types import BLOCK_NS, DAY_NS, MS_NS, SECOND_NS, TICK_NS, BookSide, Column, Side
+from reactor.values import dataclass
 
 HOLE_STEP_NS = 100 * MS_NS  # holes fill up in steps on a grid of virtual time, finer than their half-life
 _LN2_Q32 = round(0.6931471805599453 * (1 << 32))

@@ -6,9 +6,10 @@ Tables and functions of time that a venue hands in; nothing here knows one.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from reactor.exchange.orders import Settlement
+from reactor.values import dataclass
 
 SPOT, PERP = "spot", "perp"  # wallets
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from heapq import heappop, heappush
 from itertools import count
@@ -72,6 +72,7 @@ from reactor.exchange.triggers import NEVER_NS, Watch
 from reactor.single_asset import HyperSynthReactor
 from reactor.types import BLOCK_NS, MS_NS, SECOND_NS, TICK_NS, BookSide, Side
 from reactor.unified_market import Fate, MarketOrchestrationCore
+from reactor.values import dataclass
 from reactor.veils import Phase
 
 ORDERS_KEPT = 1_000  # ended orders an account can still ask for

@@ -50,8 +50,8 @@ HASHES = {
 
 @pytest.mark.parametrize("name", TABLES)
 def test_no_table_entry_hangs_on_the_last_bit_of_libm(name: str) -> None:
-    """Every entry lies so far from a rounding boundary that any libm within a few ulps makes the same
-    integer.
+    """Every entry is what the standard library's function rounds to, so far from a rounding boundary that any libm
+    within a few ulps makes the same integer.
     """
     table, scale, function = TABLES[name]
     ulp = 1e-15 * scale  # a few ulps of the values, which lie within +-16
@@ -59,6 +59,7 @@ def test_no_table_entry_hangs_on_the_last_bit_of_libm(name: str) -> None:
         exact = function(i) * scale
         boundary = abs(exact + 0.5 - round(exact + 0.5))
         assert boundary > 4 * ulp or exact == entry, (i, boundary)
+        assert entry == math.floor(exact + 0.5), i
 
 
 @pytest.mark.parametrize("name", TABLES)

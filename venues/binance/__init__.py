@@ -6,7 +6,7 @@ The family has one body; its markets differ by what stands in the fields of a ca
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import field, fields, replace
 from functools import partial
 from typing import Self, TypeAlias
 
@@ -14,6 +14,7 @@ from reactor.exchange.terms import House
 from reactor.manifest import SimulationManifest
 from reactor.profiles import ASSETS, Assets, profile
 from reactor.types import DAY_NS, Instrument, Kind
+from reactor.values import dataclass
 from venues.base import (
     Anatomy,
     Channel,

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import orjson
 
 from reactor.exchange.orders import Forgotten, Remember, Told
 from reactor.types import MS_NS, SECOND_NS
+from reactor.values import dataclass
 from venues.base import Exchange, Trading, VenueError
 from venues.binance.orders import made_up
 from venues.binance.rest import Call

@@ -7,7 +7,7 @@ a minute and nothing reads a book. Prices are integers in 1e-8 quote units, rate
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from weakref import WeakKeyDictionary
 
@@ -17,6 +17,7 @@ from reactor.bars import QUARTER_NS, Interval
 from reactor.fixed import nearest
 from reactor.single_asset import HyperSynthReactor
 from reactor.types import BLOCK_NS, DAY_NS, SECOND_NS, Column, Columns, Instrument
+from reactor.values import dataclass
 from venues.base import FundingPayments
 from venues.binance.rules import funding_of
 from venues.funding import HOUR_NS

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
 
@@ -15,6 +14,7 @@ from reactor.exchange.floor import Floor
 from reactor.exchange.orders import Order, OrderStatus, Remember, SelfTrade, TimeInForce, Why
 from reactor.fixed import nearest
 from reactor.types import SECOND_NS, Instrument, Kind, Side
+from reactor.values import dataclass
 from venues.base import Trading, VenueError
 from venues.binance.rest import Call, Param
 from venues.wire import Scale

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import partial
 from typing import Any, TypeAlias
 from urllib.parse import parse_qsl
@@ -21,6 +21,7 @@ from reactor.exchange.floor import Floor
 from reactor.exchange.terms import Terms
 from reactor.single_asset import HyperSynthReactor
 from reactor.types import BLOCK_NS, DAY_NS, MS_NS, SECOND_NS, Column, Prints
+from reactor.values import dataclass
 from venues.base import Exchange, HttpRequest, HttpResponse, Trading, VenueError
 from venues.binance.rules import (
     ERRORS,

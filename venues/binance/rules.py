@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any
 
@@ -16,6 +15,7 @@ import orjson
 
 from reactor.profiles import magnitude
 from reactor.types import SECOND_NS, Column, FundingProfile, Instrument
+from reactor.values import dataclass
 from reactor.veils import Phase
 from venues.base import VenueError
 from venues.funding import (

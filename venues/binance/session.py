@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Protocol, TypeAlias
 from urllib.parse import unquote
 
@@ -17,6 +17,7 @@ import orjson
 
 from reactor.exchange.orders import Told
 from reactor.types import MS_NS
+from reactor.values import dataclass
 from venues.base import (
     Action,
     Close,

@@ -12,7 +12,6 @@ import re
 from base64 import b64decode
 from binascii import Error as NotBase64
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 from typing import Any
@@ -20,6 +19,7 @@ from urllib.parse import unquote_to_bytes
 
 from reactor.exchange.orders import Remember
 from reactor.types import MS_NS, SECOND_NS
+from reactor.values import dataclass
 from venues.base import ApiKey, Exchange, KeyKind, Trading, VenueError
 from venues.binance.wire import US_NS
 from venues.limits import Moment

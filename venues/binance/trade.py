@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 from functools import lru_cache
 from typing import Any, TypeAlias, TypeVar
@@ -33,6 +33,7 @@ from reactor.exchange.orders import (
 from reactor.exchange.terms import SPOT
 from reactor.single_asset import HyperSynthReactor
 from reactor.types import BLOCK_NS, DAY_NS, Side
+from reactor.values import dataclass
 from venues.base import VenueError
 from venues.binance.orders import (
     CLIENT_ID,

@@ -6,12 +6,12 @@ Tables. The filters of an order are those of a symbol's row of exchangeInfo, rea
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 
 from reactor.exchange.orders import E8, Refusal
 from reactor.types import Instrument, Kind
+from reactor.values import dataclass
 from venues.binance.rules import ERRORS, SPOT_RATE_LIMITS, ErrorRow, spot_filters
 from venues.binance.usdm_rules import USDM_ERRORS, USDM_RATE_LIMITS, usdm_filters
 

@@ -6,11 +6,11 @@ Tables, and the few functions that render them. Nothing here parses a request or
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from reactor.profiles import magnitude
 from reactor.types import SECOND_NS, Instrument
+from reactor.values import dataclass
 from reactor.veils import Phase
 from venues.binance.rules import ERRORS, FLOOD_BAN, MINUTE_NS, ErrorRow, RateLimit, SessionRules, Sizes
 from venues.limits import Limit

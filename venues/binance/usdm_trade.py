@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -34,6 +34,7 @@ from reactor.exchange.orders import (
 from reactor.exchange.terms import PERP, MarginTier
 from reactor.single_asset import HyperSynthReactor
 from reactor.types import DAY_NS, MS_NS, Side
+from reactor.values import dataclass
 from venues.base import VenueError
 from venues.binance.listen_keys import keep_listening, start_listening, stop_listening
 from venues.binance.orders import (

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache, partial
 from math import gcd
 from typing import Protocol, TypeAlias
@@ -34,6 +33,7 @@ from reactor.types import (
     Quotes,
     Side,
 )
+from reactor.values import dataclass
 from venues.base import PAGE_NS, Exchange, Page, Topic, VenueError
 from venues.sheets import revision_of, shared, shared_by_kind
 from venues.wire import (

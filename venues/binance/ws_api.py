@@ -9,7 +9,7 @@ https://developers.binance.com/docs/derivatives/usds-margined-futures/websocket-
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -17,6 +17,7 @@ import orjson
 
 from reactor.exchange.orders import Told
 from reactor.types import MS_NS
+from reactor.values import dataclass
 from venues.base import (
     Action,
     ApiKey,

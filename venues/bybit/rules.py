@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
 from reactor.types import SECOND_NS, Column, FundingProfile
+from reactor.values import dataclass
 from venues.funding import (
     BP_E12,
     OTHERS,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any, Final, Self
 
 from reactor.exchange.terms import House
 from reactor.manifest import SimulationManifest
 from reactor.profiles import ASSETS, Assets, profile
 from reactor.types import SECOND_NS, Instrument, Kind
+from reactor.values import dataclass
 from venues.base import (
     Anatomy,
     Channel,

@@ -7,13 +7,12 @@ rates in 1e-10.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from reactor.fixed import nearest
 from reactor.single_asset import HyperSynthReactor
 from reactor.types import BLOCK_NS, DAY_NS, SECOND_NS, Column, Columns, Instrument
+from reactor.values import dataclass
 from venues.hyperliquid.rules import (
     MAIN_DEX,
     MARK_WINDOW_S,

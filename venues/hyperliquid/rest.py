@@ -6,7 +6,6 @@ Pure functions of (request, exchange, now): nothing here waits, remembers, or ra
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final, TypeAlias
 
@@ -14,6 +13,7 @@ import orjson
 
 from reactor.single_asset import HyperSynthReactor
 from reactor.types import MS_NS, SECOND_NS
+from reactor.values import dataclass
 from reactor.veils import Phase
 from venues.base import Exchange, HttpRequest, HttpResponse, VenueError
 from venues.hyperliquid.actions import act

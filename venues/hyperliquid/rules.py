@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Container, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cache
 from typing import Any, Final, TypeAlias, TypeVar
 
@@ -20,6 +20,7 @@ from reactor.bars import Interval
 from reactor.fixed import nearest
 from reactor.profiles import magnitude
 from reactor.types import DAY_NS, MS_NS, SECOND_NS, Column, FundingProfile, Instrument, Kind
+from reactor.values import dataclass
 from venues.base import Exchange, Listing, VenueError
 from venues.funding import (
     BP_E12,

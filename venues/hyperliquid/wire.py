@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache, partial
 from hashlib import blake2b
 from itertools import pairwise
@@ -34,6 +33,7 @@ from reactor.types import (
     Quotes,
     Side,
 )
+from reactor.values import dataclass
 from venues.base import PAGE_NS, Exchange, FundingPayments, Page, Topic
 from venues.hyperliquid.channel import HyperliquidChannel, LateChannel
 from venues.hyperliquid.oracle import days_at, oracle_decimals, oracle_step_e8, updates_at

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from reactor.types import SECOND_NS, FundingProfile
+from reactor.values import dataclass
 from venues.funding import BP_E12, OTHERS, Adaptation, Average, FundingModel, Share
 
 # At its cap an interval shortens by one step; when premiums have calmed down it is the contract's own again at once.

@@ -6,7 +6,6 @@ Where things are in a message is its venue's to say (`Anatomy`); a message that 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any, ClassVar, TypeAlias
 
@@ -16,6 +15,7 @@ from emulator.chaos.rules import SECONDS, Draw, Event, Fault, integer, option
 from emulator.chaos.tap import Again, FrameFault, Outcome, Passage, Send
 from emulator.config import TEXT, Kind
 from reactor.types import SECOND_NS
+from reactor.values import dataclass
 from venues.base import EACH, Anatomy, Path
 
 Spot: TypeAlias = tuple[Any, str | int]  # a container and a key or place in it

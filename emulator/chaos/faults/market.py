@@ -8,7 +8,6 @@ sockets and requests, by trades, books, bars, marks and funding, is of one marke
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import accumulate
 from typing import ClassVar
 
@@ -21,6 +20,7 @@ from reactor.exchange.orders import Command, Deleverage
 from reactor.fixed import fixed_point
 from reactor.skeleton import BURST_ACTIVITY_MAX
 from reactor.types import SECOND_NS, Kind
+from reactor.values import dataclass
 from reactor.veils import NEVER_NS, Closing, Coarsening, Halt, Opening, Thinning
 from venues.base import VenueProtocol
 from venues.funding import HOURS

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import ClassVar
 
 from emulator.chaos.rules import SECONDS, Fault, integer, number, option
@@ -36,6 +36,7 @@ from reactor.exchange.orders import (
     Why,
 )
 from reactor.types import SECOND_NS
+from reactor.values import dataclass
 
 REFUSALS = (
     Refusal.HALTED,

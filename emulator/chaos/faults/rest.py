@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import http.client
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import ClassVar
 
 from emulator.chaos.answer import Answer, Asked, RequestFault
 from emulator.chaos.rules import Draw, Fault, integer, number, option
 from emulator.config import FLAG, TEXT, Kind
 from reactor.types import MS_NS, SECOND_NS
+from reactor.values import dataclass
 from venues.base import HttpResponse
 from venues.limits import Charge
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
 from emulator.chaos.input import MessageFault
 from emulator.chaos.rules import ACK, SECONDS, UNSUBSCRIBE, Draw, Event, Fault, integer, number, option
 from emulator.chaos.tap import FrameFault, Outcome, Passage, Send
 from reactor.types import MS_NS, SECOND_NS
+from reactor.values import dataclass
 
 MILLISECONDS = number(0, 86_400_000)
 

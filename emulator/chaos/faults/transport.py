@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
 from emulator.chaos.input import HandshakeFault, MessageFault
@@ -11,6 +10,7 @@ from emulator.chaos.rules import PING, SECONDS, Draw, Event, Fault, integer, num
 from emulator.chaos.tap import Farewell, FrameFault, Outcome, Passage, Send, Shut
 from emulator.config import TEXT, Kind
 from reactor.types import SECOND_NS
+from reactor.values import dataclass
 from venues.base import HttpResponse
 from venues.wire import frame
 
