@@ -1,7 +1,6 @@
 """A run and its listeners: HTTP and the WebSocket upgrade on one port per venue, the control API on its own.
 
-uvicorn's HTTP protocol parses; the loop, the sockets and the order of things are ours. A request becomes a value and
-the venue answers with one. What it raises is our fault: logged, answered with a bare 500, and nobody else's business.
+The loop, the sockets and the order of things are ours; of uvicorn's server only the HTTP protocol is used.
 """
 
 from __future__ import annotations
@@ -11,7 +10,6 @@ import errno
 import socket
 import ssl
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -23,23 +21,20 @@ from uvicorn._types import (
     ASGIReceiveCallable,
     ASGIReceiveEvent,
     ASGISendCallable,
-    HTTPScope,
     Scope,
 )
 from uvicorn.server import ServerState
 
-from emulator.chaos.answer import Answer, Asked, spoilt
 from emulator.chaos.engine import Chaos
 from emulator.chaos.market import MarketChaos, obstacle
-from emulator.chaos.rules import Event
-from emulator.chaos.rules import Scope as EventScope
 from emulator.chaos.scenarios import rules_of
 from emulator.config import NEVER, Config, ConfigError, chosen, nearest, resolve
-from emulator.driver import Driver, happened, http_date, settled, utc_ns
+from emulator.driver import Driver, http_date, settled, utc_ns
 from emulator.gateway.back_office import BackOffice
-from emulator.gateway.connection import FAILED, Connection, Port, Row
+from emulator.gateway.connection import Connection, Port, Row
 from emulator.gateway.desk import Desks
 from emulator.gateway.history import HistoryMaker
+from emulator.gateway.http import TOO_LARGE, HttpProtocol, VenueHttp, read_body, respond
 from emulator.gateway.hub import Hub
 from emulator.gateway.inspector import Inspector
 from emulator.gateway.journal import FileJournal, RuleChange, Run, settings_hash
@@ -51,11 +46,7 @@ from reactor.clock import Chronometer
 from reactor.exchange.orders import Command
 from reactor.types import DAY_NS, SECOND_NS, TICK_NS
 from reactor.unified_market import Fate
-from venues.base import Close, HttpRequest, HttpResponse, Occasion, VenueProtocol, client_of
-
-BODY_BYTES_MAX = 1 << 20
-CROWDED_S = 1.0  # a request waits at most so long for a delivery
-TOO_LARGE = HttpResponse(413, b"Content Too Large", "text/plain")
+from venues.base import Close, Occasion, VenueProtocol
 
 CONTROL = "control"
 DAY = "day"  # what can be waited for without a venue
@@ -66,152 +57,6 @@ SECRET_SETTINGS = frozenset({"api_key"})  # these do not leave in a log
 KEEP_ALIVE_S = 75  # beyond what clients keep idle connections for, or they meet one that is just being closed
 
 log = Log("server")
-
-
-# ---------------------------------------------------------------- HTTP
-async def _read_body(receive: ASGIReceiveCallable) -> bytes | None:
-    """The request's body; None when it is longer than BODY_BYTES_MAX, or its sender gone."""
-    body = bytearray()
-    while True:
-        message = await receive()
-        if message["type"] != "http.request":
-            return None
-        body += message["body"]
-        if len(body) > BODY_BYTES_MAX:
-            return None
-        if not message["more_body"]:
-            return bytes(body)
-
-
-async def _respond(send: ASGISendCallable, response: HttpResponse) -> None:
-    await _head(send, response)
-    await send({"type": "http.response.body", "body": response.body})
-
-
-async def _head(send: ASGISendCallable, response: HttpResponse) -> None:
-    size = str(len(response.body))
-    rows = [("content-type", response.content_type), ("content-length", size), *response.headers]
-    rows = [row for row in rows if row != ("content-type", "")]
-    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in rows]
-    await send({"type": "http.response.start", "status": response.status, "headers": headers})
-
-
-async def _respond_badly(receive: ASGIReceiveCallable, send: ASGISendCallable, answer: Answer) -> bool:
-    """Send an answer that rules of chaos may have spoilt; whether all of it was. Who leaves while it waits is not
-    waited for.
-    """
-    if answer.wait_s and await happened(receive(), answer.wait_s):
-        return False
-    if answer.cut:
-        cast(Any, send).__self__.transport.abort()  # uvicorn's: there is no word for it in ASGI
-        return False
-    if answer.pieces == 1:
-        await _respond(send, answer.response)
-        return True
-    await _head(send, answer.response)
-    body, size = answer.response.body, max(1, -(-len(answer.response.body) // answer.pieces))
-    pieces = [body[i : i + size] for i in range(0, len(body), size)]
-    for piece in pieces[:-1]:
-        await send({"type": "http.response.body", "body": piece, "more_body": True})
-        if await happened(receive(), answer.spread_s / len(pieces)):
-            return False
-    await send({"type": "http.response.body", "body": pieces[-1] if pieces else b""})
-    return True
-
-
-def venue_app(port: Port) -> ASGI3Application:
-    """The HTTP side of a venue."""
-
-    async def app(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
-        assert scope["type"] == "http"
-        body = await _read_body(receive)
-        if port.crowded:
-            await settled(lambda: not port.crowded, CROWDED_S)
-        number = next(port.asked)
-        if body is None:
-            await _respond(send, TOO_LARGE)
-            return
-        request = _request(port, scope, body)
-        venue, client, asked = port.venue.id, request.client, f"{request.method} {request.path}"
-        port.witness.asked(venue, client, asked)
-        with port.witness.asking(asked) as placing:
-            if port.chaos.has(EventScope.REQUEST):
-                answer, own = _spoilt(port, request, number)
-            else:
-                own = _answer(port, request)
-                answer = Answer(own, wait_s=_patience_s(port))
-        sent, said = await _respond_badly(receive, send, answer), answer.response
-        if sent:
-            port.witness.answered(venue, client, asked, said)
-        if sent and own is not None and (said.status, said.body) == (own.status, own.body):
-            port.witness.whole(placing)
-            port.witness.told(venue, said.body, answer=True)
-        else:
-            port.witness.lost(placing, _mishap(answer, own, sent=sent))
-
-    return app
-
-
-def _mishap(answer: Answer, own: HttpResponse | None, *, sent: bool) -> str:
-    """What became of an answer that its client did not get as the venue gave it."""
-    if answer.cut:
-        return "its connection was cut"
-    if not sent:
-        return "its client no longer waited for the answer"
-    if own is not None and answer.response.status == own.status:
-        return f"it was answered with another {own.status} than the venue's"
-    return f"it was answered with {answer.response.status}"
-
-
-def _spoilt(port: Port, request: HttpRequest, number: int) -> tuple[Answer, HttpResponse | None]:
-    """The answer to a venue's request of that number, past the rules of chaos; and the venue's own, if it was asked."""
-    own: list[HttpResponse] = []
-
-    def ask(ahead_ns: int = 0) -> Answer:
-        own.append(_answer(port, replace(request, ahead_ns=ahead_ns) if ahead_ns else request))
-        return Answer(own[-1], wait_s=_patience_s(port))
-
-    now_ns, _ = port.driver.stamp()
-    address = request.client.partition(" ")[0]
-    event = Event(
-        EventScope.REQUEST,
-        port.venue.id,
-        now_ns,
-        (number,),
-        endpoint=request.path,
-        key=request.headers.get(port.venue.key_header) or address,
-        content=b"%s %s?%s\n%s"
-        % (request.method.encode(), request.path.encode(), request.query.encode(), request.body),
-    )
-    asked = Asked(event, ask, port.venue.socket_rules.refuse, ask)
-    return spoilt(port.chaos.rules, event, asked), own[-1] if own else None
-
-
-def _patience_s(port: Port) -> float:
-    return port.desk.take_patience_s() if port.desk is not None else 0.0
-
-
-def _request(port: Port, scope: HTTPScope, body: bytes) -> HttpRequest:
-    headers: dict[str, str] = {}
-    for raw_name, raw_value in scope["headers"]:
-        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
-        headers[name] = f"{headers[name]}, {value}" if name in headers else value
-    method, path, query = scope["method"], scope["path"], scope["query_string"].decode("latin-1")
-    client = scope["client"] or ("", 0)
-    _, wall_ns = port.driver.stamp()
-    whose = client_of(client[0], headers, port.venue.key_header)
-    return HttpRequest(method, path, query, headers, body, whose, wall_ns)
-
-
-def _answer(port: Port, request: HttpRequest) -> HttpResponse:
-    now_ns, _ = port.driver.stamp()
-    try:
-        if port.desk is not None:
-            port.desk.reach(now_ns)
-        return port.venue.handle(request, port.exchange, now_ns)
-    except Exception:
-        log.exception("venue failed", venue=port.venue.id, method=request.method, path=request.path)
-        return FAILED
 
 
 # ---------------------------------------------------------------- listeners
@@ -244,16 +89,17 @@ def bind(addresses: Mapping[Name, tuple[str, int]]) -> dict[Name, socket.socket]
 
 
 class Listener:
-    """A bound socket and what is served on it: uvicorn's HTTP protocol, without the rest of uvicorn's server."""
+    """A bound socket and what is served on it: a venue, or an application of another kind."""
 
     def __init__(
         self,
         sock: socket.socket,
-        app: ASGI3Application,
+        app: ASGI3Application | VenueHttp,
         upgrade: Callable[..., Connection] | None,
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self._socket = sock
+        self._venue = app if isinstance(app, VenueHttp) else None
         self._tls = tls
         self._server: asyncio.Server | None = None
         self._state = ServerState()
@@ -288,8 +134,7 @@ class Listener:
     async def open(self) -> None:
         """Serve."""
         self._config.load()
-        protocol = cast(Any, self._config.http_protocol_class)
-        make = partial(protocol, config=self._config, server_state=self._state, app_state={})
+        make = partial(HttpProtocol, self._venue, self._config, self._state)
         self._server = await asyncio.get_running_loop().create_server(make, sock=self._socket, ssl=self._tls)
 
     def date(self, date: bytes) -> None:
@@ -409,7 +254,7 @@ class Gateway:
         self._history = HistoryMaker([port.exchange for port in self._ports], self.start_ns)
         self._venues: dict[str, list[Listener]] = {port.venue.id: [] for port in self._ports}
         for port in self._ports:
-            app, upgrade = venue_app(port), partial(Connection, port)
+            app, upgrade = VenueHttp(port), partial(Connection, port)
             for context in (None, tls) if tls else (None,):
                 sock = sockets[port.venue.id, context is not None]
                 self._venues[port.venue.id].append(Listener(sock, app, upgrade, context))
@@ -642,9 +487,9 @@ class Gateway:
     # ------------------------------------------------------------ control
     async def _control_app(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         """The control API, imported when first asked for: FastAPI takes as long to import as all the rest to start."""
-        body = await _read_body(receive)
+        body = await read_body(receive)
         if body is None:
-            await _respond(send, TOO_LARGE)
+            await respond(send, TOO_LARGE)
             return
         if self._control_api is None:
             self._control_api = asyncio.get_running_loop().run_in_executor(None, self._make_control_api)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import emulator.driver
-from emulator.gateway.server import BODY_BYTES_MAX
+from emulator.gateway.http import BODY_BYTES_MAX
 from emulator.sdk import Emulator
 from reactor.types import SECOND_NS
 from tests.emulator.conftest import Client, RawClient

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import http.client
+import re
+import socket
+import time
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import pytest
 
-from emulator.gateway.server import BODY_BYTES_MAX
+from emulator.gateway.http import BODY_BYTES_MAX
 from emulator.sdk import Emulator
 from tests.emulator.toy import START_NS
 
@@ -72,3 +75,53 @@ def test_both_worlds_share_the_port(toy: Emulator) -> None:
     """A venue has one authority for HTTP and WebSocket, and venues do not share theirs."""
     assert urlsplit(toy.url("toy")).netloc == urlsplit(toy.ws_url("toy")).netloc
     assert len({toy.url("toy"), toy.url("other"), toy.control_url}) == 3
+
+
+def raw(toy: Emulator, *pieces: bytes) -> bytes:
+    """What comes back on a connection to which these pieces are written, until its server closes it."""
+    address = urlsplit(toy.url("toy"))
+    with socket.create_connection((address.hostname or "", address.port or 0), timeout=20) as connection:
+        for piece in pieces:
+            connection.sendall(piece)
+            time.sleep(0.05)  # so that it comes by itself
+        return b"".join(iter(lambda: connection.recv(1 << 16), b""))
+
+
+CLOSE = b"Host: toy\r\nConnection: close\r\n"
+
+
+def test_requests_that_come_at_once_are_answered_in_turn(toy: Emulator) -> None:
+    """Pipelining: the first leaves at once, the others after it."""
+    told = raw(
+        toy,
+        b"".join(b"GET /%d HTTP/1.1\r\nHost: toy\r\n\r\n" % n for n in range(20))
+        + b"GET /x HTTP/1.1\r\n"
+        + CLOSE
+        + b"\r\n",
+    )
+    places = [told.index(b"'/%d'" % n) for n in range(20)]
+    assert places == sorted(places)
+    assert told.count(b"HTTP/1.1 418 ") == 21
+
+
+@pytest.mark.parametrize("size", [5, 100_000])
+def test_a_request_may_come_in_pieces(toy: Emulator, size: int) -> None:
+    """It is answered when its last byte is there, be it small or beyond what is read ahead."""
+    head = b"POST /slow HTTP/1.1\r\n" + CLOSE + b"Content-Length: %d\r\n\r\n" % size
+    told = raw(toy, head[:9], head[9:], bytes(size - 2), bytes(2))
+    assert b"('POST', '/slow', '', None, %d, " % size in told
+    assert b"connection: close\r\n" in told
+
+
+def test_whoever_asks_whether_to_go_on_is_told_to(toy: Emulator) -> None:
+    """RFC 9110, section 10.1.1 (https://www.rfc-editor.org/rfc/rfc9110, 2022-06)."""
+    head = b"POST / HTTP/1.1\r\n" + CLOSE + b"Content-Length: 2\r\nExpect: 100-continue\r\n\r\n"
+    told = raw(toy, head, b"ab")
+    assert told.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 418 ")
+
+
+def test_an_answer_to_head_has_no_body(toy: Emulator) -> None:
+    told = raw(toy, b"HEAD / HTTP/1.1\r\n" + CLOSE + b"\r\n")
+    head, _, body = told.partition(b"\r\n\r\n")
+    assert int(re.findall(rb"content-length: (\d+)", head)[0]) > 0
+    assert body == b""

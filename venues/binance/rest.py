@@ -350,7 +350,7 @@ def retry_after(retry_ns: int) -> Sequence[tuple[str, str]]:
 
 def _asking(request: HttpRequest, at: Moment) -> Asking:
     """Of a parameter that is in the query and in the form of the body, the query's is taken."""
-    pairs = parse_qsl(request.query, keep_blank_values=True)
+    pairs = parse_qsl(request.query, keep_blank_values=True) if request.query else []
     if request.body:
         named = {name for name, _ in pairs}
         form = parse_qsl(request.body.decode(errors="replace"), keep_blank_values=True)

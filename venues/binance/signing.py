@@ -87,6 +87,8 @@ def payload_of(query: str, body: bytes) -> bytes:
 
 
 def _unsigned(text: bytes) -> bytes:
+    if b"signature=" not in text:
+        return text
     return b"&".join(pair for pair in text.split(b"&") if not pair.startswith(b"signature="))
 
 
