@@ -54,6 +54,7 @@ TLS_PORT_OFFSET = 10  # above a venue's plain port
 GOING_AWAY = Close(1001)
 GOODBYE_S = 1.0  # so long clients may take to answer it
 SECRET_SETTINGS = frozenset({"api_key"})  # these do not leave in a log
+BACKLOG = 2_048  # clients that may wait to be accepted; the next would be heard a second later
 KEEP_ALIVE_S = 75  # beyond what clients keep idle connections for, or they meet one that is just being closed
 
 log = Log("server")
@@ -77,7 +78,7 @@ def bind(addresses: Mapping[Name, tuple[str, int]]) -> dict[Name, socket.socket]
             sockets[name].setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             sockets[name].bind(address)
             # Now, not when the loop runs: with SO_REUSEADDR two may bind to a port, but only one may listen.
-            sockets[name].listen(2048)
+            sockets[name].listen(BACKLOG)
         except (OSError, UnicodeError) as error:
             for held in sockets.values():
                 held.close()
@@ -135,7 +136,8 @@ class Listener:
         """Serve."""
         self._config.load()
         make = partial(HttpProtocol, self._venue, self._config, self._state)
-        self._server = await asyncio.get_running_loop().create_server(make, sock=self._socket, ssl=self._tls)
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(make, sock=self._socket, backlog=BACKLOG, ssl=self._tls)
 
     def date(self, date: bytes) -> None:
         """Send this Date with every answer from now on."""

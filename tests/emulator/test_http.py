@@ -5,8 +5,10 @@ from __future__ import annotations
 import http.client
 import re
 import socket
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from urllib.parse import urlsplit
 
 import pytest
@@ -125,3 +127,16 @@ def test_an_answer_to_head_has_no_body(toy: Emulator) -> None:
     head, _, body = told.partition(b"\r\n\r\n")
     assert int(re.findall(rb"content-length: (\d+)", head)[0]) > 0
     assert body == b""
+
+
+def test_hundreds_may_wait_to_be_let_in(toy: Emulator) -> None:
+    """Clients that connect at once, while the server is busy, are connected at once, not when they try again."""
+    free, address = threading.Event(), urlsplit(toy.url("toy"))
+    toy._loop.call_soon_threadsafe(free.wait, 20)
+    try:
+        with ExitStack() as stack:
+            for _ in range(500):
+                each = socket.create_connection((address.hostname or "", address.port or 0), timeout=0.9)
+                stack.enter_context(each)
+    finally:
+        free.set()
