@@ -674,10 +674,21 @@ class Connection(asyncio.Protocol):
             if self._patience == 0:
                 self._transport.abort()
         elif self._session is not None and not self._port.driver.paused:
-            self._act(now_ns, self._session.tick, now_ns, wall_ns)
-            self._flush()
+            self._tick(self._session, now_ns, wall_ns)
         if self._held:
             self._listen_again()  # should there have been no delivery
+
+    def _tick(self, session: Session, now_ns: int, wall_ns: int) -> None:
+        """Nothing, as a rule; it is asked of every connection, so nothing is to cost little."""
+        try:
+            actions = session.tick(now_ns, wall_ns)
+        except Exception:
+            log.exception("session failed", connection=self._name)
+            self.fail()
+            return
+        if actions:
+            self._act(now_ns, lambda: actions)
+            self._flush()
 
     def fail(self) -> None:
         self.close(INTERNAL_ERROR)
