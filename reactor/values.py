@@ -14,6 +14,8 @@ from dataclasses import MISSING, FrozenInstanceError, fields
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
+PARAMS = "__dataclass_params__"
+
 T = TypeVar("T")
 
 if TYPE_CHECKING:
@@ -31,7 +33,16 @@ else:
 
 def _value(cls: type[T], *, eq: bool, kw_only: bool) -> type[T]:
     own = {name for name in ("__init__", "__repr__", "__eq__", "__hash__") if cls.__dict__.get(name)}
+    frozen = [
+        base.__dict__[PARAMS]
+        for base in cls.__mro__
+        if PARAMS in base.__dict__ and base.__dict__[PARAMS].frozen
+    ]
+    for each in frozen:  # or the library would want this one frozen its way
+        each.frozen = False
     cls = dataclasses.dataclass(cls, init=False, repr=False, eq=False, slots=True, kw_only=kw_only)
+    for each in (*frozen, cls.__dict__[PARAMS]):
+        each.frozen = True
     methods: dict[str, object] = {
         "__init__": _initializer(cls),
         "__repr__": _repr,

@@ -149,3 +149,21 @@ def test_one_that_is_told_apart_by_identity_is() -> None:
 
     assert Card(1) != Card(1)
     assert Card.__hash__ is object.__hash__
+
+
+def test_it_has_heirs_of_either_kind_that_are_frozen_as_it_is() -> None:
+    @dataclass(frozen=True, slots=True)
+    class Ours(Price):
+        """By the same decorator."""
+
+        size: int = 0
+
+    @dataclasses.dataclass(frozen=True)
+    class Theirs(Price):
+        """By the standard library's."""
+
+        size: int = 0
+
+    assert (Ours(1, 2, 3), Theirs(1, 2, 3)) == (Ours(1, size=3), Theirs(1, size=3))
+    with pytest.raises(TypeError, match="cannot inherit non-frozen dataclass from a frozen one"):
+        dataclasses.dataclass(type("Thawed", (Price,), {}))
