@@ -356,7 +356,8 @@ class ScheduleCancel:
 @dataclass(frozen=True, slots=True)
 class Deleverage:
     """Close `share_e6` (1e-6) of an account's position by force, which must be in profit, to pay for others' losses: at
-    the market. Outcome: Done with the order that did it, or Refused (NOTHING_TO_REDUCE, or what speaks against it).
+    its mark, for no fee. Outcome: Done with the order that did it, or Refused (NOTHING_TO_REDUCE, or what speaks
+    against it).
     """
 
     account: str

@@ -412,6 +412,18 @@ class Overlay:
                 self.moved(account, leg.lots * plan.side, self.at_ns)
         self._last_agg = (-1, -1, -1)
 
+    def beside(self, side: Side, price_ticks: int, lots: int, account: str, order_id: int) -> None:
+        """Have somebody unknown trade with an account at a price, beside the book: a print like any other."""
+        ids = self._tape.at(self.at_ns).next_ids(self.at_ns)
+        order, agg_id = ids[2] + self._orders, ids[1] + self._aggs
+        self._orders += 1
+        self._aggs += 1
+        leg = Leg(price_ticks, lots, None)
+        execution = self._execution(self.at_ns, leg, side, None, order_id, ids[0], agg_id, order)
+        self.outbox.events.append(execution)
+        self.moved(account, lots * side, self.at_ns)
+        self._last_agg = (-1, -1, -1)
+
     def rest(self, order: Resting) -> None:
         """Put an order on the book, behind all that is displayed at its price."""
         side = BookSide.BID if order.side == Side.BUY else BookSide.ASK

@@ -61,14 +61,15 @@ class House:
 
     `terms` by market id. Order ids count from `first_order_id`. `client_id` makes the id of an order whose owner
     gave none, from the order's; `closing_id` that of one that closes a position by force, `deleveraging_id` that of
-    one that reduces a position in profit, `final_id` that of one that settles a position for good (None: as any
-    other). `opening` is what a new account that opens by itself (`auto_fund`) is given, by (wallet, asset), in
-    1e-8. An account is called once its maintenance margin is more than `margin_call_e6` (1e-6) of what it is worth
-    (0: never). Profit not yet realised may be taken out of the wallet PERP where `kept_notional_e6` (1e-6) of the
-    notional of all positions stays; None: it may not. If it `keeps_rejected`, orders that are refused are kept and
-    told of, but for those that bear the name of an open one. An account may have `max_waiting` orders that wait for a
-    trigger. In a house where `triggers_apart` these are something else than orders, with names of their own; when the
-    price comes an order with another id takes their place.
+    one that reduces a position in profit (for which, if it `deleveraging_cancels`, the account's open orders on the
+    market go), `final_id` that of one that settles a position for good (None: as any other). `opening` is what a
+    new account that opens by itself (`auto_fund`) is given, by (wallet, asset), in 1e-8. An account is called once
+    its maintenance margin is more than `margin_call_e6` (1e-6) of what it is worth (0: never). Profit not yet
+    realised may be taken out of the wallet PERP where `kept_notional_e6` (1e-6) of the notional of all positions
+    stays; None: it may not. If it `keeps_rejected`, orders that are refused are kept and told of, but for those
+    that bear the name of an open one. An account may have `max_waiting` orders that wait for a trigger. In a house
+    where `triggers_apart` these are something else than orders, with names of their own; when the price comes an
+    order with another id takes their place.
     """
 
     terms: Mapping[str, Terms]
@@ -80,6 +81,7 @@ class House:
     closing_id: Callable[[int], str] | None = None
     deleveraging_id: Callable[[int], str] | None = None
     final_id: Callable[[int], str] | None = None
+    deleveraging_cancels: bool = False
     keeps_rejected: bool = False
     max_waiting: int = 200
     triggers_apart: bool = False

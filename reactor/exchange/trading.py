@@ -69,6 +69,7 @@ from reactor.exchange.overlay import Ended, Execution, Overlay, OverlayState, Pl
 from reactor.exchange.tape import TapeIndex
 from reactor.exchange.terms import House
 from reactor.exchange.triggers import NEVER_NS, Watch
+from reactor.fixed import nearest
 from reactor.single_asset import HyperSynthReactor
 from reactor.types import BLOCK_NS, MS_NS, SECOND_NS, TICK_NS, BookSide, Side
 from reactor.unified_market import Fate, MarketOrchestrationCore
@@ -921,6 +922,9 @@ class TradingFloor:
         order = self._find(order_id)
         assert order is not None, order_id
         forced = order_id == self._forced_id
+        fee_e6 = 0 if order_id == self._deleveraged_id else None
+        if order_id == self._final_id:
+            fee_e6 = self._house.terms[order.asked.market].final_fee_e6
         fill = self._ledger.fill(
             order,
             event.ts_ns,
@@ -929,7 +933,7 @@ class TradingFloor:
             event.lots,
             maker=maker,
             liquidation=forced,
-            fee_e6=self._house.terms[order.asked.market].final_fee_e6 if order_id == self._final_id else None,
+            fee_e6=fee_e6,
         )
         if order_id == self._deleveraged_id:
             fill = replace(fill, deleveraged=True)
@@ -1025,21 +1029,35 @@ class TradingFloor:
                 self._tell(account, MarginCalled(held))
 
     def _deleverage(self, account: str, market: str, share_e6: int) -> Outcome:
-        """Reduce a position in profit at the market."""
+        """Reduce a position in profit at its mark, against somebody who has lost all."""
         pit, position = self._reach(market), self._ledger.position(account, market)
         if not position.lots or self._ledger.unrealized_e8(account, market) <= 0:
             return self._refused(Refusal.NOTHING_TO_REDUCE, pit)
-        side = Side.SELL if position.lots > 0 else Side.BUY
-        made_id = self._house.deleveraging_id or self._house.client_id
+        closed = _CLOSED.get(self._world.phase(market, self._now_ns))
+        if closed is not None:
+            return self._refused(closed, pit)
+        if self._house.deleveraging_cancels:
+            self._cancel_all(account, market, Why.LIQUIDATION)
+        instrument = self._world.instrument(market)
+        tick_e8 = instrument.tick_size * 10 ** (8 - instrument.price_decimals)
+        price_ticks = nearest(self.mark_e8(market), tick_e8)
         lots = max(abs(position.lots) * share_e6 // 10**6, 1)
-        name = made_id(self._next_order_id)
-        asked = NewOrder(account, market, side, None, lots, reduce_only=True, client_id=name)
-        closed = self._closed(asked)
-        plan = self._refused(closed, pit) if closed else self._plan(pit, asked, None, lots)
-        if isinstance(plan, Refused):
-            return plan
-        self._deleveraged_id = self._next_order_id
-        return self._accept(pit, asked, plan)
+        order = self._forced(account, position, lots, self._house.deleveraging_id)
+        self._deleveraged_id = order.id
+        pit.overlay.beside(order.asked.side, price_ticks, lots, account, order.id)
+        fills = self._enter(self._touched(pit, market), taker_id=order.id)
+        return Done((self._client(account).orders[order.id],), fills)
+
+    def _forced(
+        self, account: str, position: Position, lots: int, made_id: Callable[[int], str] | None
+    ) -> Order:
+        """An order against a position for which its owner did not ask: placed, and told of."""
+        side = Side.SELL if position.lots > 0 else Side.BUY
+        name = (made_id or self._house.client_id)(self._next_order_id)
+        asked = NewOrder(account, position.market, side, None, lots, reduce_only=True, client_id=name)
+        order = self._numbered(asked, lots)
+        self._tell(account, OrderPlaced(order))
+        return order
 
     def _settle_for_good(self, market: str) -> None:
         """Close all positions of a market that is no more, beside its book: ids of trades go on where nobody trades."""
@@ -1051,14 +1069,10 @@ class TradingFloor:
         price_ticks = terms.final_ticks(self._now_ns)
         last = self._reach(market).face.prints_before(self._now_ns, 1)
         next_trade_id = int(last.trade_id[-1]) + 1 if len(last) else 1
-        made_id = self._house.final_id or self._house.client_id
         for trade_id, (account, position) in enumerate(held, next_trade_id):
-            side = Side.SELL if position.lots > 0 else Side.BUY
-            name, lots = made_id(self._next_order_id), abs(position.lots)
-            asked = NewOrder(account, market, side, None, lots, reduce_only=True, client_id=name)
-            order = self._numbered(asked, lots)
-            self._tell(account, OrderPlaced(order))
+            order = self._forced(account, position, abs(position.lots), self._house.final_id)
             self._final_id = order.id
+            side, lots = order.asked.side, order.qty_lots
             taken = Execution(self._now_ns, price_ticks, lots, side, None, order.id, trade_id, 0, 0, 0, 0, 0)
             self._filled(taken, order.id, maker=False)
             if not self._margined(account, terms.margin_asset):

@@ -589,25 +589,38 @@ def test_a_crash_liquidates_a_client_by_the_marks_that_it_sees() -> None:
 
 def test_a_position_in_profit_is_reduced_by_force() -> None:
     """https://developers.binance.com/docs/derivatives/usds-margined-futures/user-data-streams/Event-Order-Update: its
-    order is adl_autoclose (2026-11). One at a loss is left alone.
+    order is adl_autoclose (2026-11), its execution CALCULATED, as a liquidation's; "no trading fee will be charged. Any
+    open orders will be canceled": https://www.binance.com/en/support/faq/360033525471. One at a loss is left alone.
     """
     with serving("binance-usdm") as running, closing(Trader(running.url("binance-usdm"))) as trader:
         for symbol, side, quantity in (("BTCUSDT", "SELL", "1"), ("ETHUSDT", "BUY", "4")):
             order = {"symbol": symbol, "side": side, "type": "MARKET", "quantity": quantity}
             trader.signed("POST", "/fapi/v1/order", order)
+        trader.signed("POST", "/fapi/v1/order", LIMIT | {"price": "40000", "newClientOrderId": "resting"})
         running.market.crash(venue="binance-usdm", symbol="*USDT", fall_pct=10, fall_s=10, hold_s=60, times=2)
         running.faults.add("mkt.adl", venue="binance-usdm", symbol="*", key="demo", share_pct=40, at_s=30)
         running.clock.advance(29)
         key = trader.signed("POST", "/fapi/v1/listenKey")["listenKey"]
-        with listening(running, "binance-usdm", f"/private/ws?listenKey={key}") as socket:
+        with (
+            listening(running, "binance-usdm", f"/private/ws?listenKey={key}") as socket,
+            listening(running, "binance-usdm", "/ws/btcusdt@markPrice@1s") as marks,
+        ):
             running.clock.advance(2)
             told = [event["o"] for event in heard(socket) if event["e"] == "ORDER_TRADE_UPDATE"]
-        assert {(each["s"], each["c"], each["S"], each["R"]) for each in told} == {
-            ("BTCUSDT", "adl_autoclose", "BUY", True)
-        }
-        assert told[0]["X"] == "NEW"
+            mark = heard(marks)[0]["p"]
+        assert [(each["c"], each["x"], each["X"]) for each in told] == [
+            ("resting", "EXPIRED", "EXPIRED"),
+            ("adl_autoclose", "NEW", "NEW"),
+            ("adl_autoclose", "CALCULATED", "FILLED"),
+        ]
+        closed = told[-1]
+        assert (closed["s"], closed["S"], closed["l"], closed["n"]) == ("BTCUSDT", "BUY", "0.400", "0")
+        assert abs(Decimal(closed["L"]) - Decimal(mark)) <= Decimal("0.05")
         held = {row["symbol"]: row["positionAmt"] for row in trader.signed("GET", "/fapi/v3/positionRisk")}
         assert held == {"BTCUSDT": "-0.600", "ETHUSDT": "4.000"}
+        ids = [row["id"] for row in trader.public("/fapi/v1/trades?symbol=BTCUSDT&limit=1000")]
+        assert ids == list(range(ids[0], ids[0] + len(ids)))
+        assert closed["t"] in ids
 
 
 def test_funding_comes_at_another_pace() -> None:

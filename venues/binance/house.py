@@ -186,7 +186,10 @@ def usdm_house(venue: Funded, exchange: Exchange) -> House:
         first_order_id=USDM_FIRST_ORDER,
         client_id=partial(client_order_id, "binance-usdm"),
         closing_id="autoclose-{}".format,
+        # "No trading fee will be charged. Any open orders will be canceled":
+        # https://www.binance.com/en/support/faq/360033525471, 2026-01
         deleveraging_id=lambda _: "adl_autoclose",
+        deleveraging_cancels=True,
         final_id="settlement_autoclose-{}".format,
         opening=USDM_OPENING,
         margin_call_e6=MARGIN_CALL_E6,

@@ -71,7 +71,8 @@ def _events(exchange: Exchange, trading: Trading, told: Told, funded: Iterator[s
             yield _order(exchange, trading, told, order, "NEW")
         case OrderFilled(order, fill):
             yield _trade_lite(exchange, told, order, fill)
-            yield _order(exchange, trading, told, order, "CALCULATED" if fill.liquidation else "TRADE", fill)
+            forced = fill.liquidation or fill.deleveraged
+            yield _order(exchange, trading, told, order, "CALCULATED" if forced else "TRADE", fill)
         case OrderEnded(order):
             cancelled = order.status is OrderStatus.CANCELLED and order.why not in EXPIRIES
             yield _order(exchange, trading, told, order, "CANCELED" if cancelled else "EXPIRED")

@@ -143,7 +143,7 @@ class AutoDeleverage(MarketFault):
 
     kind: ClassVar[str] = "mkt.adl"
     about: ClassVar[str] = (
-        "Positions in profit are reduced by force, at the market, and their owners told so in the venue's words."
+        "Positions in profit are reduced by force, at the mark price, and their owners told so in the venue's words."
     )
     prompt: ClassVar[bool] = True
     acts: ClassVar[bool] = True
