@@ -13,7 +13,7 @@ import yaml
 from emulator.config import SETTINGS, Setting
 from venues.base import VenueProtocol
 from venues.binance.trade import SPOT_API
-from venues.binance.usdm_trade import USDM_API
+from venues.binance.usdm_api import USDM_API
 from venues.binance.usdm_wire import USDM_STREAMS
 from venues.binance.wire import SPOT_STREAMS
 from venues.binance.ws_api import SPOT_METHODS, SPOT_SOCKET_API, USDM_METHODS, USDM_SOCKET_API

@@ -19,6 +19,7 @@ from reactor.exchange.terms import PERP
 from reactor.types import SECOND_NS
 from tests.venues.trader import KEY, OTHERS, START_NS, Socket, Trader
 from venues.binance import BINANCE_USDM
+from venues.binance.usdm_algo import USDM_ALGO_ROUTES
 from venues.binance.usdm_trade import USDM_TRADE_ROUTES
 from venues.limits import Usage
 
@@ -33,6 +34,7 @@ LIMIT = {
     "price": "64000",
 }
 MARKET = {"symbol": "BTCUSDT", "side": "BUY", "type": "MARKET", "quantity": "0.010"}
+STOP = {**MARKET, "algoType": "CONDITIONAL", "type": "STOP_MARKET", "triggerPrice": "70000"}
 FIRST = 870_905_906_796  # the first order's id
 
 
@@ -572,7 +574,6 @@ def test_what_only_an_order_or_a_position_that_is_there_can_be_refused(trader: T
             "Method is not allowed currently. Upcoming soon.",
         ),
         ("POST", "positionMargin", {"amount": "1"}, -4049, "Add margin only support for isolated position."),
-        ("POST", "algoOrder", {}, -4084, "Method is not allowed currently. Upcoming soon."),
         ("DELETE", "order", {}, -1102, either("origClientOrderId", "orderId")),
         ("DELETE", "order", {"orderId": 1}, -2011, "Unknown order sent."),
         ("GET", "order", {"orderId": 1}, -2013, "Order does not exist."),
@@ -656,11 +657,12 @@ VALUES = st.sampled_from(
 @given(data=st.data())
 def test_no_signed_request_makes_it_stumble(data: st.DataObject) -> None:
     """Whatever is asked with a right signature is answered, and an error is one of the venue's."""
-    path = data.draw(st.sampled_from(sorted(USDM_TRADE_ROUTES)))
-    method = data.draw(st.sampled_from(sorted(USDM_TRADE_ROUTES[path])))
-    names = sorted(USDM_TRADE_ROUTES[path][method].params or ["symbol"])
+    routes = {**USDM_TRADE_ROUTES, **USDM_ALGO_ROUTES}
+    path = data.draw(st.sampled_from(sorted(routes)))
+    method = data.draw(st.sampled_from(sorted(routes[path])))
+    names = sorted(routes[path][method].params or ["symbol"])
     params = data.draw(st.dictionaries(st.sampled_from(names), VALUES))
-    good = data.draw(st.sampled_from([{}, {"symbol": "BTCUSDT"}, LIMIT, MARKET]))
+    good = data.draw(st.sampled_from([{}, {"symbol": "BTCUSDT"}, LIMIT, MARKET, STOP]))
     answer = stumbler().send(method, path, stumbler().sign({**good, **params}))
     assert answer.status in (200, 400, 401, 429)
     assert answer.status == 200 or json.loads(answer.body).keys() >= {"code", "msg"}

@@ -52,8 +52,8 @@ from venues.binance.spot_2025 import API_2025 as SPOT_API_2025
 from venues.binance.spot_2025 import SOCKET_API_2025, events_2025
 from venues.binance.trade import SPOT_API
 from venues.binance.usdm_2025 import API_2025, ENDPOINTS_2025, STREAMS_2025
+from venues.binance.usdm_api import USDM_API
 from venues.binance.usdm_rules import USDM_SESSION, usdm_sizes
-from venues.binance.usdm_trade import USDM_API
 from venues.binance.usdm_user import usdm_events
 from venues.binance.usdm_wire import (
     ONE_BY_ONE,

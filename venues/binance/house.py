@@ -122,6 +122,9 @@ MARGIN_CALL_E6: Final = 800_000
 # the fee of a taker: https://www.binance.com/en/support/faq/dd60dfbf654d4055aa6b217ea6d5ddba, 2026-01.
 FINAL_WINDOW_NS: Final = 1_800 * SECOND_NS
 
+# "The condtional order limits is 200 across all symbols.": .../docs/derivatives/change-log, 2025-12-29
+MAX_CONDITIONAL_ORDERS: Final = 200
+
 SPOT_OPENING: Final = {
     (SPOT, "USDT"): 1_000_000 * E8,
     (SPOT, "USDC"): 1_000_000 * E8,
@@ -193,6 +196,8 @@ def usdm_house(venue: Funded, exchange: Exchange) -> House:
         final_id="settlement_autoclose-{}".format,
         opening=USDM_OPENING,
         margin_call_e6=MARGIN_CALL_E6,
+        max_waiting=MAX_CONDITIONAL_ORDERS,
+        triggers_apart=True,
     )
 
 

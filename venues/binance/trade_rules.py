@@ -90,6 +90,7 @@ USDM_TRADE_ERRORS: Mapping[str, ErrorRow] = {
     "BAD_RESPONSE_TYPE": ErrorRow(400, -1136, "Invalid newOrderRespType."),
     "INSUFFICIENT_MARGIN": ErrorRow(400, -2019, "Margin is insufficient."),
     "NOTHING_TO_REDUCE": ErrorRow(400, -2022, "ReduceOnly Order is rejected."),
+    "WOULD_TRIGGER": ErrorRow(400, -2021, "Order would immediately trigger."),
     "TOO_MANY_OPEN": ErrorRow(400, -2025, "Reach max open order limit."),
     "TOO_LARGE_A_POSITION": ErrorRow(
         400, -2027, "Exceeded the maximum allowable position at current leverage."
@@ -110,6 +111,7 @@ USDM_TRADE_ERRORS: Mapping[str, ErrorRow] = {
     "PRICE_TOO_LOW": ErrorRow(400, -4024, "Limit price can't be lower than {price}."),
     "BAD_LEVERAGE": ErrorRow(400, -4028, "Leverage {leverage} is not valid"),
     "BAD_WORKING_TYPE": ErrorRow(400, -4031, "Invalid parameter working type: {name}"),
+    "TOO_MANY_STOPS": ErrorRow(400, -4045, "Reach max stop order limit."),
     "SAME_MARGIN_TYPE": ErrorRow(400, -4046, "No need to change margin type."),
     "MARGIN_TYPE_ORDERS": ErrorRow(400, -4047, "Margin type cannot be changed if there exists open orders."),
     "MARGIN_TYPE_POSITION": ErrorRow(400, -4048, "Margin type cannot be changed if there exists position."),
@@ -132,12 +134,17 @@ USDM_TRADE_ERRORS: Mapping[str, ErrorRow] = {
         *(400, -4120),
         "Order type not supported for this endpoint. Please use the Algo Order API endpoints instead.",
     ),
+    "CLOSES_ALREADY": ErrorRow(
+        *(400, -4130),
+        "An open stop or take profit order with GTE and closePosition in the direction is existing.",
+    ),
     "COUNTERPARTY_PRICE": ErrorRow(
         400, -4131, "The counterparty's best price does not meet the PERCENT_PRICE filter limit."
     ),
     "CLOSING_TYPE": ErrorRow(
         400, -4136, "Target strategy invalid for orderType {type},closePosition {closing}"
     ),
+    "CLOSES_A_QUANTITY": ErrorRow(400, -4137, "Quantity must be zero with closePosition equals true"),
     "MARKET_PAUSED": ErrorRow(400, -4140, "Invalid symbol status for opening position."),
     "MARKET_CLOSED": ErrorRow(400, -4141, "Symbol is closed."),
     "BELOW_NOTIONAL": ErrorRow(
@@ -147,6 +154,11 @@ USDM_TRADE_ERRORS: Mapping[str, ErrorRow] = {
     "SAME_ASSET_MODE": ErrorRow(
         *(400, -4171),
         "Adjusted asset mode is currently set and does not need to be adjusted repeatedly.",
+    ),
+    "NO_POSITION": ErrorRow(
+        *(400, -4509),
+        "Time in Force (TIF) GTE can only be used with open positions. "
+        "Please ensure that positions are available.",
     ),
     "NOT_FILLED_AT_ONCE": ErrorRow(
         *(400, -5021),
@@ -186,6 +198,9 @@ USDM_REFUSALS: Mapping[Refusal, str] = {
     Refusal.FROZEN: "FROZEN",
     Refusal.NOTHING_TO_REDUCE: "NOTHING_TO_REDUCE",
     Refusal.TOO_MANY_ORDERS: "TOO_MANY_OPEN",
+    Refusal.TOO_MANY_WAITING: "TOO_MANY_STOPS",
+    Refusal.WOULD_TRIGGER: "WOULD_TRIGGER",
+    Refusal.NO_POSITION: "NO_POSITION",
     Refusal.LEVERAGE: "TOO_LARGE_A_POSITION",
     Refusal.NO_CHANGE: "SAME_ORDER",
     Refusal.HALTED: "MARKET_PAUSED",

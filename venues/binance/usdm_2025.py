@@ -17,6 +17,7 @@ from functools import partial
 from venues.base import VenueError
 from venues.binance.rest import Call, Route, Routes
 from venues.binance.session import USDM_ENDPOINTS
+from venues.binance.usdm_api import USDM_API
 from venues.binance.usdm_rest import (
     USDM_FUNDING_RATE,
     USDM_REST_AGG_TRADE,
@@ -25,7 +26,6 @@ from venues.binance.usdm_rest import (
     exchange_info,
     funding_rates,
 )
-from venues.binance.usdm_trade import USDM_API
 from venues.binance.usdm_wire import USDM_STREAMS
 from venues.binance.wire import Stream
 

@@ -20,6 +20,7 @@ from reactor.exchange.orders import (
     Balance,
     CancelAll,
     CancelOrder,
+    Gauge,
     NewOrder,
     Order,
     OrderStatus,
@@ -33,7 +34,7 @@ from reactor.exchange.orders import (
 )
 from reactor.exchange.terms import PERP, MarginTier
 from reactor.single_asset import HyperSynthReactor
-from reactor.types import DAY_NS, MS_NS, Side
+from reactor.types import DAY_NS, MS_NS, Instrument, Side
 from reactor.values import dataclass
 from venues.base import VenueError
 from venues.binance.listen_keys import keep_listening, start_listening, stop_listening
@@ -59,17 +60,14 @@ from venues.binance.rest import (
     NUMBER,
     ONE_SYMBOL,
     SYMBOL,
-    Api,
     Call,
     Param,
     Route,
     Routes,
     market_of,
-    nothing_listed,
     parameters,
     weighs,
 )
-from venues.binance.rules import WEIGHT_BAN
 from venues.binance.signing import Security
 from venues.binance.trade import (
     NAMED,
@@ -84,9 +82,8 @@ from venues.binance.trade import (
     order_limits,
     window,
 )
-from venues.binance.trade_rules import USDM_ORDER_LIMITS, USDM_REFUSALS, USDM_TRADE_ERRORS, filters_of
-from venues.binance.usdm_rest import USDM_ROUTES
-from venues.binance.usdm_rules import USDM_RATE_LIMITS, contract_of
+from venues.binance.trade_rules import USDM_REFUSALS, filters_of
+from venues.binance.usdm_rules import contract_of
 from venues.wire import Scale
 
 WEEK_NS = 7 * DAY_NS
@@ -108,12 +105,22 @@ FORMS: Mapping[str, Form] = {
     "LIMIT": Form(("timeInForce", "quantity", "price"), ("stopPrice", "activationPrice", "callbackRate")),
     "MARKET": Form(("quantity",), ("timeInForce", "price", "stopPrice", "activationPrice", "callbackRate")),
 }
-# moved to the service of conditional orders on 2025-12-09
-ALGO_TYPES = ("STOP", "STOP_MARKET", "TAKE_PROFIT", "TAKE_PROFIT_MARKET", "TRAILING_STOP_MARKET")
+# Conditional orders, which moved to a service of their own on 2025-12-09: whether they come once the price is against
+# who would buy, and whether at the market
+ALGO_KINDS: Mapping[str, tuple[bool, bool]] = {
+    "STOP": (True, False),
+    "STOP_MARKET": (True, True),
+    "TAKE_PROFIT": (False, False),
+    "TAKE_PROFIT_MARKET": (False, True),
+}
+_KIND_WORDS = {terms: word for word, terms in ALGO_KINDS.items()}
 # as in "Parameter 'timeinforce' sent when not required."
 TOLD_AS = {"timeInForce": "timeinforce"}
 RESPONSES = ("ACK", "RESULT")
-WORKING_TYPES = ("CONTRACT_PRICE", "MARK_PRICE")
+WORKING_TYPES: Mapping[str, Gauge] = {"CONTRACT_PRICE": Gauge.LAST, "MARK_PRICE": Gauge.MARK}
+_GAUGE_WORDS = {gauge: word for word, gauge in WORKING_TYPES.items()}
+# while there is a position
+WITH_POSITION = "GTE_GTC"
 USDM_TIMES_IN_FORCE = {**TIMES_IN_FORCE, "GTX": TimeInForce.POST_ONLY}
 _TIME_WORDS = {time: word for word, time in USDM_TIMES_IN_FORCE.items()}
 CLIENT_ORDER_ID = re.compile(r"[.A-Z:/a-z0-9_\-]{1,36}")
@@ -124,11 +131,11 @@ def new_order(call: Call, market: HyperSynthReactor) -> NewOrder:
     params, kind = call.params, call.params["type"]
     if params["side"] not in SIDES:
         raise VenueError("BAD_SIDE")
-    if kind in ALGO_TYPES:
+    if kind in ALGO_KINDS or kind == "TRAILING_STOP_MARKET":
         raise VenueError("USE_ALGO_ORDERS")
     if kind not in FORMS:
         raise VenueError("BAD_ORDER_TYPE")
-    if _flag(params, "closePosition"):
+    if flag(params, "closePosition"):
         raise VenueError("CLOSING_TYPE", type=kind, closing="true")
     form = FORMS[kind]
     if params.get("priceMatch", "NONE") != "NONE":
@@ -141,7 +148,7 @@ def new_order(call: Call, market: HyperSynthReactor) -> NewOrder:
             raise VenueError("UNNECESSARY_PARAMETER", name=TOLD_AS.get(name, name))
     if params.get("timeInForce", "GTC") not in USDM_TIMES_IN_FORCE:
         raise VenueError("BAD_TIME_IN_FORCE")
-    _check_position_side(params)
+    check_position_side(params)
     client_id = params.get("newClientOrderId", "")
     if len(client_id) > 36:
         raise VenueError("LONG_CLIENT_ID")
@@ -154,7 +161,7 @@ def new_order(call: Call, market: HyperSynthReactor) -> NewOrder:
         raise VenueError("BAD_RESPONSE_TYPE")
     if params.get("workingType", "CONTRACT_PRICE") not in WORKING_TYPES:
         raise VenueError("BAD_WORKING_TYPE", name=params["workingType"])
-    side, reduce_only = SIDES[params["side"]], _flag(params, "reduceOnly")
+    side, reduce_only = SIDES[params["side"]], flag(params, "reduceOnly")
     price_ticks, qty_lots = filtered(call, market, side, reduce_only)
     return NewOrder(
         account=call.account,
@@ -169,14 +176,15 @@ def new_order(call: Call, market: HyperSynthReactor) -> NewOrder:
     )
 
 
-def _flag(params: Mapping[str, str], name: str) -> bool:
+def flag(params: Mapping[str, str], name: str) -> bool:
+    """A parameter that is true or false, false where there is none."""
     value = params.get(name, "false").lower()
     if value not in ("true", "false"):
         raise VenueError("INVALID_PARAMETER", name=name)
     return value == "true"
 
 
-def _check_position_side(params: Mapping[str, str]) -> None:
+def check_position_side(params: Mapping[str, str]) -> None:
     """Accounts are in one-way mode."""
     side = params.get("positionSide") or "BOTH"
     if side not in ("BOTH", "LONG", "SHORT"):
@@ -190,17 +198,8 @@ def filtered(call: Call, market: HyperSynthReactor, side: Side, reduce_only: boo
     params, instrument = call.params, market.instrument
     measure, filters = measure_of(instrument), filters_of(instrument)
     price = params.get("price")
-    most_decimals = {"quantity": instrument.qty_decimals, "price": instrument.price_decimals}
-    for name, most in most_decimals.items():
-        if params.get(name) and decimals_of(params[name]) > most:
-            raise VenueError("TOO_PRECISE")
-    qty_lots, _ = measure.lots(params["quantity"])  # a lot is one of the decimals
-    if qty_lots <= 0:
-        raise VenueError("NO_QUANTITY")
-    if qty_lots < filters.min_lots:
-        raise VenueError("QUANTITY_BELOW_MINIMUM")
-    if qty_lots > (filters.max_lots if price else filters.max_market_lots):
-        raise VenueError("QUANTITY_ABOVE_MAXIMUM")
+    check_decimals(params, instrument)
+    qty_lots = quantity(params["quantity"], measure, limit=bool(price))
     mark_e8 = call.floor.mark_e8(instrument.market)
     price_ticks = None
     if price:
@@ -215,10 +214,36 @@ def filtered(call: Call, market: HyperSynthReactor, side: Side, reduce_only: boo
     return price_ticks, qty_lots
 
 
-def _price_ticks(measure: Measure, price: str, side: Side, mark_e8: int, step_ticks: int) -> int:
+def check_decimals(params: Mapping[str, str], instrument: Instrument) -> None:
+    """Neither quantity nor prices have more decimals than those of the symbol."""
+    most_decimals = {
+        "quantity": instrument.qty_decimals,
+        "price": instrument.price_decimals,
+        "triggerPrice": instrument.price_decimals,
+    }
+    for name, most in most_decimals.items():
+        if params.get(name) and decimals_of(params[name]) > most:
+            raise VenueError("TOO_PRECISE")
+
+
+def quantity(text: str, measure: Measure, *, limit: bool) -> int:
+    """A quantity in lots, within the bounds of limit orders or of those at the market."""
     filters = filters_of(measure.instrument)
-    ticks, exact = measure.ticks(price)
-    if not float(price):
+    qty_lots, _ = measure.lots(text)  # a lot is one of the decimals
+    if qty_lots <= 0:
+        raise VenueError("NO_QUANTITY")
+    if qty_lots < filters.min_lots:
+        raise VenueError("QUANTITY_BELOW_MINIMUM")
+    if qty_lots > (filters.max_lots if limit else filters.max_market_lots):
+        raise VenueError("QUANTITY_ABOVE_MAXIMUM")
+    return qty_lots
+
+
+def price_of(text: str, measure: Measure, step_ticks: int) -> int:
+    """A price in ticks that is one of the symbol's."""
+    filters = filters_of(measure.instrument)
+    ticks, exact = measure.ticks(text)
+    if not float(text):
         raise VenueError("NEGATIVE_PRICE")
     if ticks > filters.max_ticks:
         raise VenueError("PRICE_ABOVE_MAXIMUM")
@@ -226,6 +251,12 @@ def _price_ticks(measure: Measure, price: str, side: Side, mark_e8: int, step_ti
         raise VenueError("PRICE_BELOW_MINIMUM")
     if not exact or ticks % step_ticks:
         raise VenueError("OFF_TICK")
+    return ticks
+
+
+def _price_ticks(measure: Measure, price: str, side: Side, mark_e8: int, step_ticks: int) -> int:
+    filters = filters_of(measure.instrument)
+    ticks = price_of(price, measure, step_ticks)
     price_e8 = ticks * _tick_e8(measure)
     highest_e8, lowest_e8 = int(filters.bid[1] * mark_e8), -int(-filters.ask[0] * mark_e8 // 1)
     if side is Side.BUY and price_e8 > highest_e8:
@@ -257,8 +288,39 @@ def type_of(order: Order) -> str:
     return "MARKET" if order.asked.price_ticks is None else "LIMIT"
 
 
+def conditional(order: Order) -> bool:
+    """Whether it waits for a price, or did: then it is none of the orders here, but may have become one."""
+    return order.asked.trigger is not None and order.from_id is None
+
+
+def origin_of(order: Order) -> str:
+    """The type that was asked for: of an order that waited, the conditional one's."""
+    trigger = order.asked.trigger
+    if trigger is None:
+        return type_of(order)
+    stops = trigger.rises == (order.asked.side is Side.BUY)
+    return _KIND_WORDS[stops, order.asked.price_ticks is None]
+
+
+def working_type_of(order: Order) -> str:
+    """The price that it waits for, or would."""
+    return _GAUGE_WORDS[order.asked.trigger.gauge if order.asked.trigger else Gauge.LAST]
+
+
+def protected(order: Order) -> bool:
+    """Whether it was asked for with `priceProtect`."""
+    return ("priceProtect", "true") in order.asked.words
+
+
+def closing(order: Order) -> bool:
+    """Whether it closes a whole position."""
+    return order.asked.trigger is not None and order.asked.trigger.closes
+
+
 def time_in_force_of(order: Order) -> str:
     """What an order says of it, or GTC."""
+    if order.asked.trigger is not None and order.asked.trigger.with_position:
+        return WITH_POSITION
     if order.asked.price_ticks is None:
         return "GTC"
     return _TIME_WORDS[order.asked.time_in_force]
@@ -288,13 +350,13 @@ def _terms(order: Order, measure: Measure) -> Json:
         "timeInForce": time_in_force_of(order),
         "type": type_of(order),
         "reduceOnly": order.asked.reduce_only,
-        "closePosition": False,
+        "closePosition": closing(order),
         "side": side_of(order),
         "positionSide": "BOTH",
-        "stopPrice": measure.price(0),
-        "workingType": "CONTRACT_PRICE",
-        "priceProtect": False,
-        "origType": type_of(order),
+        "stopPrice": measure.price(order.asked.trigger.price_ticks if order.asked.trigger else 0),
+        "workingType": working_type_of(order),
+        "priceProtect": protected(order),
+        "origType": origin_of(order),
         "priceMatch": "NONE",
         "selfTradePreventionMode": prevention_of(order),
         "goodTillDate": 0,
@@ -349,11 +411,6 @@ def place_test(call: Call) -> bytes:
     return b"{}"
 
 
-def upcoming(_: Call) -> bytes:
-    """What is not there yet."""
-    raise VenueError("UPCOMING")
-
-
 def refused(refusal: Refusal) -> VenueError:
     """What the venue says where the floor refuses."""
     return VenueError(USDM_REFUSALS[refusal])
@@ -387,8 +444,15 @@ def _modify(call: Call) -> Json:
     return placed(call, outcome.order)
 
 
-def _open_order(call: Call, market: str, missing: str) -> Order:
+def _find(call: Call, market: str, missing: str) -> Order:
     order = find(call, market, "orderId", "origClientOrderId", missing)
+    if conditional(order):
+        raise VenueError(missing)
+    return order
+
+
+def _open_order(call: Call, market: str, missing: str) -> Order:
+    order = _find(call, market, missing)
     if not order.status.open:
         raise VenueError(missing)
     return order
@@ -488,8 +552,7 @@ def countdown(call: Call) -> bytes:
 def query_order(call: Call) -> bytes:
     """One order."""
     market = market_of(call.exchange, call.params["symbol"]).instrument.market
-    order = find(call, market, "orderId", "origClientOrderId", "NO_SUCH_ORDER")
-    return orjson.dumps(reported(call, order))
+    return orjson.dumps(reported(call, _find(call, market, "NO_SUCH_ORDER")))
 
 
 def query_open_order(call: Call) -> bytes:
@@ -506,16 +569,17 @@ def open_orders(call: Call) -> bytes:
 
 def all_orders(call: Call) -> bytes:
     """The newest orders of a symbol or all; from an id or a time on, the oldest. Oldest first."""
-    start_ns, end_ns = _week(call)
+    start_ns, end_ns = week(call)
     orders = call.floor.orders(call.account, market_id_or_all(call))
-    rows = sorted((o for o in orders if start_ns <= o.created_ns <= end_ns), key=lambda order: order.id)
+    rows = [o for o in orders if start_ns <= o.created_ns <= end_ns and not conditional(o)]
+    rows.sort(key=lambda order: order.id)
     if "orderId" in call.params:
         rows = [order for order in rows if order.id >= order_id_of(call.params["orderId"])]
     first = "orderId" in call.params or "startTime" in call.params
     return orjson.dumps([reported(call, order) for order in cut(rows, limit_of(call), first)])
 
 
-def _week(call: Call) -> tuple[int, int]:
+def week(call: Call) -> tuple[int, int]:
     """From startTime to endTime, which are a week apart at the most; the last week where there is none of them."""
     start_ns, end_ns = window(call, None)
     if call.params.keys() >= {"startTime", "endTime"} and end_ns - start_ns > WEEK_NS:
@@ -531,7 +595,7 @@ def user_trades(call: Call) -> bytes:
     market = market_of(call.exchange, call.params["symbol"])
     if "fromId" in call.params and call.params.keys() & {"startTime", "endTime"}:
         raise VenueError("BAD_COMBINATION")
-    start_ns, end_ns = _week(call)
+    start_ns, end_ns = week(call)
     measure = measure_of(market.instrument)
     return orjson.dumps(
         [
@@ -559,7 +623,7 @@ def user_trades(call: Call) -> bytes:
 # As documented 2026-08, tranId and tradeId of the types that the sample has.
 def income(call: Call) -> bytes:
     """Profits, commissions and funding. The newest of the last week; from a time on, the oldest. Oldest first."""
-    start_ns, end_ns = _week(call)
+    start_ns, end_ns = week(call)
     kind, market = call.params.get("incomeType"), market_id_or_all(call)
     rows: list[tuple[int, Json]] = []
 
@@ -1027,7 +1091,7 @@ def position_mode(_: Call) -> bytes:
 
 def set_position_mode(call: Call) -> bytes:
     """It is one-way, and stays so."""
-    if not _flag(call.params, "dualSidePosition"):
+    if not flag(call.params, "dualSidePosition"):
         raise VenueError("SAME_POSITION_MODE")
     if call.floor.open_orders(call.account):
         raise VenueError("POSITION_MODE_ORDERS")
@@ -1043,7 +1107,7 @@ def asset_mode(_: Call) -> bytes:
 
 def set_asset_mode(call: Call) -> bytes:
     """It is single, and stays so."""
-    raise VenueError("UPCOMING" if _flag(call.params, "multiAssetsMargin") else "SAME_ASSET_MODE")
+    raise VenueError("UPCOMING" if flag(call.params, "multiAssetsMargin") else "SAME_ASSET_MODE")
 
 
 # ---------------------------------------------------------------- terms
@@ -1223,35 +1287,4 @@ USDM_TRADE_ROUTES: Routes = {
         "PUT": _keyed(keep_listening),
         "DELETE": _keyed(stop_listening),
     },
-    # conditional orders have a service of their own, which is not there yet
-    "/fapi/v1/algoOrder": {"POST": _trade(upcoming, 0, {})},
-    "/fapi/v1/openAlgoOrders": {"GET": _read(nothing_listed, 1)},
-    "/fapi/v1/allAlgoOrders": {"GET": _read(nothing_listed, 5)},
-}
-
-USDM_API = Api(
-    {**USDM_ROUTES, **USDM_TRADE_ROUTES},
-    USDM_TRADE_ERRORS,
-    decimals=0,
-    time_units=False,
-    weight=USDM_RATE_LIMITS[0].windowed(WEIGHT_BAN),
-    order_limits=USDM_ORDER_LIMITS,
-)
-
-# by the name of a method on a socket
-USDM_SOCKET_TRADES: Mapping[str, Route] = {
-    "order.place": PLACE,
-    "order.modify": MODIFY,
-    "order.cancel": USDM_TRADE_ROUTES["/fapi/v1/order"]["DELETE"],
-    "order.status": USDM_TRADE_ROUTES["/fapi/v1/order"]["GET"],
-    "account.status": USDM_TRADE_ROUTES["/fapi/v2/account"]["GET"],
-    "v2/account.status": USDM_TRADE_ROUTES["/fapi/v3/account"]["GET"],
-    "account.balance": USDM_TRADE_ROUTES["/fapi/v2/balance"]["GET"],
-    "v2/account.balance": USDM_TRADE_ROUTES["/fapi/v3/balance"]["GET"],
-    "account.position": USDM_TRADE_ROUTES["/fapi/v2/positionRisk"]["GET"],
-    "v2/account.position": USDM_TRADE_ROUTES["/fapi/v3/positionRisk"]["GET"],
-    "algoOrder.place": USDM_TRADE_ROUTES["/fapi/v1/algoOrder"]["POST"],
-    "userDataStream.start": USDM_TRADE_ROUTES["/fapi/v1/listenKey"]["POST"],
-    "userDataStream.ping": USDM_TRADE_ROUTES["/fapi/v1/listenKey"]["PUT"],
-    "userDataStream.stop": USDM_TRADE_ROUTES["/fapi/v1/listenKey"]["DELETE"],
 }

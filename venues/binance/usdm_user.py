@@ -22,6 +22,7 @@ from reactor.exchange.orders import (
     OrderFilled,
     OrderPlaced,
     OrderStatus,
+    OrderTriggered,
     Position,
     TimeInForce,
     Told,
@@ -31,14 +32,20 @@ from reactor.exchange.terms import PERP
 from reactor.types import MS_NS
 from venues.base import Exchange, Trading
 from venues.binance.orders import MONEY, Measure, measure_of, prevention_of, side_of, status_of
+from venues.binance.usdm_algo import STATES, algo_update
 from venues.binance.usdm_trade import (
     NOTHING,
     amount,
     break_even_price,
+    closing,
+    conditional,
     entry_price,
     order_notionals_e8,
+    origin_of,
+    protected,
     time_in_force_of,
     type_of,
+    working_type_of,
 )
 from venues.wire import Scale
 
@@ -67,15 +74,25 @@ def usdm_events(exchange: Exchange, trading: Trading, told: Sequence[Told]) -> I
 
 def _events(exchange: Exchange, trading: Trading, told: Told, funded: Iterator[str]) -> Iterator[Event]:
     match told.news:
+        case OrderPlaced(order) if conditional(order):
+            yield _algo(exchange, trading, told, order, "NEW")
         case OrderPlaced(order):
             yield _order(exchange, trading, told, order, "NEW")
+            yield from _parent(exchange, trading, told, order, "TRIGGERED")
+        case OrderTriggered(order):
+            yield _algo(exchange, trading, told, order, "TRIGGERING")
         case OrderFilled(order, fill):
             yield _trade_lite(exchange, told, order, fill)
             forced = fill.liquidation or fill.deleveraged
             yield _order(exchange, trading, told, order, "CALCULATED" if forced else "TRADE", fill)
+            if not order.status.open:
+                yield from _parent(exchange, trading, told, order, "FINISHED")
+        case OrderEnded(order) if conditional(order):
+            yield _algo(exchange, trading, told, order, STATES[order.status])
         case OrderEnded(order):
             cancelled = order.status is OrderStatus.CANCELLED and order.why not in EXPIRIES
             yield _order(exchange, trading, told, order, "CANCELED" if cancelled else "EXPIRED")
+            yield from _parent(exchange, trading, told, order, "FINISHED")
         case OrderAmended(order):
             yield _order(exchange, trading, told, order, "AMENDMENT")
         case MoneyMoved() as moved:
@@ -91,7 +108,23 @@ def _events(exchange: Exchange, trading: Trading, told: Told, funded: Iterator[s
             pass
 
 
-# Keys as captured 2026-05, https://github.com/oliver-zehentleitner/unicorn-binance-websocket-api/issues/445
+def _algo(exchange: Exchange, trading: Trading, told: Told, order: Order, state: str) -> Event:
+    measure = measure_of(exchange.world.market(order.asked.market).instrument)
+    return algo_update(trading.floor, measure, order, state, order.updated_ns // MS_NS, told.ts_ns // MS_NS)
+
+
+def _parent(exchange: Exchange, trading: Trading, told: Told, order: Order, state: str) -> Iterator[Event]:
+    """What becomes of the conditional order that an order was, if it was one."""
+    if order.from_id is None:
+        return
+    parent = trading.floor.order(order.asked.account, order.asked.market, order.from_id)
+    if parent is not None:
+        yield _algo(exchange, trading, told, parent, state)
+
+
+# Keys as captured 2026-05, https://github.com/oliver-zehentleitner/unicorn-binance-websocket-api/issues/445. An order
+# that was a conditional one has its name, its type in ot and its trigger in sp, as recorded of a stop on 2024-02-29
+# (SEIUSDT, order 3026735289: o MARKET, ot STOP_MARKET, sp 0.8500000, si 0).
 def _order(
     exchange: Exchange, trading: Trading, told: Told, order: Order, execution: str, fill: Fill | None = None
 ) -> Event:
@@ -115,7 +148,7 @@ def _order(
             "ap": measure.average(order.filled_units, order.filled_lots, price_decimals + 1)
             if order.filled_lots
             else NOTHING,
-            "sp": NOTHING,
+            "sp": _price(measure, order.asked.trigger.price_ticks if order.asked.trigger else None),
             "x": execution,
             "X": "EXPIRED"
             if execution == "EXPIRED" and order.status is OrderStatus.CANCELLED
@@ -132,12 +165,12 @@ def _order(
             "a": SHORT.text(ask_e8),
             "m": bool(fill and fill.maker),
             "R": order.asked.reduce_only,
-            "wt": "CONTRACT_PRICE",
-            "ot": type_of(order),
+            "wt": working_type_of(order),
+            "ot": origin_of(order),
             "ps": "BOTH",
-            "cp": False,
+            "cp": closing(order),
             "rp": amount(fill.realized_e8) if fill else NOTHING,
-            "pP": False,
+            "pP": protected(order),
             "si": 0,
             "ss": 0,
             "V": prevention_of(order),

@@ -53,9 +53,9 @@ from venues.binance.rules import (
 from venues.binance.session import NOT_TEXT, TOO_MANY_REQUESTS, Heartbeat, query_of, shutdown_event
 from venues.binance.signing import Credentials, Security, authenticate, socket_payload_of
 from venues.binance.trade import SPOT_API, TRADE_ROUTES
+from venues.binance.usdm_api import USDM_API, USDM_SOCKET_TRADES
 from venues.binance.usdm_rest import USDM_ROUTES, socket_book_ticker
 from venues.binance.usdm_rules import USDM_RATE_LIMITS, USDM_SESSION
-from venues.binance.usdm_trade import USDM_API, USDM_SOCKET_TRADES
 from venues.binance.user import Event, spot_events
 from venues.binance.wire import time_unit
 from venues.limits import Moment
