@@ -182,10 +182,10 @@ def _lateness(sockets: Sequence[socket.socket], seconds: float) -> list[list[flo
 
 # ---------------------------------------------------------------- memory
 WARM_MINUTES, MINUTES, STEP_S = (
-    90,
     120,
     120,
-)  # what an hour's end leaves behind is there from the first one on
+    120,
+)  # what kept blocks and pages take, of busy minutes too, is there by then
 
 
 def memory(_runs: int) -> Iterator[Row]:

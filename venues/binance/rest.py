@@ -62,7 +62,7 @@ from venues.binance.wire import (
 )
 from venues.limits import Charge, Limit, Moment
 from venues.sheets import latest
-from venues.wire import Ragged, Values, encode
+from venues.wire import Draft, Ragged, Values, payloads_of
 
 JSON = "application/json;charset=UTF-8"
 
@@ -176,7 +176,8 @@ class Call:
 
     def texts(self, market: HyperSynthReactor, text: str, columns: Mapping[str, Values]) -> list[bytes]:
         """A declared message of a market, once per row of the columns."""
-        return encode(parts_of(text, market.instrument, self.api.decimals, self.unit_ns), columns)
+        parts = parts_of(text, market.instrument, self.api.decimals, self.unit_ns)
+        return payloads_of(Draft(parts, columns))
 
 
 @dataclass(frozen=True, slots=True)
