@@ -61,8 +61,12 @@ class Page:
 
     def cut(self, after_ns: int, upto_ns: int) -> bytes:
         """The frames due in (after_ns, upto_ns], both boundaries within the page."""
-        first, stop = bisect_right(self.due_ns, after_ns), bisect_right(self.due_ns, upto_ns)
+        first, stop = self.between(after_ns, upto_ns)
         return self.buffer[self.ends[first - 1] if first else 0 : self.ends[stop - 1] if stop else 0]
+
+    def between(self, after_ns: int, upto_ns: int) -> tuple[int, int]:
+        """Which of its boundaries lie there, as places [first, stop)."""
+        return bisect_right(self.due_ns, after_ns), bisect_right(self.due_ns, upto_ns)
 
     def next_due_ns(self, after_ns: int) -> int:
         """When the next frame after then is due; FOREVER_NS where there is none."""
@@ -76,7 +80,7 @@ class Page:
 
     def ticks(self, after_ns: int, upto_ns: int) -> Iterator[tuple[int, bytes]]:
         """The same by the boundaries at which they are due."""
-        first, stop = bisect_right(self.due_ns, after_ns), bisect_right(self.due_ns, upto_ns)
+        first, stop = self.between(after_ns, upto_ns)
         start = self.ends[first - 1] if first else 0
         for i in range(first, stop):
             yield self.due_ns[i], self.buffer[start : self.ends[i]]

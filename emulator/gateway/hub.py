@@ -11,10 +11,12 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Sequence
-from itertools import chain, count
+from itertools import chain, count, repeat
 from operator import itemgetter
 from queue import PriorityQueue
 from typing import Protocol, TypeAlias
+
+import numpy as np
 
 from emulator.log import Log
 from reactor.clock import FOREVER_NS
@@ -74,10 +76,11 @@ class Feed:
     """A channel somebody listens to."""
 
     __slots__ = (
+        "_cut",
         "asked_ns",
         "channel",
+        "due",
         "edition",
-        "frames",
         "groups",
         "key",
         "make",
@@ -98,7 +101,8 @@ class Feed:
         self.asked_ns = -1  # the start of the newest page asked for
         self.edition = 0  # pages of an older one are stale
         self.next_ns = FOREVER_NS  # nothing of its page that is not delivered is due before
-        self.frames = b""  # due in the tick being delivered
+        self.due = False  # whether anything of its page is, in the ticks being delivered
+        self._cut: bytes | None = None  # that, once it was asked for
         self.groups: dict[Group, None] = {}
         self.subscribers: set[Subscriber] = set()
 
@@ -115,6 +119,23 @@ class Feed:
             self.next_ns = FOREVER_NS if self.page is None else self.page.next_due_ns(start_ns)
         return self.page is not None and self.page.start_ns == start_ns
 
+    def pass_by(self, upto_ns: int) -> None:
+        """Something of it is due by then: say so, and when anything is next."""
+        assert self.page is not None
+        self.next_ns = self.page.next_due_ns(upto_ns)
+        self.due, self._cut = True, None
+
+    def frames(self, after_ns: int, upto_ns: int) -> bytes:
+        """What is due then, cut out of the page once."""
+        if self._cut is None:
+            assert self.page is not None
+            self._cut = self.page.cut(after_ns, upto_ns)
+        return self._cut
+
+    def delivered(self) -> None:
+        """It was delivered."""
+        self.due, self._cut = False, None
+
 
 class Group:
     """The connections with one and the same set of subscriptions; one that is tapped is alone in its own."""
@@ -128,36 +149,36 @@ class Group:
 
     def frames(self, after_ns: int, upto_ns: int) -> bytes:
         """The frames due in (after_ns, upto_ns], tick by tick, and within a tick channel by channel."""
-        busy = [feed for feed in self.feeds if feed.frames]
-        if len(busy) < 2:
-            return busy[0].frames if busy else b""
-        if upto_ns - after_ns == TICK_NS:
-            return b"".join([feed.frames for feed in busy])
+        busy = [feed for feed in self.feeds if feed.due]
+        if len(busy) < 2 or upto_ns - after_ns == TICK_NS:
+            return b"".join([feed.frames(after_ns, upto_ns) for feed in busy])
         return woven([feed.page for feed in busy if feed.page is not None], after_ns, upto_ns)
 
     def pieces(self, after_ns: int, upto_ns: int) -> list[Piece]:
         """The same, each topic's frames of a tick by themselves."""
-        busy = [feed for feed in self.feeds if feed.frames]
-        pages = [feed.page for feed in busy if feed.page is not None]
-        return [
-            (due_ns, busy[rank].key[1], piece) for due_ns, rank, piece in _ticks(pages, after_ns, upto_ns)
+        busy = [feed for feed in self.feeds if feed.due]
+        pieces = [
+            (due_ns, rank, piece)
+            for rank, feed in enumerate(busy)
+            if feed.page is not None
+            for due_ns, piece in feed.page.ticks(after_ns, upto_ns)
         ]
+        return [(due_ns, busy[rank].key[1], piece) for due_ns, rank, piece in sorted(pieces)]
 
 
 def woven(pages: Sequence[Page], after_ns: int, upto_ns: int) -> bytes:
     """The frames of several pages due in (after_ns, upto_ns]: tick by tick, and within a tick page by page."""
-    return b"".join([piece for _, _, piece in _ticks(pages, after_ns, upto_ns)])
-
-
-def _ticks(pages: Sequence[Page], after_ns: int, upto_ns: int) -> list[tuple[int, int, bytes]]:
-    """When due, of which page, and the frames; in the order in which they are delivered."""
-    pieces = [
-        (due_ns, rank, piece)
-        for rank, page in enumerate(pages)
-        for due_ns, piece in page.ticks(after_ns, upto_ns)
-    ]
-    pieces.sort()
-    return pieces
+    due, starts, ends, buffers = list[int](), list[int](), list[int](), list[bytes]()
+    for page in pages:
+        first, stop = page.between(after_ns, upto_ns)
+        if first < stop:
+            due += page.due_ns[first:stop]
+            starts.append(page.ends[first - 1] if first else 0)
+            starts += page.ends[first : stop - 1]
+            ends += page.ends[first:stop]
+            buffers += repeat(page.buffer, stop - first)
+    order = np.argsort(due, kind="stable").tolist()  # which leaves the pages of a tick in their order
+    return b"".join([buffers[i][starts[i] : ends[i]] for i in order])
 
 
 class Hub:
@@ -358,9 +379,7 @@ class Hub:
         if busy:
             after_ns = max(after_ns, min(feed.next_ns for feed in busy) - TICK_NS)  # one tick, as a rule
         for feed in busy:
-            assert feed.page is not None
-            feed.frames = feed.page.cut(after_ns, upto_ns)
-            feed.next_ns = feed.page.next_due_ns(upto_ns)
+            feed.pass_by(upto_ns)
         tapped = self._pieces_of_tapped(after_ns, upto_ns)
         for group in dict.fromkeys(chain.from_iterable(feed.groups for feed in busy)):
             frames = b"" if group.tapped is not None else group.frames(after_ns, upto_ns)
@@ -368,7 +387,7 @@ class Hub:
                 for write in list(group.members.values()):
                     write(frames)
         for feed in busy:
-            feed.frames = b""
+            feed.delivered()
         _look(tapped, upto_ns)
         for subscriber, _ in tapped:
             subscriber.deliver_seen(upto_ns)
