@@ -15,7 +15,7 @@ from reactor.single_asset import HyperSynthReactor
 from reactor.skeleton import AssetPath, MarketSkeleton
 from reactor.types import Instrument
 from reactor.values import dataclass
-from reactor.veils import Closing, Opening, Phase, Veil, phase_of, step_of
+from reactor.veils import Closing, Opening, Phase, Veil, phase_of, step_of, turns_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +86,11 @@ class MarketOrchestrationCore:
         """What may be done on a market at an instant."""
         fate = self._fates.get(market)
         return Phase.TRADING if fate is None else phase_of(fate.veils, at_ns)
+
+    def turns_ns(self, market: str) -> list[int]:
+        """When what may be done on a market may change, ascending."""
+        fate = self._fates.get(market)
+        return [] if fate is None else turns_of(fate.veils)
 
     def step_ticks(self, market: str, at_ns: int) -> int:
         """Of how many of its ticks a market's prices are multiples at an instant."""

@@ -67,6 +67,11 @@ class Halt:
     end_ns: int = NEVER_NS
     call_ns: int = 0
 
+    @property
+    def turns_ns(self) -> tuple[int, ...]:
+        """When that changes which may be done."""
+        return self.start_ns, self.end_ns - self.call_ns, self.end_ns
+
     def phase(self, at_ns: int) -> Phase | None:
         """What holds at an instant because of it."""
         if not self.start_ns <= at_ns < self.end_ns:
@@ -84,6 +89,11 @@ class Closing:
 
     start_ns: int
 
+    @property
+    def turns_ns(self) -> tuple[int, ...]:
+        """When that changes which may be done."""
+        return (self.start_ns,)
+
     def phase(self, at_ns: int) -> Phase | None:
         """What holds at an instant because of it."""
         return Phase.CLOSED if at_ns >= self.start_ns else None
@@ -98,6 +108,11 @@ class Opening:
     """The market is listed at `start_ns`, a whole minute; there is nothing before."""
 
     start_ns: int
+
+    @property
+    def turns_ns(self) -> tuple[int, ...]:
+        """When that changes which may be done."""
+        return (self.start_ns,)
 
     def phase(self, at_ns: int) -> Phase | None:
         """What holds at an instant because of it."""
@@ -154,6 +169,12 @@ def phase_of(veils: Sequence[Veil], at_ns: int) -> Phase:
     phases = [phase for veil in veils if (phase := veil.phase(at_ns)) is not None]
     closed = [phase for phase in phases if phase in (Phase.CLOSED, Phase.UNLISTED)]
     return (closed or phases or [Phase.TRADING])[-1]
+
+
+def turns_of(veils: Sequence[Veil]) -> list[int]:
+    """When what may be done under some veils may change, ascending."""
+    turns = {at_ns for veil in veils if isinstance(veil, Halt | Closing | Opening) for at_ns in veil.turns_ns}
+    return sorted(turns - {NEVER_NS})
 
 
 def step_of(veils: Sequence[Veil], at_ns: int) -> int:

@@ -408,6 +408,18 @@ class Exchange:
         """What may be done on a market that is listed, by its native symbol."""
         return self.world.phase(self.markets[symbol], now_ns)
 
+    def turns(self, start_ns: int, end_ns: int) -> list[tuple[int, str]]:
+        """When in [start_ns, end_ns) what may be done may change, and on which market, by its id: of markets that are
+        not listed yet, too.
+        """
+        every = self.markets.every if isinstance(self.markets, Listed) else self.markets
+        return sorted(
+            (at_ns, market)
+            for market in every.values()
+            for at_ns in self.world.turns_ns(market)
+            if start_ns <= at_ns < end_ns
+        )
+
     def closes_ns(self, symbol: str) -> int | None:
         """When a market that is listed closes for good; None for never."""
         return self.world.closes_ns(self.markets[symbol])

@@ -39,6 +39,7 @@ SCRIPT: list[dict[str, Any]] = [
     },
     {"kind": "ord.reject", "symbol": "ETHUSDT", "every_n": 3},
     {"kind": "ord.fill_event_lost", "probability": 0.5, "seed": 5},
+    {"kind": "mkt.tick_size", "symbol": "SOLUSDT", "at_s": 200, "duration_s": 100},
 ]
 LIVE: dict[str, Any] = {
     "symbol": "BTCUSDT",
@@ -100,6 +101,6 @@ def test_two_runs_of_a_mixed_script_are_one() -> None:
     hits, _, _, count = first
     assert count > 8_000
     assert {str(hit[0]) for hit in hits if isinstance(hit, tuple)} >= {
-        f"rule-{n}" for n in (1, 2, 3, 4, 5, 6, 7, 8, 9)
+        f"rule-{n}" for n in (1, 2, 3, 4, 5, 6, 7, 8, 9, 11)
     }
     assert "live" in {hit[0] for hit in hits if isinstance(hit, tuple)}

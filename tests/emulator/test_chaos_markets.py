@@ -509,6 +509,28 @@ def test_positions_in_what_is_delisted_are_settled() -> None:
         assert last["id"] > trader.public("/fapi/v1/trades?symbol=SOLUSDT&limit=1")[0]["id"]
 
 
+def test_a_contract_that_changes_is_announced() -> None:
+    """https://developers.binance.com/docs/derivatives/usds-margined-futures/websocket-market-streams/Contract-Info-Stream,
+    2026-08: listed, halted for a while, taken off; brackets are told only when they change.
+    """
+    listing = {"kind": "mkt.new_listing", "symbol": "ETHUSDT", "at_s": 60}
+    with (
+        serving("binance-usdm", faults=[listing]) as running,
+        listening(running, "binance-usdm", "/market/ws/!contractInfo") as socket,
+    ):
+        running.faults.add("mkt.halt", symbol="BTCUSDT", at_s=30, duration_s=60)
+        running.clock.advance(61)
+        running.faults.add("mkt.delist", symbol="SOLUSDT")
+        running.clock.advance(40)
+        told = heard(socket)
+    assert [(each["s"], each["cs"], each["E"] - START_NS // 10**6) for each in told] == [
+        ("BTCUSDT", "PENDING_TRADING", 30_010),
+        ("ETHUSDT", "TRADING", 60_010),
+        ("SOLUSDT", "CLOSE", 61_010),
+        ("BTCUSDT", "TRADING", 90_010),
+    ]
+
+
 def test_hyperliquid_settles_at_its_oracle_for_nothing() -> None:
     """The average of the last hour: https://hyperliquid.gitbook.io/hyperliquid-docs/trading/delisting, 2026-11."""
     start_ms = START_NS // 10**6

@@ -91,6 +91,9 @@ def exchange(*markets: HandmadeMarket) -> Exchange:
         def closes_ns(self, market_id: str) -> int | None:
             return None
 
+        def turns_ns(self, market_id: str) -> list[int]:
+            return []
+
         def step_ticks(self, market_id: str, at_ns: int) -> int:
             return 1
 

@@ -247,7 +247,7 @@ ABSENT = {
     "binance_spot/ws/blockTrade": "the tape has no trades beside the book",
     "binance_spot/ws/referencePrice": "no symbol has one",
     "binance_usdm/ws/compositeIndex": "no contract is of several coins",
-    "binance_usdm/ws/contractInfo": "no contract changes",
+    "binance_usdm/ws/contractInfo": "no contract's brackets change",
 }
 
 # Samples of requests and of messages for those with an account, which are not public.

@@ -14,13 +14,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reactor.types import BLOCK_NS, DAY_NS, MS_NS, SECOND_NS, TICK_NS
+from reactor.unified_market import Fate
+from reactor.veils import Closing, Opening
+from tests import worlds
 from tests.venues.spot import ASK, BID, BUY, SELL, T0, TICK0, exchange
 from tests.venues.usdm import ETH, INSTRUMENT, SOL, HandmadePerpetual, get, market, stream
 from venues.base import PAGE_NS, Exchange, Topic, VenueError
 from venues.binance import BINANCE_USDM
 from venues.binance.usdm_wire import USDM_CATEGORIES, USDM_STREAMS, usdm_topic
 from venues.binance.wire import COMBINED, parts_of
-from venues.wire import Ragged, Values, encode
+from venues.wire import Ragged, Values, encode, payloads
 
 SYMBOLS = {"BTCUSDT", "ETHUSDT"}
 
@@ -593,6 +596,25 @@ def test_what_never_changes_is_silent() -> None:
     """The streams are there; the tape has nothing for them."""
     assert said(DAY, "compositeIndex") == []
     assert said(DAY, "!contractInfo", symbol="") == []
+
+
+@pytest.mark.parametrize(("month", "last"), [("2026-11", ',"st":1}'), ("2025-12", "}")])
+def test_a_contract_that_changes_is_announced(month: str, last: str) -> None:
+    """https://developers.binance.com/docs/derivatives/usds-margined-futures/websocket-market-streams/Contract-Info-Stream,
+    2026-08, in the order of its keys; without brackets, which come only when they change.
+    """
+    listed = worlds.exchange(BINANCE_USDM)
+    opens_ns, closes_ns = worlds.ORIGIN_NS + BLOCK_NS, worlds.ORIGIN_NS + BLOCK_NS + 2 * SECOND_NS
+    listed.world.befall("binance-usdm:ETHUSDT", Fate(veils=(Opening(opens_ns),)))
+    listed.world.befall("binance-usdm:SOLUSDT", Fate(veils=(Closing(closes_ns),)))
+    channel = BINANCE_USDM.with_profile(month).channel(Topic("!contractInfo", ""), listed)
+    texts = [text.decode() for text in payloads(channel.page(worlds.ORIGIN_NS + BLOCK_NS).buffer)]
+    assert texts == [
+        '{"e":"contractInfo","E":1767225660010,"s":"ETHUSDT","ps":"ETHUSDT","ct":"PERPETUAL","dt":4133404800000,'
+        '"ot":1574840700000,"cs":"TRADING"' + last,
+        '{"e":"contractInfo","E":1767225662010,"s":"SOLUSDT","ps":"SOLUSDT","ct":"PERPETUAL","dt":4133404800000,'
+        '"ot":1600066800000,"cs":"CLOSE"' + last,
+    ]
 
 
 # ---------------------------------------------------------------- stream names

@@ -56,9 +56,11 @@ from venues.binance.usdm_api import USDM_API
 from venues.binance.usdm_rules import USDM_SESSION, usdm_sizes
 from venues.binance.usdm_user import usdm_events
 from venues.binance.usdm_wire import (
+    CONTRACTS,
     ONE_BY_ONE,
     USDM_CATEGORIES,
     USDM_STREAMS,
+    ContractChannel,
     MergedChannel,
     meant_symbol,
     usdm_topic,
@@ -182,6 +184,8 @@ class Binance:
 
     def channel(self, topic: Topic, exchange: Exchange) -> Channel:
         stream = self.streams[topic.channel]
+        if topic.channel == CONTRACTS:
+            return ContractChannel(topic, stream, exchange)
         if not topic.symbol:
             channel = MergedChannel if topic.channel in ONE_BY_ONE else ArrayChannel
             return channel(topic, stream, exchange, self.api.decimals)

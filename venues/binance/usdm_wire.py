@@ -8,7 +8,7 @@ symbol at a time.
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from functools import partial
 
 import numpy as np
@@ -18,7 +18,7 @@ from reactor.single_asset import HyperSynthReactor
 from reactor.types import MS_NS, SECOND_NS, TICK_NS, Column, Side
 from venues.base import PAGE_NS, Exchange, Page, Topic
 from venues.binance.mark import mark_prices
-from venues.binance.usdm_rules import MARKET, PUBLIC
+from venues.binance.usdm_rules import MARKET, NEVER_MS, PUBLIC, USDM_PHASES, contract_of
 from venues.binance.wire import (
     DAY_MINUTES,
     EVERY_SECOND,
@@ -42,6 +42,7 @@ from venues.binance.wire import (
     happened,
     klines,
     level_windows,
+    nothing,
     page_block,
     quote_columns,
     stream_topic,
@@ -110,6 +111,11 @@ USDM_FORCE_ORDER_OF_ALL = USDM_FORCE_ORDER[:-1] + ',"ps":"<s:symbol>","st":1}'
 USDM_ASSET_INDEX = (
     '{"e":"assetIndexUpdate","E":<E:time>,"s":"<s:dollars>","i":"<i:e8>","b":"0.00000000","a":"0.00000000",'
     '"B":"<i:e8>","A":"<i:e8>","q":"0.00000000","g":"0.00000000","Q":"<i:e8>","G":"<i:e8>"}'
+)
+# .../usds-margined-futures/websocket-market-streams/Contract-Info-Stream, 2026-08; `st` as in binance-connector-python,
+# 2026-08-21. Brackets are only told when they change, which they never do.
+USDM_CONTRACT_INFO = (
+    '{"e":"contractInfo","E":%d,"s":"%s","ps":"%s","ct":"PERPETUAL","dt":%d,"ot":%d,"cs":"%s","st":1}'
 )
 
 
@@ -207,6 +213,7 @@ USDM_DEPTH_CADENCES = {
     "0ms": 50 * MS_NS,
 }
 MARK_CADENCES = {"": 3 * SECOND_NS, "1s": SECOND_NS}
+CONTRACTS = "!contractInfo"
 PERPETUAL = "_PERPETUAL"  # what a pair is followed by where a stream is of a pair's contract
 
 # an aggregate is one order's at one price; the venue also joins orders of the same side and price within the 100 ms
@@ -241,8 +248,8 @@ _MARKET: Mapping[str, Stream] = {
     "!forceOrder@arr": Stream(USDM_FORCE_ORDER_OF_ALL, liquidation_orders, EVERY_SECOND),
     "assetIndex": Stream(USDM_ASSET_INDEX, asset_indexes, EVERY_SECOND),
     "!assetIndex@arr": Stream(USDM_ASSET_INDEX, asset_indexes, EVERY_SECOND),
-    # contracts never change, and none is of several coins
-    **dict.fromkeys(("!contractInfo", "compositeIndex"), SILENT),
+    CONTRACTS: Stream(USDM_CONTRACT_INFO, nothing, REAL_TIME),
+    "compositeIndex": SILENT,  # no contract is of several coins
     **{f"kline_{name}": _klines(USDM_KLINE, name, row) for name, row in INTERVALS.items() if name != "1s"},
     **{
         f"continuousKline_{name}": _klines(USDM_CONTINUOUS_KLINE, name, row)
@@ -282,6 +289,32 @@ def meant_symbol(channel: str, word: str) -> str:
     if channel == "assetIndex":
         return f"{word}T" if word.endswith("USD") else ""
     return word
+
+
+class ContractChannel:
+    """What becomes of contracts: listed, halted, taken off. It is seen at the end of the tick in which it happens."""
+
+    def __init__(self, topic: Topic, stream: Stream, exchange: Exchange) -> None:
+        self._text, self._exchange = stream.text, exchange
+        self._envelope = envelope(topic)
+
+    def page(self, start_ns: int) -> Page:
+        told = list(self._messages(start_ns))
+        framed = frame_all([text for _, text in told], *self._envelope)
+        return page_of(start_ns, [due for due, _ in told], framed)
+
+    def _messages(self, start_ns: int) -> Iterator[tuple[int, bytes]]:
+        world = self._exchange.world
+        for at_ns, market in self._exchange.turns(start_ns, start_ns + PAGE_NS):
+            before, now = (USDM_PHASES.get(world.phase(market, when_ns)) for when_ns in (at_ns - 1, at_ns))
+            if now is not None and now != before:
+                contract, due_ns = world.instrument(market), at_ns + TICK_NS
+                times = due_ns // MS_NS, contract_of(contract).onboard_ms
+                names = contract.symbol, contract.symbol
+                yield due_ns, (self._text % (times[0], *names, NEVER_MS, times[1], now)).encode()
+
+    def snapshot(self, now_ns: int) -> Sequence[bytes]:  # noqa: ARG002
+        return ()
 
 
 class MergedChannel:
