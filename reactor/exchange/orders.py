@@ -68,6 +68,7 @@ class Why(StrEnum):
     DELISTED = "delisted"  # its market is no more
     MARGIN = "margin"  # at its fill there was not enough
     POSITION_CLOSED = "position_closed"  # it waited to close a position that is no more
+    SIBLING_FILLED = "sibling_filled"  # another child of its parent was filled
 
 
 class Gauge(StrEnum):
@@ -83,7 +84,9 @@ class Trigger:
 
     The last price counts at the end of the tick in which it was traded, the mark when it is made. An order that
     `closes` has no quantity of its own: it takes what there is of the position when its price comes. One that is
-    `with_position` ends when the account's position in its market does.
+    `with_position` ends when the account's position in its market does. One with a parent looks for no price before
+    that order is filled, and is cancelled where it ends otherwise; of several children, the first that is filled has
+    the others cancelled.
     """
 
     price_ticks: int
@@ -91,6 +94,7 @@ class Trigger:
     gauge: Gauge = Gauge.LAST
     closes: bool = False
     with_position: bool = False
+    parent_id: int | None = None
 
     def reached(self, low_ticks: int, high_ticks: int) -> bool:
         """Whether it is enough that the price has fallen to one of these, and risen to the other."""

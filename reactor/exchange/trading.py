@@ -260,6 +260,10 @@ class _Client:
                     del self.named[name]
         return False
 
+    def lives(self, order_id: int) -> bool:
+        """Whether an order is open, or waits."""
+        return order_id in self.open or order_id in self.waiting
+
     def _name(self, order: Order) -> None:
         if not (self.apart and order.asked.trigger and order.from_id is None):
             self.named[order.asked.market, order.asked.client_id] = order.id
@@ -531,7 +535,8 @@ class TradingFloor:
             client = self._clients[kept.account] = _Client(apart=self._house.triggers_apart)
             client.restore(kept)
             for order in map(client.orders.__getitem__, client.waiting):
-                self._pit(order.asked.market).watch.add(order.id, _trigger_of(order))
+                if not self._parented(order.asked):
+                    self._watch(order)
             self._owners.update(dict.fromkeys(client.open, client))
             if client.scheduled_ns is not None:
                 heappush(self._timers, (client.scheduled_ns, next(self._timer_numbers), kept.account, None))
@@ -640,7 +645,7 @@ class TradingFloor:
         if waits and client.apart:
             return any(client.orders[i].asked.client_id == asked.client_id for i in client.waiting)
         named = client.named.get((asked.market, asked.client_id))
-        return named in client.open or named in client.waiting
+        return named is not None and client.lives(named)
 
     def _closed(self, asked: NewOrder) -> Refusal | None:
         """Why an order may not be placed or amended on its market now, whatever it says; None where it may."""
@@ -658,7 +663,8 @@ class TradingFloor:
                 self._reject(asked, refusal)
             return self._refused(refusal, pit)
         order = self._numbered(asked, asked.qty_lots or 0, OrderStatus.WAITING)
-        pit.watch.add(order.id, trigger)
+        if not self._parented(asked):
+            self._watch(order)
         self._tell(asked.account, OrderPlaced(order))
         return Done((order,))
 
@@ -675,6 +681,10 @@ class TradingFloor:
             return Refusal.TOO_MANY_WAITING
         if trigger.with_position and not self._ledger.position(asked.account, asked.market).lots:
             return Refusal.NO_POSITION
+        if trigger.parent_id is not None:
+            parent = client.orders.get(trigger.parent_id)
+            lives = parent is not None and (self._parented(asked) or parent.status is OrderStatus.FILLED)
+            return None if lives else Refusal.UNKNOWN_ORDER
         now_ns = self._now_ns
         if trigger.gauge is Gauge.MARK:
             low, high = pit.in_ticks(self.mark_e8(asked.market))
@@ -722,6 +732,32 @@ class TradingFloor:
             order = replace(order, status=OrderStatus.NEW, qty_lots=lots, working_ns=self._now_ns)
             self._keep(order)
             self._carry_out(pit, order, plan)
+
+    def _watch(self, order: Order) -> None:
+        self._pit(order.asked.market).watch.add(order.id, _trigger_of(order))
+
+    def _parented(self, asked: NewOrder) -> bool:
+        """Whether an order with a trigger has a parent that is not filled yet."""
+        if asked.trigger is None or asked.trigger.parent_id is None:
+            return False
+        return self._client(asked.account).lives(asked.trigger.parent_id)
+
+    def _family(self, order: Order) -> None:
+        """What becomes of an order's children and siblings when it ends."""
+        client = self._client(order.asked.account)
+        if not client.waiting:
+            return
+        filled, own = order.status is OrderStatus.FILLED, order.asked.trigger
+        for other in self.waiting_orders(order.asked.account):
+            parent_id = _trigger_of(other).parent_id
+            if other.id not in client.waiting or parent_id is None:
+                continue
+            if parent_id == order.id and filled:
+                self._watch(other)
+            elif parent_id == order.id:
+                self._take_off(other, Why.ASKED)
+            elif filled and own is not None and parent_id == own.parent_id:
+                self._take_off(other, Why.SIBLING_FILLED)
 
     def _unwatch(self, order: Order) -> None:
         self._pit(order.asked.market).watch.drop(order.id, _trigger_of(order))
@@ -837,11 +873,14 @@ class TradingFloor:
         self, account: str, market: str | None, why: Why, *, waiting: bool = False
     ) -> list[Order]:
         """Cancel what is open, what waits, or in a house that knows no difference both."""
-        apart = self._house.triggers_apart
+        client, apart = self._clients.get(account), self._house.triggers_apart
+        if client is None:
+            return []
         orders = [] if waiting and apart else list(self.open_orders(account, market))
         if waiting or not apart:
             orders += self.waiting_orders(account, market)
-        return [self._take_off(order, why) for order in sorted(orders, key=_ID)]
+        orders.sort(key=_ID)
+        return [self._take_off(o, why) for o in orders if client.lives(o.id)]  # or it went with its parent
 
     def _take_off(self, order: Order, why: Why) -> Order:
         market = order.asked.market
@@ -860,6 +899,7 @@ class TradingFloor:
         self._keep(order)
         self._tell(order.asked.account, OrderEnded(order))
         self._tell_money(order.asked.account)
+        self._family(order)
         return order
 
     def _amend(self, command: AmendOrder) -> Outcome:
@@ -955,12 +995,14 @@ class TradingFloor:
         before_lots = fill.position_before_lots
         if before_lots and before_lots * (before_lots + event.lots * order.asked.side) <= 0:
             self._position_closed(order.asked.account, order.asked.market)
+        if order.status is OrderStatus.FILLED:
+            self._family(order)
         return fill
 
     def _position_closed(self, account: str, market: str) -> None:
         """Orders that waited with a position end."""
         for order in self.waiting_orders(account, market):
-            if _trigger_of(order).with_position:
+            if _trigger_of(order).with_position and self._client(account).lives(order.id):
                 self._unwatch(order)
                 self._end(order, OrderStatus.EXPIRED, Why.POSITION_CLOSED)
 
@@ -1088,8 +1130,9 @@ class TradingFloor:
         is enough. What the book does not take is tried again; what is missing in the end, the insurance pays.
         """
         apart = self._house.triggers_apart
+        client = self._client(account)
         for order in (*self.open_orders(account), *(() if apart else self.waiting_orders(account))):
-            if self._house.terms[order.asked.market].margin_asset == asset:
+            if self._house.terms[order.asked.market].margin_asset == asset and client.lives(order.id):
                 self._take_off(order, Why.LIQUIDATION)
         for position in held:
             if self._world.phase(position.market, self._now_ns) is not Phase.TRADING:

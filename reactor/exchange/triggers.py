@@ -30,8 +30,8 @@ class Watch:
         self._looked_ns = -1
 
     def drop(self, order_id: int, trigger: Trigger) -> None:
-        """One less."""
-        del self._waiting[trigger.gauge][order_id]
+        """One less, if it is there."""
+        self._waiting[trigger.gauge].pop(order_id, None)
         self._looked_ns = -1
 
     def forget(self) -> None:

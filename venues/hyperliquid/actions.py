@@ -21,8 +21,10 @@ from reactor.exchange.orders import (
     CancelOrder,
     Command,
     Deposit,
+    Gauge,
     NewOrder,
     Order,
+    OrderStatus,
     Outcome,
     PlaceOrder,
     Refusal,
@@ -32,6 +34,7 @@ from reactor.exchange.orders import (
     SetLeverage,
     TimeInForce,
     Transfer,
+    Trigger,
 )
 from reactor.exchange.terms import PERP, SPOT
 from reactor.types import DAY_NS, MS_NS, SECOND_NS, Instrument, Kind, Side
@@ -65,7 +68,7 @@ from venues.hyperliquid.signing import (
     user_digest,
 )
 from venues.hyperliquid.wire import price_scale, size_scale
-from venues.hyperliquid.wire_user import TIF_WORD, Book
+from venues.hyperliquid.wire_user import TIF_WORD, TPSL_WORD, Book
 from venues.wire import Scale
 
 # Per signer the 100 highest nonces are kept; a new one must be greater than the least of them, unused, and of the last
@@ -135,6 +138,10 @@ ORDER: Final[Shape] = {
 }
 LIMIT: Final[Shape] = {"tif": Field(is_text)}
 TRIGGER: Final[Shape] = {"isMarket": Field(is_flag), "triggerPx": Field(is_number), "tpsl": Field(is_text)}
+TPSL: Final = ("tp", "sl")
+# How the orders of an action belong together: not at all, as an order and its take-profit and stop, as those of a
+# position; or, with a priority fee, not at all
+GROUPED: Final = ("na", "normalTpsl", "positionTpsl")
 LIST: Final = {
     "order": {"orders": Field(_is_list)},
     "cancel": {"cancels": Field(_is_list)},
@@ -146,6 +153,7 @@ MODIFY: Final[Shape] = {"oid": Field(_is_oid), "order": Field(is_object)}
 
 # ---------------------------------------------------------------- what an order is refused with
 # In the venue's words, as read off by its clients on 2026-10-02; in the list of statuses they end in ` asset=N`.
+BAD_TRIGGER: Final = "Invalid TP/SL price."
 REFUSALS: Final[Mapping[Refusal, str]] = {
     Refusal.INSUFFICIENT_MARGIN: "Insufficient margin to place order.",
     Refusal.INSUFFICIENT_BALANCE: "Insufficient spot balance",
@@ -158,6 +166,9 @@ REFUSALS: Final[Mapping[Refusal, str]] = {
     Refusal.HALTED: "Trading is halted.",  # its words are not on record
     Refusal.CLOSED: "Asset is delisted.",  # nor are these
     Refusal.TOO_MANY_ORDERS: "Too many open orders.",  # nor these
+    Refusal.TOO_MANY_WAITING: "Too many open orders.",  # nor these
+    Refusal.WOULD_TRIGGER: BAD_TRIGGER,
+    Refusal.NO_POSITION: "Reduce only order would increase position.",  # nor are these
     Refusal.DUPLICATE_CLIENT_ID: "Duplicate cloid.",  # nor are these
     Refusal.FROZEN: "User may not trade.",  # nor these
 }
@@ -367,14 +378,51 @@ def _reference_e8(desk: Desk, row: Perp | Spot) -> int:
     return both_ticks * tick_e8 // 2
 
 
-def _new_order(desk: Desk, signer: Signer, fields: Mapping[str, Any]) -> NewOrder:
+@dataclass(frozen=True)
+class Link:
+    """What an order belongs to beside itself: the account's position, or an order of the same action that is to be
+    filled first.
+    """
+
+    position: bool = False
+    parent: Order | None = None
+
+
+ALONE: Final = Link()
+
+
+def _trigger(fields: Mapping[str, Any], instrument: Instrument, ticks: int, lots: int, link: Link) -> Trigger:
+    """What an order waits for: the mark, with a stop where it goes against who would buy, with a take-profit where it
+    goes with him. At the market, the order's price is the worst it takes, so none before its trigger. OrderError.
+
+    https://hyperliquid.gitbook.io/hyperliquid-docs/trading/take-profit-and-stop-loss-orders-tp-sl (2026-11) and, of the
+    prices, https://github.com/nautechsystems/nautilus_trader/issues/3611, 2026-02.
+    """
+    asked, side = fields["trigger"], 1 if fields["b"] else -1
+    at_ticks = price_ticks(asked["triggerPx"], instrument)
+    if instrument.kind is not Kind.PERP or (asked["isMarket"] and (ticks - at_ticks) * side < 0):
+        raise OrderError(BAD_TRIGGER)
+    if link.position and not fields["r"]:
+        raise OrderError(REFUSALS[Refusal.NO_POSITION])
+    return Trigger(
+        at_ticks,
+        rises=(asked["tpsl"] == "sl") == fields["b"],
+        gauge=Gauge.MARK,
+        closes=not lots,
+        with_position=link.position,
+        parent_id=link.parent.id if link.parent else None,
+    )
+
+
+def _new_order(desk: Desk, signer: Signer, fields: Mapping[str, Any], link: Link = ALONE) -> NewOrder:
     """An order as it was asked for. OrderError."""
     row = desk.row(fields["a"])
     instrument = row.instrument
-    tif = fields["tif"]
-    if tif is None:
-        raise OrderError("Invalid TP/SL price.")  # orders with triggers are not served
-    ticks, lots = price_ticks(fields["p"], instrument), size_lots(fields["s"], instrument)
+    tif, asked = fields["tif"], fields["trigger"]
+    ticks = price_ticks(fields["p"], instrument)
+    closes = asked is not None and link.position and not Fraction(fields["s"])  # of all there is then
+    lots = 0 if closes else size_lots(fields["s"], instrument)
+    trigger = None if asked is None else _trigger(fields, instrument, ticks, lots, link)
     tick_e8 = _tick_e8(instrument)
     reference_e8 = _reference_e8(desk, row)
     if abs(ticks * tick_e8 - reference_e8) * 100 > FARTHEST_E2 * reference_e8:
@@ -388,29 +436,35 @@ def _new_order(desk: Desk, signer: Signer, fields: Mapping[str, Any]) -> NewOrde
         market=instrument.market,
         side=Side.BUY if fields["b"] else Side.SELL,
         price_ticks=ticks,
-        qty_lots=lots,
+        qty_lots=None if closes else lots,
         time_in_force=TIFS[tif],
         reduce_only=fields["r"] and instrument.kind is Kind.PERP,
         client_id=(fields["c"] or "").lower(),
-        words=((TIF_WORD, tif),),
+        words=((TIF_WORD, tif),) if asked is None else ((TPSL_WORD, asked["tpsl"]),),
+        trigger=trigger,
     )
 
 
 # ---------------------------------------------------------------- orders
 def _read_order(value: Any) -> dict[str, Any]:
-    """An order's fields, its time in force (None: it has a trigger) as `tif`; MalformedError where it is none."""
+    """An order's fields, its time in force as `tif`, and its `trigger` (None: it has none); MalformedError where it is
+    none.
+    """
     fields = read(ORDER, value)
     kind = fields["t"]
     if "trigger" in kind:
-        read(TRIGGER, kind["trigger"])
-        return {**fields, "tif": None}
-    return {**fields, "tif": tag(read(LIMIT, kind.get("limit")), "tif", TIFS)}
+        trigger = read(TRIGGER, kind["trigger"])
+        tag(trigger, "tpsl", TPSL)
+        return {**fields, "tif": "Ioc" if trigger["isMarket"] else "Gtc", "trigger": trigger}
+    return {**fields, "tif": tag(read(LIMIT, kind.get("limit")), "tif", TIFS), "trigger": None}
 
 
-def _status(order: Order, instrument: Instrument) -> dict[str, Any]:
-    """What became of an order, as its action is told."""
+def _status(order: Order, instrument: Instrument, parent: Order | None = None) -> dict[str, Any] | str:
+    """What became of an order, as its action is told. Of one that waits for another the word alone."""
+    if parent is not None:
+        return "waitingForFill" if parent.status.open else "waitingForTrigger"
     named = {"oid": order.id} | ({"cloid": order.asked.client_id} if order.asked.client_id else {})
-    if order.status.open:
+    if order.status.open or order.status is OrderStatus.WAITING:
         return {"resting": named}
     if not order.filled_lots:
         raise OrderError(NOT_MATCHED)
@@ -438,13 +492,19 @@ def _refusal(outcome: Refused, instrument: Instrument) -> OrderError:
     return OrderError(REFUSALS[outcome.refusal])
 
 
-def _place(desk: Desk, signer: Signer, fields: Mapping[str, Any]) -> dict[str, Any]:
-    asked = _new_order(desk, signer, fields)
-    instrument = desk.book.instrument(asked.market)
+def _place(desk: Desk, signer: Signer, fields: Mapping[str, Any], link: Link = ALONE) -> Order:
+    asked = _new_order(desk, signer, fields, link)
     outcome = desk.execute(PlaceOrder(asked))
     if isinstance(outcome, Refused):
-        raise _refusal(outcome, instrument)
-    return _status(outcome.order, instrument)
+        raise _refusal(outcome, desk.book.instrument(asked.market))
+    return outcome.order
+
+
+def _placed(
+    desk: Desk, signer: Signer, fields: Mapping[str, Any], link: Link = ALONE
+) -> dict[str, Any] | str:
+    order = _place(desk, signer, fields, link)
+    return _status(order, desk.book.instrument(order.asked.market), link.parent)
 
 
 def _each(rows: list[Any], asset_of: Callable[[Any], int], act: Callable[[Any], Any]) -> list[Any]:
@@ -466,7 +526,33 @@ def _orders(desk: Desk, signer: Signer, action: Mapping[str, Any]) -> dict[str, 
     rows = [_read_order(row) for row in action["orders"]]
     if not rows:
         raise MalformedError("no orders")
-    return _statuses("order", _each(rows, lambda row: row["a"], lambda row: _place(desk, signer, row)))
+    grouping = action.get("grouping")
+    if isinstance(grouping, str):
+        tag(action, "grouping", GROUPED)
+    if grouping == "normalTpsl" and rows[0]["trigger"] is None:
+        return _statuses("order", _family(desk, signer, rows))
+    link = Link(position=grouping == "positionTpsl")
+    place = lambda row: _placed(desk, signer, row, link if row["trigger"] else ALONE)
+    return _statuses("order", _each(rows, lambda row: row["a"], place))
+
+
+def _family(desk: Desk, signer: Signer, rows: list[Any]) -> list[Any]:
+    """An order, and those that wait until it is filled. Where it is refused, so are they, with its words."""
+    first, *others = rows
+    parents: list[Order] = []
+
+    def parent(row: Any) -> Any:
+        order = _place(desk, signer, row)
+        status = _status(order, desk.book.instrument(order.asked.market))
+        parents.append(order)
+        return status
+
+    statuses = _each([first], lambda row: row["a"], parent)
+    if not parents:
+        return statuses * len(rows)
+    link = Link(parent=parents[0])
+    child = lambda row: _placed(desk, signer, row, link if row["trigger"] else ALONE)
+    return statuses + _each(others, lambda row: row["a"], child)
 
 
 def _cancel(desk: Desk, signer: Signer, asset: int, order_id: int | None, cloid: str) -> str:
@@ -489,15 +575,16 @@ def _cancels_by_cloid(desk: Desk, signer: Signer, action: Mapping[str, Any]) -> 
     return _statuses("cancel", _each(rows, lambda row: row["asset"], act))
 
 
-def _modify(desk: Desk, signer: Signer, fields: Mapping[str, Any]) -> dict[str, Any]:
+def _modify(desk: Desk, signer: Signer, fields: Mapping[str, Any]) -> dict[str, Any] | str:
     """Another order in the place of one, under a new id; nothing changes where the new one would be refused."""
     oid, asked = fields["oid"], _new_order(desk, signer, fields["order"])
     named = (None, oid.lower()) if isinstance(oid, str) else (oid, "")
     old = desk.trading.floor.order(signer.account, asked.market, *named)
-    if old is None or not old.status.open or old.asked.side is not asked.side:
+    lives = old is not None and (old.status.open or old.status is OrderStatus.WAITING)
+    if old is None or not lives or old.asked.side is not asked.side:
         raise OrderError(UNKNOWN_MODIFIED)
     desk.execute(CancelOrder(signer.account, asked.market, old.id))
-    return _place(desk, signer, fields["order"])
+    return _placed(desk, signer, fields["order"])
 
 
 def _modifies(desk: Desk, signer: Signer, action: Mapping[str, Any]) -> dict[str, Any]:

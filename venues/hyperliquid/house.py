@@ -125,6 +125,7 @@ def house(venue: Funded, card: Card, exchange: Exchange) -> House:
         opening=OPENING,
         kept_notional_e6=KEPT_NOTIONAL_E6,
         keeps_rejected=True,
+        max_waiting=MAX_OPEN_ORDERS,
     )
 
 

@@ -18,6 +18,7 @@ from reactor.exchange.orders import (
     OrderEnded,
     OrderFilled,
     OrderPlaced,
+    OrderTriggered,
     Position,
     Told,
     Why,
@@ -72,14 +73,23 @@ def _instrument(book: Book, order: Order) -> Any:
     return book.instrument(order.asked.market)
 
 
+def _living(book: Book, user: str) -> list[Order]:
+    """Those that are open and those that wait, the newest first."""
+    orders = [*book.floor.open_orders(user), *book.floor.waiting_orders(user)]
+    return sorted(orders, key=lambda order: order.id, reverse=True)
+
+
 def _open_orders(book: Book, user: str, _fields: Fields, _now_ns: int) -> Any:
-    return [basic_order(order, _instrument(book, order)) for order in reversed(book.floor.open_orders(user))]
+    return [basic_order(order, _instrument(book, order)) for order in _living(book, user)]
 
 
 def _frontend_orders(book: Book, user: str, _fields: Fields, _now_ns: int) -> Any:
-    return [
-        frontend_order(order, _instrument(book, order)) for order in reversed(book.floor.open_orders(user))
-    ]
+    orders = _living(book, user)
+    children: dict[int | None, list[Order]] = {}
+    for order in reversed(orders):
+        if order.asked.trigger is not None:
+            children.setdefault(order.asked.trigger.parent_id, []).append(order)
+    return [frontend_order(order, _instrument(book, order), children.get(order.id, ())) for order in orders]
 
 
 def _historical_orders(book: Book, user: str, _fields: Fields, _now_ns: int) -> Any:
@@ -418,7 +428,7 @@ def _updates(book: Book, told: Sequence[Told]) -> list[dict[str, Any]]:
     """An order that filled in part is told as open, with what is left."""
     rows = []
     for each in told:
-        if isinstance(each.news, OrderPlaced | OrderFilled | OrderEnded | OrderAmended):
+        if isinstance(each.news, OrderPlaced | OrderTriggered | OrderFilled | OrderEnded | OrderAmended):
             order = each.news.order
             rows.append(order_update(order, _instrument(book, order), each.ts_ns))
     return rows

@@ -23,6 +23,7 @@ from reactor.exchange.orders import (
     OrderStatus,
     Position,
     Refusal,
+    TimeInForce,
     Why,
 )
 from reactor.exchange.terms import PERP, SPOT
@@ -47,7 +48,7 @@ TOKEN: Final = Scale(8, 1)
 RATIO: Final = Scale(10, 1)
 NO_HASH: Final = "0x" + "0" * 64
 SIDES: Final = {Side.BUY: "B", Side.SELL: "A"}
-TIF_WORD, REDUCE_ONLY_TIFS = "tif", ("FrontendMarket",)
+TIF_WORD, TPSL_WORD = "tif", "tpsl"
 
 
 def usd(amount_e8: int) -> str:
@@ -100,6 +101,8 @@ CANCELLED: Final[Mapping[Why, str]] = {
     Why.SCHEDULED: "scheduledCancel",
     Why.DELISTED: "delistedCanceled",
     Why.MARGIN: "marginCanceled",
+    Why.POSITION_CLOSED: "reduceOnlyCanceled",
+    Why.SIBLING_FILLED: "siblingFilledCanceled",
 }
 # https://hyperliquid.gitbook.io/hyperliquid-docs/for-developers/api/info-endpoint (statuses of orders), 2026-08
 REJECTED: Final[Mapping[Refusal, str]] = {
@@ -108,7 +111,9 @@ REJECTED: Final[Mapping[Refusal, str]] = {
     Refusal.WOULD_TAKE: "badAloPxRejected",
     Refusal.NO_LIQUIDITY: "marketOrderNoLiquidityRejected",
     Refusal.NOTHING_TO_REDUCE: "reduceOnlyRejected",
+    Refusal.NO_POSITION: "reduceOnlyRejected",
     Refusal.LEVERAGE: "perpMaxPositionRejected",
+    Refusal.WOULD_TRIGGER: "badTriggerPxRejected",
 }
 UNTRIGGERED: Final = {
     "triggerCondition": "N/A",
@@ -121,10 +126,10 @@ UNTRIGGERED: Final = {
 
 def order_status(order: Order) -> str:
     """The venue's word for where an order stands; one that was filled in part and then ended was cancelled."""
-    if order.status.open:
+    if order.status.open or order.status is OrderStatus.WAITING:
         return "open"
-    if order.status is OrderStatus.FILLED:
-        return "filled"
+    if order.status in (OrderStatus.FILLED, OrderStatus.TRIGGERED):
+        return order.status.value
     if order.refusal is not None:
         return REJECTED.get(order.refusal, "rejected")
     if order.why is Why.NOT_FILLED_AT_ONCE and order.filled_lots:
@@ -151,18 +156,46 @@ def basic_order(order: Order, instrument: Instrument) -> dict[str, Any]:
     return told
 
 
-def frontend_order(order: Order, instrument: Instrument) -> dict[str, Any]:
-    """An order as frontendOpenOrders, orderStatus and historicalOrders have it."""
+KINDS: Final = {"tp": "Take Profit", "sl": "Stop"}
+
+
+def order_type(order: Order) -> str:
+    """The venue's word for what was asked for."""
+    words = dict(order.asked.words)
+    if order.asked.trigger is None:
+        return "Market" if words[TIF_WORD] == "FrontendMarket" else "Limit"
+    at_market = order.asked.time_in_force is TimeInForce.IOC
+    return f"{KINDS[words[TPSL_WORD]]} {'Market' if at_market else 'Limit'}"
+
+
+def _condition(order: Order, instrument: Instrument) -> dict[str, Any]:
+    """What an order waits for, or waited for."""
+    trigger = order.asked.trigger
+    if trigger is None:
+        return UNTRIGGERED
+    price = price_scale(instrument).text(trigger.price_ticks)
+    return {
+        "triggerCondition": f"Price {'above' if trigger.rises else 'below'} {price}",
+        "isTrigger": True,
+        "triggerPx": price,
+        "children": [],
+        "isPositionTpsl": trigger.with_position,
+    }
+
+
+def frontend_order(order: Order, instrument: Instrument, children: Iterable[Order] = ()) -> dict[str, Any]:
+    """An order as frontendOpenOrders, orderStatus and historicalOrders have it, with those that wait for it."""
     told = basic_order(order, instrument)
-    tif = dict(order.asked.words)[TIF_WORD]
+    tif = dict(order.asked.words).get(TIF_WORD)  # with a trigger, none
     original = told.pop("origSz")
     told.pop("cloid", None)
     told.pop("reduceOnly", None)
     return {
         **told,
-        **UNTRIGGERED,
+        **_condition(order, instrument),
+        "children": [frontend_order(child, instrument) for child in children],
         "reduceOnly": order.asked.reduce_only,
-        "orderType": "Market" if tif == "FrontendMarket" else "Limit",
+        "orderType": order_type(order),
         "origSz": original,
         "tif": tif,
         "cloid": order.asked.client_id or None,

@@ -300,3 +300,47 @@ def test_it_may_be_cancelled_and_there_is_a_bound_to_them(pitside: Pitside) -> N
     done = pitside.floor.apply(CancelAll("a", BTC.market, waiting=True), pitside.now_ns)
     assert isinstance(done, Done)
     assert [order.id for order in done.orders] == [order.id for order in orders[1:]]
+
+
+# ---------------------------------------------------------------- families
+def family(pitside: Pitside, parent: Any, *aways: int) -> list[Any]:
+    """Children of an order, which sell where the price falls or rises by so much."""
+    last = pitside.last()
+    return [
+        pitside.place(SELL, 5, Trigger(last + away, away > 0, parent_id=parent.id)).order for away in aways
+    ]
+
+
+def test_children_look_for_no_price_before_their_parent_is_filled() -> None:
+    """Then they do, and the first that is filled has the other cancelled."""
+    pitside = Pitside(apart=False)
+    parent = pitside.place(BUY, 5, price=pitside.last() - 40).order
+    loss, profit = family(pitside, parent, -20, 20)
+    prints = world().market(BTC.market).prints_in(START_NS, END_NS)
+    low = int(prints.ts_ns[(prints.price_ticks <= pitside.last() - 20).argmax()])
+    told = pitside.step(END_NS - START_NS)
+    filled = [each.news.order for each in told_of(told, OrderFilled)]  # type: ignore[union-attr]
+    (triggered,) = told_of(told, OrderTriggered)
+    assert [order.id for order in filled] == [parent.id, triggered.news.order.id]  # type: ignore[union-attr]
+    parent_ns = next(each.ts_ns for each in told_of(told, OrderFilled))
+    assert low < parent_ns <= triggered.ts_ns
+    (ended,) = told_of(told, OrderEnded)
+    assert isinstance(ended.news, OrderEnded)
+    assert (ended.news.order.why, ended.ts_ns) == (Why.SIBLING_FILLED, triggered.ts_ns)
+    assert {ended.news.order.id, filled[1].id} == {loss.id, profit.id}
+
+
+def test_children_go_with_a_parent_that_is_not_filled() -> None:
+    """And a restart knows whose they are."""
+    pitside = Pitside(apart=False)
+    parent = pitside.place(BUY, 5, price=pitside.last() - 10**5).order
+    children = family(pitside, parent, -20, 20)
+    pitside.step(1_000 * TICK_NS)
+    pitside.restart()
+    assert told_of(pitside.step(END_NS - pitside.now_ns), OrderTriggered) == []
+    assert len(pitside.floor.waiting_orders("a")) == 2
+    pitside.floor.apply(CancelOrder("a", BTC.market, parent.id), pitside.now_ns)
+    ended = [each.news.order.id for each in told_of(pitside.floor.news(), OrderEnded)]  # type: ignore[union-attr]
+    assert ended == [parent.id, *(child.id for child in children)]
+    late = Trigger(pitside.last() + 5, rises=True, parent_id=parent.id)
+    assert pitside.place(SELL, 5, late).refusal is Refusal.UNKNOWN_ORDER
