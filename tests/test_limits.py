@@ -48,12 +48,19 @@ def dial(emulator: Emulator, venue: str, client: str, path: str) -> ClientConnec
     )
 
 
+AHEAD = 12
+
+
 def talking(path: str, said: str) -> Provoke:
-    """One message after another, on one socket."""
+    """One message after another on one socket, a dozen ahead of the answers: of those that may be said in a second, all
+    are, however busy the machine is.
+    """
 
     def talk(emulator: Emulator, venue: str, client: str) -> Iterator[Outcome]:
         socket = dial(emulator, venue, client, path)
         try:
+            for _ in range(AHEAD):
+                socket.send(said)
             while True:
                 try:
                     socket.send(said)
