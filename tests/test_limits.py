@@ -6,7 +6,8 @@ import json
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from itertools import count
 
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -59,11 +60,11 @@ def talking(path: str, said: str) -> Provoke:
     def talk(emulator: Emulator, venue: str, client: str) -> Iterator[Outcome]:
         socket = dial(emulator, venue, client, path)
         try:
-            for _ in range(AHEAD):
-                socket.send(said)
-            while True:
+            for n in count():
+                with suppress(ConnectionClosed):  # there may be answers still
+                    for _ in range(1 if n else AHEAD):
+                        socket.send(said)
                 try:
-                    socket.send(said)
                     answer = str(socket.recv(timeout=30))
                 except ConnectionClosed:
                     close = socket.protocol.close_rcvd
