@@ -1,11 +1,10 @@
-"""Columns to text by arrays: whole pages of JSON in a few numpy passes, byte for byte what a template would write.
+"""Rows of text as arrays, and whole pages of them: byte for byte what a template would write, in a few numpy passes.
 
-Three ideas make it fast. *Texts are looked up, not formatted*: the last digits of a number index a small table of
-ready texts, and so do those before them, together with the constant text in front. *Texts are stored overlapping*: a
-row is put together with every text at its full width, and copied, padding and all, to where it belongs; the next row,
-stored later, overwrites the padding. In numpy that is one assignment through a view that has a record at every byte of
-the buffer, and nothing is squeezed out afterwards. *Lengths are sums of table lengths*, so where everything goes is
-known before a byte is written, frame headers included.
+Three ideas make it fast. *Texts are looked up, not formatted*: rows are constant text with records of tables put over
+it, as a `layout` says. *Texts are stored overlapping*: a row is put together with every text at its full width, and
+copied, padding and all, to where it belongs; the next row, stored later, overwrites the padding. In numpy that is one
+assignment through a view that has a record at every byte of the buffer, and nothing is squeezed out afterwards.
+*Lengths are sums of table lengths*, so where everything goes is known before a byte is written, frame headers included.
 
 A row is cut where a text's length varies, and each piece is stored by itself; what is of one length, such as a price
 or a time, costs a column of the row alone.
@@ -14,15 +13,15 @@ The risk is in the second idea: numpy does not promise to assign `view[places] =
 where records overlap. It does so in every version that this is tested with. IN_ORDER tells whether this one does,
 found out when the module is loaded; where it does not, `wire` writes everything by template.
 
-Mechanism only. Nothing in here knows a message, and nothing is kept between calls but tables of digits.
+Mechanism only. Nothing in here knows a message.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import field, replace
+from dataclasses import replace
 from functools import lru_cache
-from typing import TypeAlias, cast
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,107 +33,84 @@ Buffer: TypeAlias = NDArray[np.uint8]
 Records: TypeAlias = NDArray[np.void]  # texts of one width, left-justified
 Length: TypeAlias = int | Column  # of the text in each row, or one for all
 
-MOST_HEADS = 4_096  # texts of leading digits that are made at once; what spans more is split again
-MOST_ENDING = 12  # bytes that a table has behind its texts
 FAST_WIDTHS = (4, 8, 16)  # of records that numpy copies three times as fast as others
 
 
 # ---------------------------------------------------------------- rows
-@dataclass(slots=True)
-class _Piece:
-    """A part of a row up to a text of varying length: constants with room for `texts`, and how long it is."""
+class _Piece(NamedTuple):
+    """A part of a row up to a text of varying length: constant text, texts over it, and how long it is.
 
-    template: bytes = b""
-    literal: int = 0  # bytes at the template's end that no text stands before
-    texts: list[tuple[int, Records, Column]] = field(default_factory=list)
-    length: Length = 0
+    A text is records[index], or the records themselves, at a place.
+    """
 
-    @property
-    def width(self) -> int:
-        return max([len(self.template), *(at + records.itemsize for at, records, _ in self.texts)])
+    template: bytes
+    texts: Sequence[tuple[int, Records, Column | None]]
+    length: Length
 
 
 class Rows:
-    """`count` rows of text, written from left to right and then stored."""
+    """`count` rows of text, of which pieces are added from left to right."""
 
     def __init__(self, count: int) -> None:
         self.count = count
-        self._pieces = [_Piece()]
+        self.width = (
+            1  # of the bytes that are stored at once: up to so many may be written beyond a row's end
+        )
+        self.length: Length = 0  # of each row
+        self._pieces: list[_Piece] = []
+
+    def add(
+        self, template: bytes, texts: Sequence[tuple[int, Records, Column | None]], length: Length
+    ) -> Rows:
+        """A piece: constant text, texts to put over it, and how long it is; where that varies, it ends with such."""
+        self._pieces.append(_Piece(template, texts, length))
+        self.length = self.length + length
+        self.width = max([self.width, len(template), *[at + records.itemsize for at, records, _ in texts]])
+        return self
 
     @property
     def lengths(self) -> Column:
-        """Of each row."""
-        total: Length = 0
-        for piece in self._pieces:
-            total = total + piece.length
-        return np.full(self.count, total) if isinstance(total, int) else total
+        """Of each row, as a column."""
+        return np.full(self.count, self.length) if isinstance(self.length, int) else self.length
 
     @property
-    def constant(self) -> bool:
-        """Whether all rows are the same text."""
-        return len(self._pieces) == 1 and not self._pieces[0].texts
+    def constant_text(self) -> bytes | None:
+        """The text of all rows, if it is the same."""
+        return (
+            None
+            if any(piece.texts for piece in self._pieces)
+            else b"".join([p.template for p in self._pieces])
+        )
 
-    @property
-    def constant_text(self) -> bytes:
-        """It, where they are."""
-        return self._pieces[0].template
-
-    @property
-    def width(self) -> int:
-        """The bytes that are stored at once: up to so many may be written beyond a row's end."""
-        return max(1, *(piece.width for piece in self._pieces))
-
-    def say(self, text: bytes) -> None:
-        """The same text in every row."""
-        piece = self._pieces[-1]
-        piece.template += text
-        piece.literal += len(text)
-        piece.length = piece.length + len(text)
-
-    def put(self, records: Records, index: Column, length: Length) -> None:
-        """In each row, as many bytes of records[index] as it is long; where that varies, a piece ends. Texts of one
-        length fill their records.
-        """
-        if isinstance(length, int) and not length:
-            return
-        piece = self._pieces[-1]
-        piece.texts.append((len(piece.template), records, index))
-        piece.length = piece.length + length
-        piece.literal = 0
-        if isinstance(length, int):
-            piece.template += bytes(length)
-        else:
-            self._pieces.append(_Piece())
-
-    def unsay(self, most: int) -> bytes:
-        """Take back up to so many bytes of constant text at the end, for a table to have them in front of its texts."""
-        piece = self._pieces[-1]
-        kept = len(piece.template) - min(most, piece.literal)
-        taken, piece.template = piece.template[kept:], piece.template[:kept]
-        piece.literal -= len(taken)
-        piece.length = piece.length - len(taken)
-        return taken
+    def filled(self) -> Buffer:
+        """All pieces of all rows, each of that width."""
+        width, pieces = self.width, self._pieces
+        step = width * len(pieces)
+        space = np.empty(self.count * step, np.uint8)
+        said = [bool(piece.template.strip(b"\0")) for piece in pieces]
+        if all(said):
+            blank = np.void(b"".join([piece.template.ljust(width, b"\0") for piece in pieces]))
+            space.view(blank.dtype)[:] = blank
+        for i, piece in enumerate(pieces):
+            if said[i] and not all(said):
+                blank = np.void(piece.template)
+                np.ndarray((self.count,), blank.dtype, space, i * width, (step,))[:] = blank
+            for at, records, index in piece.texts:
+                column = np.ndarray((self.count,), records.dtype, space, i * width + at, (step,))
+                column[:] = records if index is None else records.take(index)
+        return space
 
     def store(self, buffer: Buffer, places: Column) -> None:
         """Write row i at places[i], ascending and no closer than rows are long."""
         if not self.count:
             return
-        pieces = self._pieces if self._pieces[-1].template or len(self._pieces) == 1 else self._pieces[:-1]
-        width, step = self.width, self.width * len(pieces)
-        space = np.empty(self.count * step, np.uint8)
-        blank = np.void(b"".join(piece.template.ljust(width, b"\0") for piece in pieces))
-        space.view(blank.dtype)[:] = blank
-        for i, piece in enumerate(pieces):
-            for at, records, index in piece.texts:
-                column = np.ndarray((self.count,), records.dtype, space, i * width + at, (step,))
-                column[:] = records.take(index)
-        if len(pieces) > 1:
-            spread = np.empty((self.count, len(pieces)), np.int64)
+        if len(self._pieces) > 1:
+            spread = np.empty((self.count, len(self._pieces)), np.int64)
             spread[:, 0] = places
-            for i, piece in enumerate(pieces[:-1]):
+            for i, piece in enumerate(self._pieces[:-1]):
                 np.add(spread[:, i], piece.length, out=spread[:, i + 1])
             places = spread.ravel()
-        every_byte(buffer, width)[places] = space.view(f"V{width}")
+        every_byte(buffer, self.width)[places] = self.filled().view(f"V{self.width}")
 
 
 def every_byte(buffer: Buffer, width: int) -> Records:
@@ -157,140 +133,15 @@ IN_ORDER = _stores_in_order()
 
 
 # ---------------------------------------------------------------- texts
-def put_choice(rows: Rows, index: Column, texts: Sequence[bytes]) -> None:
-    """In each row, one of a few texts."""
-    records, length = _table(tuple(texts))
-    rows.put(records, index, length if isinstance(length, int) else length.take(index))
-
-
-def put_texts(rows: Rows, texts: Sequence[str]) -> None:
-    """In each row, a text of its own."""
+def texts_of(texts: Sequence[str]) -> tuple[Records, Length]:
+    """Texts as records, as wide as they are long where they are all of one length."""
     whole = "".join(texts).encode()
-    if (
-        texts and len(set(map(len, texts))) == 1 and len(whole) == len(texts) * len(texts[0]) > 0
-    ):  # ASCII of one length
-        records, length = np.frombuffer(whole, f"V{len(texts[0])}"), cast(Length, len(texts[0]))
-    else:
-        records, length = _records([text.encode() for text in texts])
-    rows.put(records, np.arange(len(texts)), length)
-
-
-def put_number(rows: Rows, values: Column, frac: int = 0, least: int = 0, ending: bytes = b"") -> bool:
-    """In each row, a decimal of that many units of 10**-frac, none negative, with at least so many decimals and no
-    zeros beyond them, and behind it what ends the row; False if these cannot be written here, and nothing is.
-
-    A number is split: its last digits, with the point where it falls among them, are four bytes of a permanent table,
-    and what is before them is looked up in a window of few texts.
-    """
-    if not len(values):
-        return False
-    low, high = int(values.min()), int(values.max())
-    if low < 0:
-        return False
-    zeros = b"." * (not frac and least > 0) + b"0" * (least - frac)
-    trimmed = least < frac
-    if trimmed and frac > 3 and least < max(frac - 4, 1):
-        return False
-    _put_digits(rows, values, (low, high), frac, least if trimmed else frac, zeros + ending, blank=False)
-    return True
-
-
-def _put_digits(
-    rows: Rows, values: Column, bounds: tuple[int, int], frac: int, least: int, after: bytes, *, blank: bool
-) -> None:
-    """A decimal of values from bounds[0] to bounds[1] and what comes after; with `blank`, zero is no digit at all."""
-    base = 1_000 if 0 < frac < 4 else 10_000
-    first, last = (bound // base for bound in bounds)
-    whole = frac < 3  # the tail begins with digits of the integer, so there may be none before them
-    if first == last:
-        tails = values - first * base
-        if last or not whole:
-            rows.say(_head_text(frac, last))
-    else:
-        heads = values // base
-        tails = values - heads * base
-        _put_heads(rows, heads, first, last, frac, blank=whole)
-        if whole and not first:
-            tails[heads == 0] += base
-    if whole and not last:
-        tails += base
-    if not (least < frac or (whole and not first)):
-        rows.put(_tails(frac, least, blank, b"")[0], tails, 4)
-        rows.say(after)
-        return
-    taken = after if len(after) <= MOST_ENDING else b""  # or it would be a piece of its own
-    records, lengths = _tails(frac, least, blank, taken)
-    rows.put(records, tails, lengths.take(tails))
-    rows.say(after[len(taken) :])
-
-
-def _put_heads(rows: Rows, heads: Column, first: int, last: int, frac: int, *, blank: bool) -> None:
-    """The digits before the last four bytes: from first to last, and both occur."""
-    if last - first >= MOST_HEADS:
-        rest = max(frac - 4, 0)
-        _put_digits(rows, heads, (first, last), rest, rest, b"." * (frac == 4), blank=blank)
-        return
-    low, high = (0, 1 << last.bit_length()) if last < MOST_HEADS else (first, last + 1)
-    index = heads - low if low else heads
-    size, least = len(_head_text(frac, last)), len(_head_text(frac, first)) if first or not blank else 0
-    width = next((fast for fast in FAST_WIDTHS if fast >= size), size)
-    if least == size:
-        before = rows.unsay(width - size)
-        size += len(before)
-        rows.put(_heads(frac, low, high, before, size, blank=blank)[0], index, size)
-    else:
-        records, lengths = _heads(frac, low, high, b"", width, blank=blank)
-        rows.put(records, index, lengths.take(index))
-
-
-def _head_text(frac: int, head: int) -> bytes:
-    """How the digits before the last four bytes are written, with the point where it follows them or is among them."""
-    if frac > 4:
-        return b"%d.%0*d" % (head // 10 ** (frac - 4), frac - 4, head % 10 ** (frac - 4))
-    return b"%d." % head if frac == 4 else b"%d" % head
-
-
-@lru_cache(512)
-def _heads(
-    frac: int, low: int, high: int, before: bytes, width: int, *, blank: bool
-) -> tuple[Records, Column]:
-    """The texts of these heads behind some constant text; what does not fit the width is never asked for."""
-    texts = [before + _head_text(frac, head) for head in range(low, high)]
-    if blank and not low:
-        texts[0] = before
-    lengths = np.fromiter(map(len, texts), np.int64, len(texts))
-    return np.frombuffer(b"".join([each[:width].ljust(width) for each in texts]), f"V{width}"), lengths
-
-
-@lru_cache(64)
-def _tails(frac: int, least: int, blank: bool, after: bytes) -> tuple[Records, Column]:
-    """The texts of what is left of a number and what comes after it; those from `base` on are of numbers with nothing
-    before it.
-    """
-    decimals, kept = min(frac, 4), max(least - max(frac - 4, 0), 0)
-    point = 0 < frac < 4
-    integers = 4 - decimals - point  # digits before the point
-    tails = range(10 ** (integers + decimals))
-    texts = [f"{tail:0{integers + decimals}d}" for tail in tails]
-    if integers:
-        texts += [f"{tail:0{decimals + 1}d}" for tail in tails]
-    if point:
-        texts = [f"{text[:-decimals]}.{text[-decimals:]}" for text in texts]
-    if least < frac:
-        parts = [(text[:-decimals], text[-decimals:].rstrip("0").ljust(kept, "0")) for text in texts]
-        texts = [before + part if part else before.rstrip(".") for before, part in parts]
-    if blank:
-        texts[len(texts) // 2] = ""
-    lengths = np.fromiter(map(len, texts), np.int64, len(texts)) + len(after)
-    width = next(fast for fast in FAST_WIDTHS if fast >= 4 + len(after))
-    ending = after.decode()
-    return np.frombuffer(
-        "".join([(text + ending).ljust(width) for text in texts]).encode(), f"V{width}"
-    ), lengths
+    if texts and len(set(map(len, texts))) == 1 and len(whole) == len(texts) * len(texts[0]) > 0:  # ASCII
+        return np.frombuffer(whole, f"V{len(texts[0])}"), len(texts[0])
+    return _records([text.encode() for text in texts])
 
 
 def _records(texts: Sequence[bytes]) -> tuple[Records, Length]:
-    """Texts as records, as wide as they are long where they are all of one length."""
     sizes = set(map(len, texts))
     if len(sizes) == 1:
         size = sizes.pop()
@@ -301,7 +152,7 @@ def _records(texts: Sequence[bytes]) -> tuple[Records, Length]:
     return np.frombuffer(b"".join([text.ljust(width) for text in texts]), f"V{width}"), lengths
 
 
-_table = lru_cache(256)(_records)
+records_of = lru_cache(256)(_records)
 
 
 # ---------------------------------------------------------------- frames
@@ -347,13 +198,13 @@ def list_frames(between: Sequence[Rows], lists: Sequence[Items]) -> tuple[Buffer
         return frames(between[0])
     texts = [_Between.of(rows) for rows in between]
     bodies = [_Bodies.of_items(items) for items in lists]
-    sizes = sum([body.sizes for body in bodies], start=np.zeros(count, np.int64))
-    for text in texts:
-        sizes = sizes + text.lengths
+    sizes = bodies[0].sizes
+    for length in (*(text.length for text in texts), *(body.sizes for body in bodies[1:])):
+        sizes = sizes + length
     width = max(body.width for body in bodies)
     # the padding of one list must not reach the next message's, which is stored already
-    around = (texts[-1].lengths[:-1] + texts[0].lengths[1:] + 2) if len(bodies) > 1 else sizes[:0]
-    tight = int(around.min(initial=width)) < width
+    around = 2 + sum(int(np.min(text.length)) for text in (texts[0], texts[-1]))
+    tight = len(bodies) > 1 and around < width
     if tight:
         bodies = [body.in_records() for body in bodies]
         width = max(body.width for body in bodies)
@@ -361,7 +212,7 @@ def list_frames(between: Sequence[Rows], lists: Sequence[Items]) -> tuple[Buffer
     def store(buffer: Buffer, places: Column) -> None:
         at, joints, stores = places, [places], []
         for text, body in zip(texts, bodies, strict=False):
-            at = at + text.lengths
+            at = at + text.length
             stores.append((body, body.places(at)))
             at = at + body.sizes
             joints.append(at)
@@ -376,29 +227,30 @@ def list_frames(between: Sequence[Rows], lists: Sequence[Items]) -> tuple[Buffer
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Between:
-    """Rows written to a buffer of their own, at `places` in it."""
+    """Rows as records, or one record that stands for all of them, and how long they are."""
 
-    buffer: Buffer
-    places: Column
-    lengths: Column
+    records: Records
+    length: Length
 
     @classmethod
     def of(cls, rows: Rows) -> _Between:
-        if rows.constant:  # one row stands for all
-            text = rows.constant_text
-            zeros = np.zeros(rows.count, np.int64)
-            return cls(np.frombuffer(text, np.uint8), zeros, zeros + len(text))
-        lengths = rows.lengths
-        places = np.cumsum(lengths) - lengths
-        buffer = np.empty(int(places[-1] + lengths[-1]) + rows.width, np.uint8)
-        rows.store(buffer, places)
-        return cls(buffer, places, lengths)
+        if (text := rows.constant_text) is not None:
+            return cls(np.frombuffer(text or b"\0", f"V{len(text) or 1}"), len(text))
+        if isinstance(rows.length, int):
+            return cls(rows.filled().view(f"V{rows.width}"), rows.length)
+        texts = Texts.of(rows)
+        return cls(texts.records, texts.lengths)
 
     def store(self, buffer: Buffer, at: Column) -> None:
         """Copy each text to the byte: those of one length at a time, of which there are few."""
-        for size in set(self.lengths.tolist()) - {0}:
-            which = np.flatnonzero(self.lengths == size)
-            every_byte(buffer, size)[at[which]] = every_byte(self.buffer, size)[self.places[which]]
+        if isinstance(self.length, int):
+            if self.length:
+                every_byte(buffer, self.length)[at] = self.records
+            return
+        for size in set(self.length.tolist()) - {0}:
+            which = np.flatnonzero(self.length == size)
+            texts = np.ndarray(self.records.shape, f"V{size}", self.records, 0, self.records.strides)
+            every_byte(buffer, size)[at[which]] = texts[which]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -458,26 +310,40 @@ def _framed(sizes: Column, spill: int, store: Callable[[Buffer, Column], None]) 
 
     RFC 6455 section 5.2, https://www.rfc-editor.org/rfc/rfc6455, 2011-12.
     """
-    heads = 2 + 2 * (sizes > 125) + 6 * (sizes > 65_535)
-    ends = np.cumsum(sizes + heads)
     if not len(sizes):
-        return np.zeros(0, np.uint8), ends
+        return np.zeros(0, np.uint8), sizes
+    heads: Length = _header_size(int(sizes.min()))
+    if heads != _header_size(int(sizes.max())):
+        heads = 2 + 2 * (sizes > 125) + 6 * (sizes > 65_535)
+    ends = (sizes + heads).cumsum()
     size = int(ends[-1])
     buffer = np.empty(size + spill + 8, np.uint8)
     store(buffer, ends - sizes)
     starts = ends - sizes - heads
-    middle = heads == 4
-    if middle.all():
-        _stamp(buffer, ">u4", starts, sizes + 0x817E0000)
+    if isinstance(heads, int):
+        _stamp(buffer, heads, starts, sizes)
     else:
-        short, long = heads == 2, heads == 10
-        _stamp(buffer, ">u2", starts[short], sizes[short] + 0x8100)
-        _stamp(buffer, ">u4", starts[middle], sizes[middle] + 0x817E0000)
-        _stamp(buffer, ">u2", starts[long], np.full(int(long.sum()), 0x817F))
-        _stamp(buffer, ">u8", starts[long] + 2, sizes[long])
+        for head in (2, 4, 10):
+            which = np.flatnonzero(heads == head)
+            _stamp(buffer, head, starts[which], sizes[which])
     return buffer[:size], ends
 
 
-def _stamp(buffer: Buffer, kind: str, places: Column, values: Column) -> None:
-    """Big-endian integers at these places."""
-    np.ndarray((len(buffer) - np.dtype(kind).itemsize + 1,), kind, buffer, 0, (1,))[places] = values
+def _header_size(size: int) -> int:
+    return 2 if size < 126 else 4 if size < 1 << 16 else 10
+
+
+def _stamp(buffer: Buffer, head: int, starts: Column, sizes: Column) -> None:
+    """Headers of that many bytes."""
+    if head == 2:
+        _integers(buffer, ">u2")[starts] = sizes + 0x8100
+    elif head == 4:
+        _integers(buffer, ">u4")[starts] = sizes + 0x817E0000
+    else:
+        _integers(buffer, ">u2")[starts] = 0x817F
+        _integers(buffer, ">u8")[starts + 2] = sizes
+
+
+def _integers(buffer: Buffer, kind: str) -> NDArray[np.unsignedinteger]:
+    """The buffer as integers that start at every byte."""
+    return np.ndarray((len(buffer) - np.dtype(kind).itemsize + 1,), kind, buffer, 0, (1,))

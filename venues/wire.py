@@ -2,20 +2,22 @@
 
 Mechanism only: what a message says and which decimals it pads belong to a venue. A message is declared once, as data:
 a list of parts, each a piece of literal text or a column (`declare` reads it off the message's own text). Two encoders
-are derived from the declaration: one formats columns through one %-template, row by row; the other writes whole pages
-by arrays (`array_text`), which costs more for few rows and far less for many. They write the same bytes. Nothing in
-here may meet a client's input.
+are derived from the declaration: one makes columns lists of texts and joins each row of them; the other writes whole
+pages by arrays (`array_text`), which costs more for few rows and far less for many. They write the same bytes. Nothing
+in here may meet a client's input.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import lru_cache
-from itertools import chain, pairwise, repeat
-from typing import TypeAlias, cast
+from functools import cached_property, lru_cache
+from itertools import accumulate, chain, pairwise, repeat
+from operator import add
+from typing import Any, TypeAlias, TypeVar, cast
 
 import numpy as np
+import orjson
 from numpy.typing import NDArray
 
 from reactor.types import Column
@@ -27,13 +29,14 @@ from venues.array_text import (
     Texts,
     frames,
     list_frames,
-    put_choice,
-    put_number,
-    put_texts,
+    texts_of,
 )
 from venues.base import Page
+from venues.layout import Builder, Layout, Shape, are_put, shape_of
 
 BOOLEAN = ("false", "true")
+K = TypeVar("K")
+LAYOUTS_KEPT = 32  # of a message
 
 
 # ---------------------------------------------------------------- decimals
@@ -98,7 +101,9 @@ class Each:
     parts: tuple[Part, ...]
 
 
-Part: TypeAlias = str | Int | Decimal | Choice | Text | Each
+Number: TypeAlias = Int | Decimal
+Part: TypeAlias = str | Number | Choice | Text | Each
+NUMBERS = (Int, Decimal)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -136,7 +141,7 @@ class Table:
         missing[rows] = True
         new = np.flatnonzero(missing & ~made)
         if len(new):
-            said = _texts(parts, {name: column[new] for name, column in self.columns.items()})
+            said = _texts(Message.of(parts), {name: column[new] for name, column in self.columns.items()})
             for row, text in zip(new.tolist(), said, strict=True):
                 known[row] = text
             made[new] = True
@@ -176,101 +181,322 @@ def _cut(values: Values, start: int, stop: int) -> Values:
     return Ragged(values.ends[start:stop] - first, cut(values.columns, first, last))
 
 
-def declare(text: str, kinds: Mapping[str, Callable[[str], Part]]) -> tuple[Part, ...]:
+class Message(tuple[Part, ...]):  # noqa: SLOT001  # it keeps what is found out
+    """A declaration's parts, neighbouring literals as one, and what is known of them before there are columns."""
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        return super().__hash__()
+
+    @classmethod
+    def of(cls, parts: Iterable[Part]) -> Message:
+        """The message of these parts."""
+        return parts if isinstance(parts, cls) else cls(_merged(parts))
+
+    @cached_property
+    def numbers(self) -> Numbers:
+        """Its numbers."""
+        return Numbers.of([part for part in self if isinstance(part, NUMBERS)])
+
+    @cached_property
+    def cells(self) -> Sequence[Part | int]:
+        """What the template joins: literals, columns that are no numbers, and the place of a number's texts."""
+        cells: list[Part | int] = []
+        for part in self:
+            cells += self.numbers.cells(part) if isinstance(part, NUMBERS) else [part]
+        return _merged(cells)
+
+    @cached_property
+    def constant(self) -> bytes | None:
+        """All of it, if it has no columns."""
+        texts = [part for part in self if isinstance(part, str)]
+        return "".join(texts).encode() if len(texts) == len(self) else None
+
+    @cached_property
+    def texts(self) -> Sequence[Text]:
+        """Its columns of texts."""
+        return [part for part in self if isinstance(part, Text)]
+
+    @cached_property
+    def choices(self) -> Sequence[Choice]:
+        """Its columns of choices."""
+        return [part for part in self if isinstance(part, Choice)]
+
+    @cached_property
+    def _layouts(self) -> dict[tuple[object, ...], Layout]:
+        return {}
+
+    def layout(
+        self, around: tuple[bytes, bytes], shapes: Sequence[Shape | None], widths: Sequence[int | None]
+    ) -> Layout:
+        """How it is written by arrays between these, without lists, if its numbers are of such shapes. Texts, and
+        numbers without a shape, a page has of its own: they are so long, None where that varies. The latest are kept.
+        """
+        key = around, tuple(shapes), tuple(widths)
+        if key not in self._layouts:
+            while len(self._layouts) >= LAYOUTS_KEPT:
+                self._layouts.pop(next(iter(self._layouts)), None)
+            self._layouts[key] = self._lay_out(*around, shapes, widths)
+        return self._layouts[key]
+
+    def _lay_out(
+        self, head: bytes, tail: bytes, shapes: Sequence[Shape | None], widths: Sequence[int | None]
+    ) -> Layout:
+        builder, numbers = Builder(), self.numbers.parts
+        own: list[Part] = [
+            *self.texts,
+            *(part for part, shape in zip(numbers, shapes, strict=True) if not shape),
+        ]
+        choices, parts = iter(range(len(numbers), len(numbers) + len(self.choices))), list(self)
+        if parts and isinstance(last := parts[-1], str):
+            parts, tail = parts[:-1], last.encode() + tail
+        builder.say(head)
+        for i, part in enumerate(parts):
+            ending = tail if i == len(parts) - 1 else b""
+            if isinstance(part, str):
+                builder.say(part.encode() + ending)
+            elif isinstance(part, Choice):
+                builder.put_choice([text.encode() + ending for text in part.texts], next(choices))
+            elif part in own:
+                builder.put_own(own.index(part), widths[own.index(part)])
+                builder.say(ending)
+            else:
+                assert isinstance(part, NUMBERS)
+                number, least = numbers.index(part), part.scale.least if isinstance(part, Decimal) else 0
+                builder.put_number(number, cast(Shape, shapes[number]), _frac(part), least, ending)
+        if not parts:
+            builder.say(tail)
+        return builder.layout(len(numbers) + len(self.choices))
+
+    @cached_property
+    def lists(self) -> Sequence[Each]:
+        """Its lists."""
+        return [part for part in self if isinstance(part, Each)]
+
+    @cached_property
+    def between(self) -> Sequence[Message]:
+        """What stands before, between and after its lists."""
+        at = [-1, *(i for i, part in enumerate(self) if isinstance(part, Each)), len(self)]
+        return [Message(self[start + 1 : stop]) for start, stop in pairwise(at)]
+
+
+def _merged(parts: Iterable[K | str]) -> list[K | str]:
+    """The same with neighbouring literals as one, and no empty ones."""
+    runs: list[K | str] = []
+    for part in parts:
+        if isinstance(part, str) and runs and isinstance(runs[-1], str):
+            runs[-1] += part
+        elif part != "":
+            runs.append(part)
+    return runs
+
+
+def declare(text: str, kinds: Mapping[str, Callable[[str], Part]]) -> Message:
     """A message as its own text, with `<name:kind>` where a column goes, or `<name>` for a plain integer.
 
-    `kinds` makes the part of a name: a column of that kind, or literal text.
+    A kind makes the part of a name: a column of that kind, or literal text.
     """
     pieces = re.split(r"<(\w+)(?::(\w+))?>", text)
     parts: list[Part] = [pieces[0]]
     for name, kind, literal in zip(pieces[1::3], pieces[2::3], pieces[3::3], strict=True):
         parts += kinds[kind](name) if kind else Int(name), literal
-    return tuple(part for part in parts if part)
+    return Message.of(parts)
+
+
+# ---------------------------------------------------------------- numbers
+_MOST = np.iinfo(np.int64).max
+FEW = 5  # rows whose numbers are written one by one
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Numbers:
+    """The numbers of a message, each once, those with decimals first, and by what their columns are multiplied and
+    divided: columns of one number a row, None where nothing changes.
+    """
+
+    parts: Sequence[Number]
+    fine: int  # so many have decimals
+    ones: Column  # what is one of each of these, in units of its last decimal
+    halves: Column | None
+    pers: Column | None
+    steps: Column | None
+    decimals: Sequence[tuple[int, bool]]  # how many each has, and whether arrays write such
+
+    @classmethod
+    def of(cls, parts: Iterable[Number]) -> Numbers:
+        """Of these parts."""
+        told = sorted(dict.fromkeys(parts), key=lambda part: not _frac(part))
+        halves = [part.per // 2 if isinstance(part, Decimal) else 0 for part in told]
+        return cls(
+            told,
+            fine=sum(_frac(part) > 0 for part in told),
+            ones=_upright([10 ** _frac(part) for part in told if _frac(part)]),
+            halves=_upright(halves) if any(halves) else None,
+            pers=_upright([part.per for part in told]) if any(part.per > 1 for part in told) else None,
+            steps=_upright([*map(_step, told)]) if any(_step(part) > 1 for part in told) else None,
+            decimals=[
+                (_frac(part), isinstance(part, Int) or are_put(part.scale.frac, part.scale.least))
+                for part in told
+            ],
+        )
+
+    def units(self, columns: Mapping[str, Values]) -> tuple[Column, list[tuple[int, int]]]:
+        """Their columns in units of the last digit, a row each, and the bounds of each.
+
+        What has bounds beyond 64 bits is not what the row says.
+        """
+        rows = np.concatenate([cast(Column, columns[part.name]) for part in self.parts])
+        units = rows.reshape(len(self.parts), -1)
+        if self.pers is not None:
+            wholes = units // self.pers
+            if self.halves is not None:
+                wholes += (units - wholes * self.pers + self.halves) // self.pers
+            units = wholes
+        bounds = list(zip(units.min(axis=1).tolist(), units.max(axis=1).tolist(), strict=True))
+        if self.steps is not None:
+            units *= self.steps
+            steps = map(_step, self.parts)
+            bounds = [(low * step, high * step) for (low, high), step in zip(bounds, steps, strict=True)]
+        return units, bounds
+
+    def shapes(self, bounds: Sequence[tuple[int, int]]) -> list[Shape | None]:
+        """By these bounds, how each is written by arrays; None if it is not."""
+        return [
+            shape_of(low, high, frac) if put and low >= 0 and high <= _MOST else None
+            for (low, high), (frac, put) in zip(bounds, self.decimals, strict=True)
+        ]
+
+    def texts(self, columns: Mapping[str, Values], count: int) -> Sequence[Sequence[str]]:
+        """How they read in so many rows: before the point all of them, and then those with decimals behind it."""
+        if count <= FEW:
+            said = [self._said(part, columns[part.name]) for part in self.parts]
+            return [wholes for wholes, _ in said] + [rest for _, rests in said for rest in rests]
+        units, bounds = self.units(columns)
+        rests: list[Sequence[str]] = []
+        if self.fine:
+            fine = units[: self.fine].copy()
+            units[: self.fine] = fine // self.ones
+            rests += _lists(fine - (units[: self.fine] - 1) * self.ones, leading="1")  # which keeps the zeros
+        wholes: list[Sequence[str]] = [*_lists(units)]
+        for i, (part, (low, high)) in enumerate(zip(self.parts, bounds, strict=True)):
+            if isinstance(part, Decimal) and (low < 0 or high > _MOST):
+                wholes[i], rests[i : i + 1] = self._said(part, columns[part.name])
+            elif isinstance(part, Decimal) and i < self.fine and part.scale.least < part.scale.frac:
+                least = part.scale.least
+                kept = [t.rstrip("0").ljust(least, "0") if t[-1] == "0" else t for t in rests[i]]
+                rests[i] = kept if least else [text and f".{text}" for text in kept]
+        return wholes + rests
+
+    def _said(self, part: Number, values: Values) -> tuple[Sequence[str], Sequence[Sequence[str]]]:
+        """The same of one of them, value by value."""
+        said, per = cast(Column, values).tolist(), part.per
+        if isinstance(part, Int):
+            return [str(value // per) for value in said], []
+        scale = part.scale
+        texts = [scale.text((value + per // 2) // per) for value in said]
+        wholes, points, rests = zip(*(text.partition(".") for text in texts), strict=True)
+        if not scale.frac:
+            return wholes, []
+        return wholes, [
+            [rest[: scale.frac] for rest in rests] if scale.least else list(map(add, points, rests))
+        ]
+
+    def cells(self, part: Number) -> Sequence[str | int]:
+        """What a number is joined of, its texts by their place among all."""
+        i = self.parts.index(part)
+        if isinstance(part, Int):
+            return [i]
+        frac, least = part.scale.frac, part.scale.least
+        if i >= self.fine:
+            return [i, "." * (least > 0) + "0" * least]
+        behind = len(self.parts) + i
+        return [i, ".", behind, "0" * (least - frac)] if least else [i, behind]
+
+
+def _frac(part: Number) -> int:
+    return part.scale.frac if isinstance(part, Decimal) else 0
+
+
+def _step(part: Number) -> int:
+    return part.scale.step if isinstance(part, Decimal) else 1
+
+
+def _upright(values: Sequence[int]) -> Column:
+    return np.array(values, np.int64)[:, None]
+
+
+def _lists(rows: Column, leading: str = "") -> list[list[str]]:
+    """Each row of integers as texts, without the digit that all of them begin with, if they do."""
+    text = "," + orjson.dumps(rows.ravel(), option=orjson.OPT_SERIALIZE_NUMPY)[1:-1].decode()
+    if leading:
+        text = text.replace("," + leading, ",")
+    texts, size = text.split(",")[1:], rows.shape[1]
+    return [texts[start : start + size] for start in range(0, len(rows) * size, size)]
 
 
 # ---------------------------------------------------------------- the template encoder
 def encode(parts: Sequence[Part], columns: Mapping[str, Values]) -> list[bytes]:
     """One JSON payload per row of the columns a message's parts name (at least one)."""
-    return [text.encode() for text in _texts(parts, columns)]
+    return [text.encode() for text in _texts(Message.of(parts), columns)]
 
 
-def _texts(parts: Sequence[Part], columns: Mapping[str, Values]) -> list[str]:
-    template: list[str] = []
-    cells: list[Iterable[object]] = []
-    for part in parts:
-        if isinstance(part, str):
-            template.append(part.replace("%", "%%"))
+def _texts(message: Message, columns: Mapping[str, Values]) -> list[str]:
+    """The same as text: every column becomes a list of texts, all numbers at once, and then each row is joined."""
+    count = _rows_of(message, columns)
+    if not count:
+        return []
+    numbers = message.numbers.texts(columns, count) if message.numbers.parts else []
+    cells: list[Iterable[str]] = []
+    for cell in message.cells:
+        if isinstance(cell, str):
+            cells.append(repeat(cell))
+        elif isinstance(cell, int):
+            cells.append(numbers[cell])
         else:
-            form, more = _cells(part, columns[part.name])
-            template.append(form)
-            cells.extend(more)
-    form = "".join(template)
-    return [form % row for row in zip(*cells, strict=True)]
+            assert not isinstance(cell, NUMBERS)
+            cells.append(_column_texts(cell, columns[cell.name]))
+    return list(map("".join, zip(*cells, strict=False)))
 
 
-def _cells(part: Int | Decimal | Choice | Text | Each, values: Values) -> tuple[str, list[Iterable[object]]]:
-    """The template's piece for a part, and the columns that fill it."""
+def _column_texts(part: Choice | Text | Each, values: Values) -> Sequence[str]:
     if isinstance(part, Each):
-        assert isinstance(values, Ragged | Picked)
+        assert isinstance(values, LISTS)
         if isinstance(values, Picked):
             rows = values.table.texts(part.parts, values.rows)
         else:
-            rows = _texts(part.parts, values.columns)
-        ends = values.ends.tolist()
-        return "%s", [[",".join(rows[a:b]) for a, b in pairwise([0, *ends])]]
-    if isinstance(part, Text):
-        assert not isinstance(values, Ragged | Picked)
-        return "%s", [values]
-    assert isinstance(values, np.ndarray)
-    if isinstance(part, Int):
-        return "%d", [(values // part.per).tolist()]
+            rows = _texts(Message.of(part.parts), values.columns)
+        return [",".join(rows[a:b]) for a, b in pairwise([0, *values.ends.tolist()])]
     if isinstance(part, Choice):
-        return "%s", [[part.texts[i] for i in values.tolist()]]
-    scale = part.scale
-    values = (values + part.per // 2) // part.per if part.per > 1 else values
-    scaled = _scaled(values, scale.step)
-    if scaled is None or not 0 < scale.frac <= scale.least:
-        said = values.tolist()
-        texts = {value: scale.text(value) for value in set(said)}  # most columns of a page repeat themselves
-        return "%s", [[texts[value] for value in said]]
-    whole, rest = np.divmod(scaled, 10**scale.frac)
-    return f"%d.%0{scale.frac}d{'0' * (scale.least - scale.frac)}", [whole.tolist(), rest.tolist()]
-
-
-_MOST = np.iinfo(np.int64).max
-
-
-def _scaled(values: Column, step: int) -> Column | None:
-    """So many times each of these; None where one is negative or the product has more than 64 bits."""
-    if not len(values):
-        return values
-    if int(values.min()) < 0 or int(values.max()) > _MOST // step:
-        return None
-    return values * step if step > 1 else values
+        assert isinstance(values, np.ndarray)
+        return [part.texts[i] for i in values.tolist()]
+    assert not isinstance(values, Ragged | Picked | np.ndarray)
+    return values
 
 
 # ---------------------------------------------------------------- the array encoder
-# From so many messages, or rows of their lists, on arrays are the cheaper: they were for 285 trades and for 720 levels
-# of a page, and not for 70 trades. So many rows whose text is there already count as one.
-MANY_MESSAGES, MANY_ITEMS, REPEATED = 120, 600, 4
+# From so many messages, or rows of their lists, on arrays are the cheaper: they were from 105 trades, from 370 in
+# lists, and from 850 levels on. So many rows whose text is there already count as one.
+MANY_MESSAGES, MANY_ITEMS, REPEATED = 110, 800, 4
 
 
 def by_arrays(draft: Draft) -> Framed:
     """The frames of these messages, by arrays."""
-    between, lists = [Rows(draft.count)], list[Items]()
-    between[0].say(draft.head)
-    pieces: list[Part] = []
-    for part in draft.parts:
-        if isinstance(part, Each):
-            _write(between[-1], pieces, draft.columns)
-            lists.append(_items(part, draft.columns[part.name]))
-            between.append(Rows(draft.count))
-            pieces = []
-        else:
-            pieces.append(part)
-    _write(between[-1], [*pieces, draft.tail.decode()], draft.columns)
+    message = Message.of(draft.parts)
+    heads, tails = [draft.head, *[b""] * len(message.lists)], [*[b""] * len(message.lists), draft.tail]
+    between = [
+        _rows(said, draft.columns, draft.count, around)
+        for said, around in zip(message.between, zip(heads, tails, strict=True), strict=True)
+    ]
+    lists = [_items(part, draft.columns[part.name]) for part in message.lists]
     buffer, ends = list_frames(between, lists) if lists else frames(between[0])
     return Framed(buffer.tobytes(), ends, draft.head, draft.tail)
+
+
+def _rows_of(parts: Sequence[Part], columns: Mapping[str, Values]) -> int:
+    return next((_count(columns[part.name]) for part in parts if not isinstance(part, str)), 0)
 
 
 def _count(values: Values) -> int:
@@ -285,43 +511,30 @@ def _items(part: Each, values: Values) -> Items:
 
 
 def _item_rows(parts: Sequence[Part], columns: Mapping[str, Values]) -> Rows:
-    rows = Rows(_count(next(iter(columns.values()))))
-    _write(rows, [*parts, ","], columns)
-    return rows
+    return _rows(Message.of(parts), columns, _count(next(iter(columns.values()))), (b"", b","))
 
 
-def _write(rows: Rows, parts: Sequence[Part], columns: Mapping[str, Values]) -> None:
-    """These parts, at the rows' end; literal text at the very end goes into the table of the texts before it.
+def _rows(
+    message: Message, columns: Mapping[str, Any], count: int, around: tuple[bytes, bytes] = (b"", b"")
+) -> Rows:
+    """So many rows of a message without lists, between these.
 
     A number that arrays do not write is written by template.
     """
-    pieces = merged(parts)
-    ending = pieces[-1] if len(pieces) > 1 and isinstance(pieces[-1], str) else ""
-    last = len(pieces) - 2 if ending else len(pieces) - 1
-    for i, part in enumerate(pieces[: last + 1]):
-        after = ending.encode() if i == last else b""
-        if isinstance(part, str):
-            rows.say(part.encode())
-            continue
-        values = columns[part.name]
-        if isinstance(part, Choice) and isinstance(values, np.ndarray):
-            put_choice(rows, values, [text.encode() + after for text in part.texts])
-        elif isinstance(part, Text) and not isinstance(values, Ragged | Picked | np.ndarray):
-            put_texts(rows, values)
-            rows.say(after)
-        elif not (isinstance(values, np.ndarray) and _put(rows, part, values, after)):
-            put_texts(rows, [text.decode() for text in encode((part,), columns)])
-            rows.say(after)
-
-
-def _put(rows: Rows, part: Part, values: Column, after: bytes) -> bool:
-    if isinstance(part, Int):
-        return put_number(rows, values // part.per if part.per > 1 else values, ending=after)
-    if not isinstance(part, Decimal):
-        return False
-    values = (values + part.per // 2) // part.per if part.per > 1 else values
-    scaled = _scaled(values, part.scale.step)
-    return scaled is not None and put_number(rows, scaled, part.scale.frac, part.scale.least, after)
+    if not count:
+        return Rows(0)
+    if message.constant is not None:
+        text = b"".join((around[0], message.constant, around[1]))
+        return Rows(count).add(text, (), len(text))
+    numbers, own = message.numbers, [texts_of(columns[part.name]) for part in message.texts]
+    units, bounds = numbers.units(columns) if numbers.parts else (np.zeros((0, count), np.int64), [])
+    shapes = numbers.shapes(bounds)
+    for part, shape in zip(numbers.parts, shapes, strict=True):
+        if not shape:
+            own.append(texts_of(_texts(Message((part,)), columns)))
+    widths = [length if isinstance(length, int) else None for _, length in own]
+    choices = [columns[part.name] for part in message.choices]
+    return message.layout(around, shapes, widths).rows(units, [low for low, _ in bounds], choices, own)
 
 
 # ---------------------------------------------------------------- frames and pages
@@ -396,11 +609,12 @@ class Framed:
 
 def frame_all(payloads: Sequence[bytes], head: bytes = b"", tail: bytes = b"") -> Framed:
     """Each of these in a frame, between `head` and `tail`."""
-    sizes = np.fromiter(map(len, payloads), np.int64, len(payloads)) + (len(head) + len(tail))
-    headers = [_HEADERS[size] for size in sizes.tolist()]
-    around = (repeat(head), payloads, repeat(tail)) if head or tail else (payloads,)
-    pieces = chain.from_iterable(zip(headers, *around, strict=False))
-    ends = np.cumsum(sizes + np.fromiter(map(len, headers), np.int64, len(headers)))
+    around = len(head) + len(tail)
+    sizes = [len(payload) + around for payload in payloads]
+    headers = list(map(_HEADERS.__getitem__, sizes))
+    stand = (repeat(head), payloads, repeat(tail)) if around else (payloads,)
+    pieces = chain.from_iterable(zip(headers, *stand, strict=False))
+    ends = np.fromiter(accumulate(map(add, sizes, map(len, headers))), np.int64, len(payloads))
     return Framed(b"".join(pieces), ends, head, tail)
 
 
@@ -416,10 +630,7 @@ class Draft:
     @property
     def count(self) -> int:
         """How many messages."""
-        for part in self.parts:
-            if not isinstance(part, str):
-                return _count(self.columns[part.name])
-        return 0
+        return _rows_of(self.parts, self.columns)
 
 
 def write(drafts: Sequence[Draft]) -> list[Framed]:
@@ -464,25 +675,14 @@ def _many(drafts: Sequence[Draft]) -> bool:
     return items >= MANY_ITEMS if lists else sum(each.count for each in drafts) >= MANY_MESSAGES
 
 
-def shape_of(parts: Sequence[Part]) -> object:
+def form_of(parts: Sequence[Part]) -> object:
     """The same for all declarations that differ in literal text alone, whose messages can be written together."""
-    return _shape(tuple("" if isinstance(part, str) else part for part in parts))
+    return _form(tuple("" if isinstance(part, str) else part for part in parts))
 
 
 @lru_cache(1_024)
-def _shape(_parts: tuple[Part, ...]) -> object:
+def _form(_parts: tuple[Part, ...]) -> object:
     return object()
-
-
-def merged(parts: Sequence[Part]) -> tuple[Part, ...]:
-    """The same message with neighbouring literals as one."""
-    runs: list[Part] = []
-    for part in parts:
-        if isinstance(part, str) and runs and isinstance(runs[-1], str):
-            runs[-1] += part
-        else:
-            runs.append(part)
-    return tuple(runs)
 
 
 def joined(drafts: Sequence[Draft]) -> Draft:
@@ -494,17 +694,25 @@ def joined(drafts: Sequence[Draft]) -> Draft:
         name: _join([each.columns[name] for each in drafts])
         for name in (part.name for part in drafts[0].parts if not isinstance(part, str))
     }
-    wholes = [(each.head.decode(), *each.parts, each.tail.decode()) for each in drafts]
+    wholes = tuple((each.head, Message.of(each.parts), each.tail) for each in drafts)
+    message, choices = _joined(wholes)
+    return Draft(message, columns | dict.fromkeys(choices, which))
+
+
+@lru_cache(256)
+def _joined(wholes: tuple[tuple[bytes, Message, bytes], ...]) -> tuple[Message, list[str]]:
+    """One message for all these, which are of one shape, and its choices between literal texts."""
     parts: list[Part] = []
-    for place, same in enumerate(zip(*wholes, strict=True)):
+    choices: list[str] = []
+    told = [(head.decode(), *message, tail.decode()) for head, message, tail in wholes]
+    for place, same in enumerate(zip(*told, strict=True)):
         texts = tuple(part for part in same if isinstance(part, str))
         if len(set(texts)) < 2:
             parts.append(same[0])
         else:
-            name = f" {place}"  # no field's
-            parts.append(Choice(name, texts))
-            columns[name] = which
-    return Draft(parts, columns)
+            choices.append(f" {place}")  # no field's
+            parts.append(Choice(choices[-1], texts))
+    return Message.of(parts), choices
 
 
 def _join(parts: Sequence[Values]) -> Values:

@@ -23,6 +23,7 @@ from venues.wire import (
     Each,
     Framed,
     Int,
+    Message,
     Part,
     Picked,
     Ragged,
@@ -33,11 +34,10 @@ from venues.wire import (
     by_arrays,
     cut,
     encode,
+    form_of,
     frame,
     frame_all,
     joined,
-    merged,
-    shape_of,
     write,
 )
 
@@ -198,8 +198,8 @@ def test_messages_of_one_shape_are_written_together_as_they_would_be_alone(
         count = Draft(parts, columns).count
         start = data.draw(st.integers(0, count))
         some = cut(columns, start, data.draw(st.integers(start, count)))
-        drafts.append(Draft(merged(own), some, b"<%d" % n, b">" * n))
-    assert len({shape_of(draft.parts) for draft in drafts}) == 1
+        drafts.append(Draft(Message.of(own), some, b"<%d" % n, b">" * n))
+    assert len({form_of(draft.parts) for draft in drafts}) == 1
     whole = by_arrays(joined(drafts))
     apart = [frame_all(encode(each.parts, each.columns), each.head, each.tail) for each in drafts]
     assert whole.buffer == b"".join(each.buffer for each in apart)

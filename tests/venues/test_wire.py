@@ -82,7 +82,7 @@ def test_a_message_is_declared_by_its_own_text() -> None:
     """Literal text stays, per cent signs included; names become columns of their kinds."""
     kinds: dict[str, Callable[[str], Part]] = {"flag": Choice, "symbol": lambda _: "BTC%", "text": Text}
     parts = declare('{"s":"<s:symbol>","n":<n>,"m":<m:flag>,"100%":"<x:text>"}', kinds)
-    assert parts == ('{"s":"', "BTC%", '","n":', Int("n"), ',"m":', Choice("m"), ',"100%":"', Text("x"), '"}')
+    assert parts == ('{"s":"BTC%","n":', Int("n"), ',"m":', Choice("m"), ',"100%":"', Text("x"), '"}')
     columns: dict[str, Values] = {"n": np.array([1, 2]), "m": np.array([0, 1]), "x": ["a", "%d"]}
     assert encode(parts, columns) == [
         b'{"s":"BTC%","n":1,"m":false,"100%":"a"}',

@@ -43,6 +43,7 @@ from venues.wire import (
     Each,
     Framed,
     Int,
+    Message,
     Part,
     Picked,
     Ragged,
@@ -51,10 +52,9 @@ from venues.wire import (
     Values,
     cut,
     declare,
-    merged,
+    form_of,
     pack,
     page_of,
-    shape_of,
     write,
 )
 
@@ -82,7 +82,6 @@ MICROSECONDS = "microseconds"
 # the unit of times as a client may spell it: .../web-socket-streams.md#general-wss-information, 2026-07-21
 TIME_UNITS_NS = {"MILLISECOND": MS_NS, "millisecond": MS_NS, "MICROSECOND": US_NS, "microsecond": US_NS}
 
-Parts: TypeAlias = tuple[Part, ...]
 Rows: TypeAlias = tuple[Column, Mapping[str, Values]]  # when each message is due, and its columns
 
 
@@ -126,7 +125,8 @@ SPOT_WINDOW_TICKER = (
 SPOT_AVERAGE_PRICE = '{"e":"avgPrice","E":<E:time>,"s":"<s:symbol>","i":"5m","w":"<w:average>","T":<T:time>}'
 
 
-def parts_of(text: str, instrument: Instrument, decimals: int, unit_ns: int) -> Parts:
+@lru_cache(1_024)
+def parts_of(text: str, instrument: Instrument, decimals: int, unit_ns: int) -> Message:
     """A message of this instrument, its numbers padded to at least so many decimals, its times in units of unit_ns."""
 
     def scale(frac: int, step: int) -> Callable[[str], Part]:
@@ -684,10 +684,10 @@ class StreamChannel:
         latency: Latency | None = None,
     ) -> None:
         unit_ns = US_NS if MICROSECONDS in topic.dress else MS_NS
-        parts = merged(parts_of(stream.text, market.instrument, decimals, unit_ns))
+        parts = parts_of(stream.text, market.instrument, decimals, unit_ns)
         rows = partial(stream.rows, cadence_ns=stream.cadences_ns["".join(topic.options)])
         self._told = _Told(rows, parts, envelope(topic))
-        self._shape = shape_of(parts)
+        self._shape = form_of(parts)
         self._market, self._latency = market, latency
         self._rows = lru_cache(2)(lambda start_ns, _revision: rows(market, start_ns=start_ns))
 

@@ -58,6 +58,7 @@ from venues.wire import (
     Draft,
     Each,
     Int,
+    Message,
     Part,
     Ragged,
     Scale,
@@ -74,8 +75,6 @@ RECENT_TRADES = 10  # in `recentTrades`; no published number
 REPLAYED_TRADES = (
     30  # to a new subscriber: "exactly 30, for every (re)subscribe measured", testnet, 2026-07-28
 )
-
-Parts: TypeAlias = tuple[Part, ...]
 
 
 # ---------------------------------------------------------------- the messages
@@ -140,7 +139,8 @@ def impact_scale(instrument: Instrument) -> Scale:
 RATE = Scale(10, 1)  # of funding and premium
 
 
-def parts_of(text: str, instrument: Instrument) -> Parts:
+@lru_cache(1_024)
+def parts_of(text: str, instrument: Instrument) -> Message:
     """A message about this instrument."""
     price, size = price_scale(instrument), size_scale(instrument)
     value = Scale(price.frac + size.frac, 1, price.step * size.step)  # ticks * lots
