@@ -13,6 +13,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 import pytest
@@ -90,9 +91,10 @@ def python(pins: str) -> Path:
 
 
 def run(interpreter: Path, *command: str | Path) -> str:
-    """The program's output; what it said on stderr, if it failed."""
+    """The program's output; what it said on stderr, if it failed. Files that it leaves about are nobody's."""
     alone = (interpreter, "-I", *command)
-    done = subprocess.run(alone, capture_output=True, text=True, timeout=RUN_S, check=False)
+    with TemporaryDirectory() as about:
+        done = subprocess.run(alone, capture_output=True, text=True, timeout=RUN_S, check=False, cwd=about)
     assert done.returncode == 0, done.stderr or done.stdout
     return done.stdout
 
