@@ -108,8 +108,14 @@ async def usdm(client, sockets):
     paid = sum(Decimal(row["income"]) for row in await client.futures_income_history())
     assert before["USDT"] == 1_000_000 + paid, "income does not add up to the balance"
     await refused(client.futures_create_order(**{**LIMIT, "quantity": "400"}, price=low), -2019)
-    # which it sends to the service of conditional orders
-    await refused(client.futures_create_order(**{**MARKET, "type": "STOP_MARKET"}, stopPrice="1"), -4084)
+    # what it sends to the service of conditional orders
+    stop = {**MARKET, "type": "STOP_MARKET"}
+    await refused(client.futures_create_order(**stop, stopPrice=low), -2021)
+    waiting = await client.futures_create_order(**{**stop, "side": "SELL"}, stopPrice=low)
+    listed = await client.futures_get_open_algo_orders(symbol="BTCUSDT")
+    assert [(order["algoId"], order["algoStatus"]) for order in listed] == [(waiting["algoId"], "NEW")]
+    await client.futures_cancel_algo_order(algoId=waiting["algoId"])
+    assert await client.futures_get_open_algo_orders(symbol="BTCUSDT") == []
     return {"trades": len(trades)}
 
 
