@@ -69,7 +69,8 @@ class House:
     stays; None: it may not. If it `keeps_rejected`, orders that are refused are kept and told of, but for those
     that bear the name of an open one. An account may have `max_waiting` orders that wait for a trigger. In a house
     where `triggers_apart` these are something else than orders, with names of their own; when the price comes an
-    order with another id takes their place.
+    order with another id takes their place. Where it `holds_waiting`, what they need is held as for a resting order,
+    at their own price, or at their trigger's where they come at the market.
     """
 
     terms: Mapping[str, Terms]
@@ -85,3 +86,4 @@ class House:
     keeps_rejected: bool = False
     max_waiting: int = 200
     triggers_apart: bool = False
+    holds_waiting: bool = False

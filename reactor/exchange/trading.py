@@ -666,6 +666,9 @@ class TradingFloor:
         if not self._parented(asked):
             self._watch(order)
         self._tell(asked.account, OrderPlaced(order))
+        if self._house.holds_waiting:
+            self._ledger.hold(replace(order, price_ticks=_reserved_ticks(asked, trigger)))
+            self._tell_money(asked.account)
         return Done((order,))
 
     def _why_not_wait(self, pit: _Pit, asked: NewOrder, trigger: Trigger) -> Refusal | None:
@@ -685,6 +688,11 @@ class TradingFloor:
             parent = client.orders.get(trigger.parent_id)
             lives = parent is not None and (self._parented(asked) or parent.status is OrderStatus.FILLED)
             return None if lives else Refusal.UNKNOWN_ORDER
+        if self._house.holds_waiting:
+            price_ticks = _reserved_ticks(asked, trigger)
+            refusal = self._ledger.refusal(asked, price_ticks, asked.qty_lots or 0)
+            if refusal is not None:
+                return refusal
         now_ns = self._now_ns
         if trigger.gauge is Gauge.MARK:
             low, high = pit.in_ticks(self.mark_e8(asked.market))
@@ -716,6 +724,7 @@ class TradingFloor:
             order, status=OrderStatus.TRIGGERED, updated_ns=self._now_ns, triggered_ns=self._now_ns
         )
         self._unwatch(order)
+        self._ledger.release(order.id)
         self._tell(asked.account, OrderTriggered(order))
         lots = self._reducible(order) if trigger.closes else order.qty_lots
         now = replace(asked, qty_lots=lots)
@@ -1255,3 +1264,8 @@ def _trigger_of(order: Order) -> Trigger:
     """Of an order that waits, or did."""
     assert order.asked.trigger is not None, order
     return order.asked.trigger
+
+
+def _reserved_ticks(asked: NewOrder, trigger: Trigger) -> int:
+    """The price at which what an order needs is held while it waits."""
+    return trigger.price_ticks if asked.price_ticks is None else asked.price_ticks

@@ -471,10 +471,6 @@ NONE = None  # leaves a parameter out
         (LIMIT, {"icebergQty": "0.001"}, -2010, "Iceberg orders are not supported for this symbol."),
         (LIMIT, {"trailingDelta": "100"}, -2010, "Trailing stop orders are not supported for this symbol."),
         (LIMIT, {"pegPriceType": "PRIMARY_PEG"}, -2010, "Pegged orders are not supported for this symbol."),
-        (LIMIT, {"type": "STOP_LOSS"}, -2010, "Stop loss orders are not supported for this symbol."),
-        (LIMIT, {"type": "STOP_LOSS_LIMIT"}, -2010, "Stop loss limit orders are not supported for this symbol."),
-        (LIMIT, {"type": "TAKE_PROFIT"}, -2010, "Take profit orders are not supported for this symbol."),
-        (LIMIT, {"type": "TAKE_PROFIT_LIMIT"}, -2010, "Take profit limit orders are not supported for this symbol."),
         (
             *(LIMIT, {"selfTradePreventionMode": "DECREMENT"}, -2010),
             "This symbol does not allow the specified self-trade prevention mode.",

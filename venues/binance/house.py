@@ -16,6 +16,7 @@ from reactor.single_asset import HyperSynthReactor
 from reactor.types import BLOCK_NS, SECOND_NS
 from venues.base import Exchange
 from venues.binance.mark import mark_prices
+from venues.binance.rules import SPOT_MAX_ALGO_ORDERS
 from venues.binance.usdm_rules import contract_of
 from venues.houses import Funded, Marks, final_price, settlements_of, tiers
 
@@ -163,6 +164,8 @@ def spot_house(_venue: Funded, exchange: Exchange) -> House:
         first_order_id=SPOT_FIRST_ORDER,
         client_id=partial(client_order_id, "binance"),
         opening=SPOT_OPENING,
+        max_waiting=len(exchange.markets) * SPOT_MAX_ALGO_ORDERS,
+        holds_waiting=True,
     )
 
 

@@ -102,11 +102,13 @@ def decimals_of(text: str) -> int:
 
 # ---------------------------------------------------------------- words
 STATUSES: Mapping[OrderStatus, str] = {
+    OrderStatus.WAITING: "NEW",
     OrderStatus.NEW: "NEW",
     OrderStatus.PARTIALLY_FILLED: "PARTIALLY_FILLED",
     OrderStatus.FILLED: "FILLED",
     OrderStatus.CANCELLED: "CANCELED",
     OrderStatus.EXPIRED: "EXPIRED",
+    OrderStatus.REJECTED: "EXPIRED",  # when its trigger came: until then it was accepted
 }
 PREVENTIONS: Mapping[str, SelfTrade] = {
     "NONE": SelfTrade.NONE,

@@ -255,7 +255,11 @@ SPOT_PHASES: Mapping[Phase, str] = {
 SPOT_PERMISSIONS = ("SPOT", "MARGIN")
 KNOWN_PERMISSION = re.compile(r"SPOT|MARGIN|LEVERAGED|TRD_GRP_\d{3}")
 # what symbols here take; the venue has more
-SPOT_ORDER_TYPES = ("LIMIT", "LIMIT_MAKER", "MARKET")
+SPOT_ORDER_TYPES = (
+    *("LIMIT", "LIMIT_MAKER", "MARKET"),
+    *("STOP_LOSS", "STOP_LOSS_LIMIT", "TAKE_PROFIT", "TAKE_PROFIT_LIMIT"),
+)
+SPOT_MAX_ALGO_ORDERS = 5  # of a symbol, as its filter says
 
 
 # The highest price, quantity and quantity of a market order. The first two of BTCUSDT and ETHUSDT are as recorded in
@@ -320,7 +324,7 @@ def spot_filters(instrument: Instrument, step_ticks: int = 1) -> list[dict[str, 
         },
         {"filterType": "MAX_NUM_ORDERS", "maxNumOrders": 200},
         {"filterType": "MAX_NUM_ORDER_LISTS", "maxNumOrderLists": 20},
-        {"filterType": "MAX_NUM_ALGO_ORDERS", "maxNumAlgoOrders": 5},
+        {"filterType": "MAX_NUM_ALGO_ORDERS", "maxNumAlgoOrders": SPOT_MAX_ALGO_ORDERS},
         {"filterType": "MAX_NUM_ORDER_AMENDS", "maxNumOrderAmends": 10},
     ]
 

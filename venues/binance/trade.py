@@ -28,6 +28,7 @@ from reactor.exchange.orders import (
     Refusal,
     Refused,
     TimeInForce,
+    Trigger,
     Why,
 )
 from reactor.exchange.terms import SPOT
@@ -72,7 +73,7 @@ from venues.binance.rest import (
     order_counts,
     weighs,
 )
-from venues.binance.rules import SPOT_RATE_LIMITS, WEIGHT_BAN
+from venues.binance.rules import SPOT_MAX_ALGO_ORDERS, SPOT_RATE_LIMITS, WEIGHT_BAN
 from venues.binance.signing import Security, time_ns
 from venues.binance.trade_rules import (
     SPOT_ORDER_LIMITS,
@@ -99,14 +100,24 @@ FORMS: Mapping[str, Form] = {
     "LIMIT": Form(("timeInForce", "quantity", "price"), ("quoteOrderQty", "stopPrice")),
     "LIMIT_MAKER": Form(("quantity", "price"), ("timeInForce", "quoteOrderQty", "stopPrice")),
     "MARKET": Form((), ("timeInForce", "price", "stopPrice", "icebergQty")),
+    **dict.fromkeys(
+        ("STOP_LOSS", "TAKE_PROFIT"),
+        Form(("quantity", "stopPrice"), ("timeInForce", "price", "quoteOrderQty", "icebergQty")),
+    ),
+    **dict.fromkeys(
+        ("STOP_LOSS_LIMIT", "TAKE_PROFIT_LIMIT"),
+        Form(("timeInForce", "quantity", "price", "stopPrice"), ("quoteOrderQty",)),
+    ),
 }
+# Orders that wait for the last price: whether they come once it is against who would buy, and whether at the market
+STOPS: Mapping[str, tuple[bool, bool]] = {
+    "STOP_LOSS": (True, True),
+    "STOP_LOSS_LIMIT": (True, False),
+    "TAKE_PROFIT": (False, True),
+    "TAKE_PROFIT_LIMIT": (False, False),
+}
+_STOP_WORDS = {terms: word for word, terms in STOPS.items()}
 # What symbols here do not take, as their rows of exchangeInfo say, and what is said of it.
-REFUSED_TYPES: Mapping[str, str] = {
-    "STOP_LOSS": "NO_STOP_LOSS",
-    "STOP_LOSS_LIMIT": "NO_STOP_LOSS_LIMIT",
-    "TAKE_PROFIT": "NO_TAKE_PROFIT",
-    "TAKE_PROFIT_LIMIT": "NO_TAKE_PROFIT_LIMIT",
-}
 REFUSED_WORDS: Mapping[str, str] = {
     "icebergQty": "NO_ICEBERGS",
     "trailingDelta": "NO_TRAILING",
@@ -125,8 +136,6 @@ def new_order(call: Call, market: HyperSynthReactor) -> NewOrder:
     side, kind = SIDES.get(params["side"]), params["type"]
     if side is None:
         raise VenueError("BAD_SIDE")
-    if kind in REFUSED_TYPES:
-        raise VenueError(REFUSED_TYPES[kind])
     if kind not in FORMS:
         raise VenueError("BAD_ORDER_TYPE")
     form = FORMS[kind]
@@ -151,11 +160,11 @@ def new_order(call: Call, market: HyperSynthReactor) -> NewOrder:
     response_of(params)
     if int(params.get("strategyType", LEAST_STRATEGY_TYPE)) < LEAST_STRATEGY_TYPE:
         raise VenueError("BAD_STRATEGY_TYPE")
-    for name in ("quantity", "quoteOrderQty", "price"):
+    for name in ("quantity", "quoteOrderQty", "price", "stopPrice"):
         if name in params and decimals_of(params[name]) > 8:
             raise VenueError("TOO_PRECISE", name=name)
         if name in params and not float(params[name]):
-            raise VenueError("NOTHING", name="price" if name == "price" else "quantity")
+            raise VenueError("NOTHING", name="quantity" if name.endswith("Qty") else name)
     price_ticks, qty_lots, quote_units = _filtered(call, market, side)
     immediate = TIMES_IN_FORCE[params.get("timeInForce", "GTC")]
     return NewOrder(
@@ -169,7 +178,23 @@ def new_order(call: Call, market: HyperSynthReactor) -> NewOrder:
         client_id=params.get("newClientOrderId", ""),
         self_trade=PREVENTIONS[prevention],
         words=tuple([(name, params[name]) for name in ("strategyId", "strategyType") if name in params]),
+        trigger=_trigger(call, market, side) if kind in STOPS else None,
     )
+
+
+def _trigger(call: Call, market: HyperSynthReactor, side: Side) -> Trigger:
+    """What a stop waits for, if its price is one of the symbol's."""
+    stops, _ = STOPS[call.params["type"]]
+    return Trigger(_ticks(call, market, call.params["stopPrice"]), rises=stops == (side is Side.BUY))
+
+
+def _ticks(call: Call, market: HyperSynthReactor, text: str) -> int:
+    filters = filters_of(market.instrument)
+    ticks, exact = measure_of(market.instrument).ticks(text)
+    exact = exact and not ticks % call.exchange.step_ticks(call.params["symbol"], call.now_ns)
+    if not exact or not filters.min_ticks <= ticks <= filters.max_ticks:
+        raise VenueError("FILTER", filter="PRICE_FILTER")
+    return ticks
 
 
 def _filtered(call: Call, market: HyperSynthReactor, side: Side) -> tuple[int | None, int | None, int | None]:
@@ -177,10 +202,7 @@ def _filtered(call: Call, market: HyperSynthReactor, side: Side) -> tuple[int | 
     params, measure, filters = call.params, measure_of(market.instrument), filters_of(market.instrument)
     price_ticks, qty_lots, quote_units = None, None, None
     if "price" in params:
-        price_ticks, exact = measure.ticks(params["price"])
-        exact = exact and not price_ticks % call.exchange.step_ticks(params["symbol"], call.now_ns)
-        if not exact or not filters.min_ticks <= price_ticks <= filters.max_ticks:
-            raise VenueError("FILTER", filter="PRICE_FILTER")
+        price_ticks = _ticks(call, market, params["price"])
     if "quantity" in params:
         qty_lots, exact = measure.lots(params["quantity"])
         if not exact or not filters.min_lots <= qty_lots <= filters.max_lots:
@@ -230,7 +252,7 @@ def _band(market: HyperSynthReactor, minute_ns: int) -> _Band:
 
 def response_of(params: Mapping[str, str]) -> str:
     """How much is answered to an order."""
-    response = params.get("newOrderRespType", "ACK" if params["type"] == "LIMIT_MAKER" else "FULL")
+    response = params.get("newOrderRespType", "FULL" if params["type"] in ("LIMIT", "MARKET") else "ACK")
     if response not in RESPONSES:
         raise VenueError("INVALID_PARAMETER", name="newOrderRespType")
     return response
@@ -238,10 +260,32 @@ def response_of(params: Mapping[str, str]) -> str:
 
 # ---------------------------------------------------------------- reports
 def type_of(order: Order) -> str:
-    """LIMIT, LIMIT_MAKER or MARKET."""
+    """What was asked for: it stays so when the price comes that an order waited for."""
+    trigger = order.asked.trigger
+    if trigger is not None:
+        return _STOP_WORDS[trigger.rises == (order.asked.side is Side.BUY), order.asked.price_ticks is None]
     if order.asked.price_ticks is None:
         return "MARKET"
     return "LIMIT_MAKER" if order.asked.time_in_force is TimeInForce.POST_ONLY else "LIMIT"
+
+
+def working(order: Order) -> bool:
+    """Whether an order is at its market, or was: others wait for their price, or did until they were cancelled."""
+    return order.asked.trigger is None or order.triggered_ns is not None
+
+
+def stop_price(order: Order, measure: Measure) -> str:
+    """The price that it waits for, 0 of one that does not."""
+    return measure.price(order.asked.trigger.price_ticks if order.asked.trigger else 0)
+
+
+# rest-api.md#conditional-fields-in-order-responses, 2026-07-21
+def _stop(order: Order, measure: Measure) -> Json:
+    return {"stopPrice": stop_price(order, measure)} if order.asked.trigger else {}
+
+
+def _working_time(call: Call, order: Order) -> int:
+    return call.stamp(order.working_ns) if working(order) else -1
 
 
 IMMEDIATE = {TimeInForce.IOC: "IOC", TimeInForce.FOK: "FOK"}
@@ -254,6 +298,8 @@ def time_in_force_of(order: Order) -> str:
 
 def expiry_of(order: Order) -> str | None:
     """Why an order expired, if it did: user-data-stream.md#order-expiry-reason, 2026-07-21."""
+    if order.status is OrderStatus.REJECTED:
+        return "EXCHANGE_CANCELED"
     if order.status is not OrderStatus.EXPIRED or order.why is Why.SELF_TRADE:
         return None
     if order.why is not Why.NOT_FILLED_AT_ONCE:
@@ -301,7 +347,8 @@ def placed(call: Call, order: Order, fills: tuple[Fill, ...], response: str) -> 
         "timeInForce": time_in_force_of(order),
         "type": type_of(order),
         "side": side_of(order),
-        "workingTime": call.stamp(order.working_ns),
+        **_stop(order, measure),
+        "workingTime": _working_time(call, order),
     }
     if response == "FULL":
         told["fills"] = [_fill(fill, measure) for fill in fills]
@@ -338,6 +385,7 @@ def cancelled(call: Call, order: Order) -> Json:
         "timeInForce": time_in_force_of(order),
         "type": type_of(order),
         "side": side_of(order),
+        **_stop(order, measure),
         **_strategy(order),
         "selfTradePreventionMode": prevention_of(order),
     }
@@ -360,12 +408,12 @@ def reported(call: Call, order: Order) -> Json:
         "timeInForce": time_in_force_of(order),
         "type": type_of(order),
         "side": side_of(order),
-        "stopPrice": measure.price(0),
+        "stopPrice": stop_price(order, measure),
         "icebergQty": measure.qty(0),
         "time": call.stamp(order.created_ns),
         "updateTime": call.stamp(order.updated_ns),
-        "isWorking": True,
-        "workingTime": call.stamp(order.working_ns),
+        "isWorking": working(order),
+        "workingTime": _working_time(call, order),
         "origQuoteOrderQty": _quoted(order, measure),
         **_strategy(order),
         "selfTradePreventionMode": prevention_of(order),
@@ -387,6 +435,10 @@ def place(call: Call) -> bytes:
 
 
 def _place(call: Call, order: NewOrder) -> Json:
+    if order.trigger is not None:
+        waiting = call.floor.waiting_orders(call.account, order.market)
+        if len(waiting) >= SPOT_MAX_ALGO_ORDERS:
+            raise VenueError("FILTER", filter="MAX_NUM_ALGO_ORDERS")
     outcome = call.trading.execute(PlaceOrder(order), call.now_ns)
     if isinstance(outcome, Refused):
         raise refused(outcome.refusal)
@@ -395,10 +447,16 @@ def _place(call: Call, order: NewOrder) -> Json:
     return placed(call, outcome.order, outcome.fills, response_of(call.params))
 
 
+FILTERS_OF: Mapping[Refusal, str] = {
+    Refusal.TOO_MANY_ORDERS: "MAX_NUM_ORDERS",
+    Refusal.TOO_MANY_WAITING: "MAX_NUM_ALGO_ORDERS",
+}
+
+
 def refused(refusal: Refusal) -> VenueError:
     """What the venue says where the floor refuses."""
-    if refusal is Refusal.TOO_MANY_ORDERS:
-        return VenueError("FILTER", filter="MAX_NUM_ORDERS")
+    if refusal in FILTERS_OF:
+        return VenueError("FILTER", filter=FILTERS_OF[refusal])
     return VenueError(SPOT_REFUSALS[refusal])
 
 
@@ -450,9 +508,9 @@ def _cancel(call: Call, market: HyperSynthReactor, id_name: str, client_name: st
     if restrictions is not None and restrictions not in CANCEL_RESTRICTIONS:
         raise VenueError("BAD_CANCEL_RESTRICTIONS")
     order = find(call, market.instrument.market, id_name, client_name, "UNKNOWN_ORDER")
-    if not order.status.open:
+    if not (order.status.open or order.status is OrderStatus.WAITING):
         raise VenueError("UNKNOWN_ORDER")
-    if restrictions is not None and order.status is not CANCEL_RESTRICTIONS[restrictions]:
+    if restrictions is not None and status_of(order) != CANCEL_RESTRICTIONS[restrictions]:
         raise VenueError("CANCEL_RESTRICTED")
     if new_name in call.params:
         name_cancel(call.trading, call.account, order, call.params[new_name], call.now_ns)
@@ -462,9 +520,9 @@ def _cancel(call: Call, market: HyperSynthReactor, id_name: str, client_name: st
     return cancelled(call, outcome.order)
 
 
-CANCEL_RESTRICTIONS: Mapping[str, OrderStatus] = {
-    "ONLY_NEW": OrderStatus.NEW,
-    "ONLY_PARTIALLY_FILLED": OrderStatus.PARTIALLY_FILLED,
+CANCEL_RESTRICTIONS: Mapping[str, str] = {
+    "ONLY_NEW": "NEW",
+    "ONLY_PARTIALLY_FILLED": "PARTIALLY_FILLED",
 }
 
 
@@ -549,8 +607,10 @@ def query_order(call: Call) -> bytes:
 
 def open_orders(call: Call) -> bytes:
     """The open orders of a symbol, or all."""
-    market = market_id_or_all(call)
-    return orjson.dumps([reported(call, order) for order in call.floor.open_orders(call.account, market)])
+    market, floor = market_id_or_all(call), call.floor
+    orders = [*floor.open_orders(call.account, market), *floor.waiting_orders(call.account, market)]
+    orders.sort(key=lambda order: order.id)
+    return orjson.dumps([reported(call, order) for order in orders])
 
 
 def market_id_or_all(call: Call) -> str | None:

@@ -7,6 +7,7 @@ https://github.com/binance/binance-spot-api-docs/blob/master/user-data-stream.md
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 from reactor.exchange.orders import (
@@ -17,13 +18,14 @@ from reactor.exchange.orders import (
     OrderFilled,
     OrderPlaced,
     OrderStatus,
+    OrderTriggered,
     Told,
     Why,
 )
 from reactor.exchange.terms import SPOT
 from venues.base import Exchange, Trading
 from venues.binance.orders import MONEY, cancel_name, measure_of, prevention_of, side_of, status_of
-from venues.binance.trade import expiry_of, time_in_force_of, type_of
+from venues.binance.trade import expiry_of, stop_price, time_in_force_of, type_of, working
 
 Event: TypeAlias = dict[str, Any]
 FROM_OUTSIDE = ("deposit", "transfer")  # what moves money other than by trading
@@ -34,6 +36,9 @@ def spot_events(exchange: Exchange, trading: Trading, told: Told, unit_ns: int) 
     match told.news:
         case OrderPlaced(order):
             yield _report(exchange, trading, told, unit_ns, order, "NEW")
+        case OrderTriggered(order):  # once more, for it is at work now
+            at_work = replace(order, status=OrderStatus.NEW, working_ns=order.updated_ns)
+            yield _report(exchange, trading, told, unit_ns, at_work, "NEW")
         case OrderFilled(order, fill):
             yield _report(exchange, trading, told, unit_ns, order, "TRADE", fill)
         case OrderEnded(order):
@@ -51,7 +56,7 @@ def _ending(order: Order) -> str:
 
 
 # Keys as recorded 2026-01-17 by https://github.com/roq-trading/roq-binance (test/json_wsapi_execution_report.cpp), eR
-# as documented. A cancel has an id of its own, and that of the order is C.
+# and W (only of what is at work) as documented. A cancel has an id of its own, and that of the order is C.
 def _report(
     exchange: Exchange,
     trading: Trading,
@@ -75,7 +80,7 @@ def _report(
         "f": time_in_force_of(order),
         "q": measure.qty(order.qty_lots),
         "p": measure.price(order.asked.price_ticks),
-        "P": measure.price(0),
+        "P": stop_price(order, measure),
         "F": measure.qty(0),
         "g": -1,
         "C": order.asked.client_id if cancelled else "",
@@ -100,7 +105,7 @@ def _report(
         "Q": measure.quote(order.asked.quote_units or 0),
         **({"j": int(words["strategyId"])} if "strategyId" in words else {}),
         **({"J": int(words["strategyType"])} if "strategyType" in words else {}),
-        "W": order.working_ns // unit_ns,
+        **({"W": order.working_ns // unit_ns} if working(order) else {}),
         "V": prevention_of(order),
         **({} if reason is None else {"eR": reason}),
     }
