@@ -36,7 +36,7 @@ from venues.binance.wire import parts_of as binance_parts
 from venues.hyperliquid.wire import L2_BOOK, TRADES, Grouping, block_ends, book_columns, trade_columns
 from venues.hyperliquid.wire import parts_of as hyperliquid_parts
 from venues.registry import VENUES
-from venues.wire import Draft, Picked, Ragged, Values, cut, encode, frame_all, joined, payloads, write
+from venues.wire import Draft, Part, Picked, Ragged, Values, cut, encode, frame_all, joined, payloads, write
 
 Said: TypeAlias = Iterator[dict[str, Any]]  # the messages of a page, as dictionaries
 Dumps: TypeAlias = Callable[[Any], bytes]
@@ -274,7 +274,7 @@ def _cases() -> Iterator[_Case]:
     def pages(n: int, text: str, rows: RowSource, cadence_ns: int) -> list[Draft]:
         parts = binance_parts(text, market.instrument, 0, MS_NS)
         columns = [rows(market, start_ns + k * PAGE_NS, cadence_ns)[1] for k in range(n)]
-        return [Draft(parts, {name: _alone(values) for name, values in page.items()}) for page in columns]
+        return [_draft(parts, page) for page in columns]
 
     for name, n, text, rows, cadence_ns, said in (
         ("trade", 24, USDM_TRADE, trades, TICK_NS, _trades),
@@ -291,7 +291,7 @@ def _cases() -> Iterator[_Case]:
     parts, made = hyperliquid_parts(L2_BOOK, market.instrument), []
     for at_ns in range(start_ns, start_ns + 18 * PAGE_NS, PAGE_NS):
         ends = list(range(at_ns + 500 * MS_NS, at_ns + PAGE_NS + 1, 500 * MS_NS))
-        made.append(Draft(parts, book_columns(market, ends, 20, Grouping(), fast=False)))
+        made.append(_draft(parts, book_columns(market, ends, 20, Grouping(), fast=False)))
     yield _Case("hyperliquid l2Book", _items, "level", made, _books, eighth)
     parts, made = hyperliquid_parts(TRADES, market.instrument), []
     for at_ns in range(start_ns, start_ns + 240 * PAGE_NS, PAGE_NS):
@@ -302,6 +302,10 @@ def _cases() -> Iterator[_Case]:
             told = Ragged(ends_of, trade_columns(prints, market.instrument))
             made.append(Draft(parts, {"trades": told}))
     yield _Case("hyperliquid trades", _items, "print", made, _prints, Bound(1 / 3))
+
+
+def _draft(parts: Sequence[Part], columns: Mapping[str, Values]) -> Draft:
+    return Draft(parts, {name: _alone(values) for name, values in columns.items()})
 
 
 def _alone(values: Values) -> Values:

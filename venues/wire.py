@@ -20,6 +20,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
+from reactor.fixed import ends
 from reactor.types import Column
 from reactor.values import dataclass
 from venues.array_text import (
@@ -491,8 +492,8 @@ def by_arrays(draft: Draft) -> Framed:
         for said, around in zip(message.between, zip(heads, tails, strict=True), strict=True)
     ]
     lists = [_items(part, draft.columns[part.name]) for part in message.lists]
-    buffer, ends = list_frames(between, lists) if lists else frames(between[0])
-    return Framed(buffer.tobytes(), ends, draft.head, draft.tail)
+    buffer, stops = list_frames(between, lists) if lists else frames(between[0])
+    return Framed(buffer.tobytes(), stops, draft.head, draft.tail)
 
 
 def _rows_of(parts: Sequence[Part], columns: Mapping[str, Values]) -> int:
@@ -602,9 +603,9 @@ class Framed:
     def join(cls, parts: Sequence[Framed]) -> Framed:
         """The frames of these, which stand between the same, one after another."""
         starts = np.cumsum([0, *(len(part.buffer) for part in parts[:-1])])
-        ends = [part.ends + start for part, start in zip(parts, starts.tolist(), strict=True)]
+        stops = [part.ends + start for part, start in zip(parts, starts.tolist(), strict=True)]
         buffer = b"".join(part.buffer for part in parts)
-        return cls(buffer, np.concatenate(ends), parts[0].head, parts[0].tail)
+        return cls(buffer, np.concatenate(stops), parts[0].head, parts[0].tail)
 
 
 def frame_all(payloads: Sequence[bytes], head: bytes = b"", tail: bytes = b"") -> Framed:
@@ -614,8 +615,8 @@ def frame_all(payloads: Sequence[bytes], head: bytes = b"", tail: bytes = b"") -
     headers = list(map(_HEADERS.__getitem__, sizes))
     stand = (repeat(head), payloads, repeat(tail)) if around else (payloads,)
     pieces = chain.from_iterable(zip(headers, *stand, strict=False))
-    ends = np.fromiter(accumulate(map(add, sizes, map(len, headers))), np.int64, len(payloads))
-    return Framed(b"".join(pieces), ends, head, tail)
+    stops = np.fromiter(accumulate(map(add, sizes, map(len, headers))), np.int64, len(payloads))
+    return Framed(b"".join(pieces), stops, head, tail)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -650,8 +651,8 @@ def write(drafts: Sequence[Draft]) -> list[Framed]:
         for i in those:
             stop = start + drafts[i].count
             first, last = edges[[start, stop]].tolist()
-            ends = whole.ends[start:stop] - first
-            found[i] = Framed(whole.buffer[first:last], ends, drafts[i].head, drafts[i].tail)
+            stops = whole.ends[start:stop] - first
+            found[i] = Framed(whole.buffer[first:last], stops, drafts[i].head, drafts[i].tail)
             start = stop
     return [found[i] for i in range(len(drafts))]
 
@@ -743,7 +744,7 @@ def page_of(start_ns: int, due_ns: Sequence[int] | Column, framed: Framed) -> Pa
     Frame i is due at the boundary due_ns[i], in (start_ns, start_ns + PAGE_NS] and ascending.
     """
     due = np.asarray(due_ns, dtype=np.int64)
-    last = np.append(np.flatnonzero(due[1:] != due[:-1]), len(due) - 1)[: len(due)]  # frame of each boundary
+    last = ends(due)  # frame of each boundary
     return Page(start_ns, framed.buffer, due[last].tolist(), framed.ends[last].tolist(), len(due))
 
 

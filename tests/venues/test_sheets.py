@@ -15,7 +15,8 @@ from reactor.unified_market import MarketOrchestrationCore
 from tests import worlds
 from venues.base import PAGE_NS, Exchange, Topic
 from venues.binance import BINANCE, BINANCE_USDM
-from venues.binance.wire import MOST_LEVELS, BestLevels
+from venues.binance.wire import MOST_LEVELS
+from venues.books import BestLevels
 from venues.sheets import SHEETS_KEPT, latest, one_view, revision_of, shared
 from venues.wire import Decimal, Each, Picked, Scale, Table, cut, encode
 
@@ -89,17 +90,18 @@ def test_the_best_levels_of_a_page_are_those_of_a_book_that_is_kept(venue: Any, 
     """At every boundary, of both sides, price and quantity: as a ladder has them that lived through the page."""
     exchange = worlds.exchange(venue)
     grid_ns, start_ns = grid_ms * MS_NS, worlds.ORIGIN_NS + 5 * PAGE_NS
+    grid = np.arange(start_ns, start_ns + PAGE_NS + 1, grid_ns)
     for market in exchange:
-        best, ladder = BestLevels(market, start_ns, grid_ns), Ladder(market.book(start_ns))
-        columns, levels = best.table.columns, market.window(start_ns, start_ns + PAGE_NS).levels
+        ladder, levels = Ladder(market.book(start_ns)), market.window(start_ns, start_ns + PAGE_NS).levels
+        best = BestLevels(market.book(start_ns), levels, grid, MOST_LEVELS)
         times = levels.tick * TICK_NS
-        for i in range(PAGE_NS // grid_ns):
-            first, stop = np.searchsorted(times, [start_ns + i * grid_ns, start_ns + (i + 1) * grid_ns])
+        for i in range(len(grid)):
+            first, stop = np.searchsorted(times, grid[[max(i - 1, 0), i]])
             ladder.apply(levels.cut(int(first), int(stop)))
             for side in BookSide:
-                rows = best.rows[side][i][best.rows[side][i] >= 0]
-                told = list(zip(columns["price"][rows].tolist(), columns["qty"][rows].tolist(), strict=True))
-                assert told == ladder.top(side, MOST_LEVELS)
+                _, rows = best.rows(side, np.array([i]), MOST_LEVELS)
+                told = zip(best.price_ticks[rows].tolist(), best.qty_lots[rows].tolist(), strict=True)
+                assert list(told) == ladder.top(side, MOST_LEVELS)
 
 
 def test_rows_of_a_table_are_written_as_they_would_be_alone() -> None:

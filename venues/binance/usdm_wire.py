@@ -14,6 +14,7 @@ from functools import partial
 import numpy as np
 
 from reactor.bars import Interval
+from reactor.fixed import ends
 from reactor.single_asset import HyperSynthReactor
 from reactor.types import MS_NS, SECOND_NS, TICK_NS, Column, Side
 from venues.base import PAGE_NS, Exchange, Page, Topic
@@ -157,9 +158,9 @@ def _chain(market: HyperSynthReactor, start_ns: int, cadence_ns: int) -> dict[st
 
     def chain() -> dict[str, Column]:
         levels = page_block(market, start_ns).levels
-        _, _, ends = level_windows(market, start_ns, cadence_ns)
-        before = np.append(market.update_id(start_ns), levels.update_id[ends - 1])[: len(ends)]
-        return {"T": levels.tick[ends - 1] * TICK_NS, "U": before + 1, "pu": before}
+        _, _, last = level_windows(market, start_ns, cadence_ns)
+        before = np.append(market.update_id(start_ns), levels.update_id[last])[: len(last)]
+        return {"T": levels.tick[last] * TICK_NS, "U": before + 1, "pu": before}
 
     return shared(market, start_ns, ("chain", cadence_ns), chain)
 
@@ -183,7 +184,7 @@ def liquidation_orders(market: HyperSynthReactor, start_ns: int, cadence_ns: int
     """At every boundary, the last of the liquidations since the one before, if there was any."""
     rows = market.liquidations(start_ns, start_ns + PAGE_NS)
     due = boundary(rows.ts_ns, cadence_ns)
-    last = np.flatnonzero(np.diff(due, append=start_ns + 2 * PAGE_NS))
+    last = np.flatnonzero(ends(due))
     rows, due = rows.take(last), due[last]
     return due, {
         "E": due,

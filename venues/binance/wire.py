@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from reactor.bars import Bars, Interval
 from reactor.clock import Latency
-from reactor.fixed import begins, stable_order
+from reactor.fixed import begins, ends, increments, stable_order
 from reactor.single_asset import HyperSynthReactor
 from reactor.types import (
     BLOCK_NS,
@@ -35,6 +35,7 @@ from reactor.types import (
 )
 from reactor.values import dataclass
 from venues.base import PAGE_NS, Exchange, Page, Topic, VenueError
+from venues.books import BestLevels
 from venues.sheets import revision_of, shared, shared_by_kind
 from venues.wire import (
     Choice,
@@ -198,8 +199,8 @@ def depth_changes(market: HyperSynthReactor, start_ns: int, cadence_ns: int) -> 
     U continues the window before, so ids are contiguous whatever was skipped. Bids descend from the best, asks ascend.
     """
     levels = page_block(market, start_ns).levels
-    window_of, due, ends = level_windows(market, start_ns, cadence_ns)
-    last_id = levels.update_id[ends - 1]
+    window_of, due, last = level_windows(market, start_ns, cadence_ns)
+    last_id = levels.update_id[last]
     first_id = np.append(market.update_id(start_ns), last_id)[: len(due)] + 1
 
     if not len(levels):
@@ -209,7 +210,7 @@ def depth_changes(market: HyperSynthReactor, start_ns: int, cadence_ns: int) -> 
     window = (window_of - window_of[0]) // cadence_ns
     key = (window * 2 + levels.side) << int(away.max()).bit_length() | away
     order = stable_order(key)
-    final = order[np.diff(key[order], append=-1) != 0]
+    final = order[ends(key[order])]
     sides = levels.side[final]
     changes = shared(
         market, start_ns, "changes", lambda: Table({"price": levels.price_ticks, "qty": levels.qty_lots})
@@ -230,86 +231,21 @@ def depth_changes(market: HyperSynthReactor, start_ns: int, cadence_ns: int) -> 
 
 def best_levels(n: int, grid_ns: int, market: HyperSynthReactor, start_ns: int, cadence_ns: int) -> Rows:
     """The best n levels of both sides at each boundary before which the book changed; cadences are whole grid_ns."""
-    _, due, ends = level_windows(market, start_ns, cadence_ns)
-    at = (due - start_ns) // grid_ns - 1
-    best = shared(market, start_ns, ("best", grid_ns), lambda: BestLevels(market, start_ns, grid_ns))
-    update_id = page_block(market, start_ns).levels.update_id[ends - 1]
-    return due, {
-        "lastUpdateId": update_id,
-        "bids": best.lists(BookSide.BID, at, n),
-        "asks": best.lists(BookSide.ASK, at, n),
-    }
+    _, due, last = level_windows(market, start_ns, cadence_ns)
+    levels = page_block(market, start_ns).levels
+
+    def made() -> tuple[BestLevels, Table]:
+        grid = np.arange(start_ns, start_ns + PAGE_NS + 1, grid_ns)
+        best = BestLevels(market.book(start_ns), levels, grid, MOST_LEVELS)
+        return best, Table({"price": best.price_ticks, "qty": best.qty_lots})
+
+    best, table = shared(market, start_ns, ("best", grid_ns), made)
+    at = (due - start_ns) // grid_ns
+    bids, asks = (Picked(*best.rows(side, at, n), table) for side in (BookSide.BID, BookSide.ASK))
+    return due, {"lastUpdateId": levels.update_id[last], "bids": bids, "asks": asks}
 
 
 MOST_LEVELS = 20  # that a stream of the best ones has
-
-
-class BestLevels:
-    """The best MOST_LEVELS levels of both sides at each boundary of a grid, as rows of one table."""
-
-    def __init__(self, market: HyperSynthReactor, start_ns: int, grid_ns: int) -> None:
-        levels, book = page_block(market, start_ns).levels, market.book(start_ns)
-        # what the page begins with, bids then asks, then every change
-        price = np.concatenate([book.bid_ticks, book.ask_ticks, levels.price_ticks])
-        lots = np.concatenate([book.bid_lots, book.ask_lots, levels.qty_lots])
-        first, window = (
-            len(book.bid_ticks) + len(book.ask_ticks),
-            (levels.tick * TICK_NS - start_ns) // grid_ns,
-        )
-        best = []
-        for side, start, begin in (
-            (BookSide.BID, -book.bid_ticks, 0),
-            (BookSide.ASK, book.ask_ticks, len(book.bid_ticks)),
-        ):
-            changes = np.flatnonzero(levels.side == side)
-            away = levels.price_ticks[changes]
-            away = -away if side == BookSide.BID else away
-            rows = begin + np.arange(len(start)), first + changes
-            best.append(_best(start, rows[0], away, rows[1], window[changes], PAGE_NS // grid_ns, lots))
-        used = np.zeros(len(price) + 1, np.bool_)
-        for rows_of in best:
-            used[rows_of] = True
-        used[-1] = False  # of the rows that are not there
-        place = np.cumsum(used) - 1
-        self.rows = {side: np.where(of >= 0, place[of], -1) for side, of in zip(BookSide, best, strict=True)}
-        self.table = Table({"price": price[used[:-1]], "qty": lots[used[:-1]]})
-
-    def lists(self, side: BookSide, at: Column, n: int) -> Picked:
-        """The best n of a side at these boundaries, counted from 0."""
-        rows = self.rows[side][at, :n]
-        there = rows >= 0
-        return Picked(np.cumsum(there.sum(axis=1)), rows[there], self.table)
-
-
-def _best(
-    start: Column, rows: Column, away: Column, changes: Column, window: Column, windows: int, lots: Column
-) -> Column:
-    """After each window, the rows of the best MOST_LEVELS levels; -1 where there are fewer.
-
-    `start` is how far away the levels are that there are first, ascending, `away` those that change in a window;
-    `rows` and `changes` are theirs, of which `lots` tells the quantity. Prices are columns, ordered from the best there
-    is, and as many of them as it takes. A later row of a price has a greater number, so the row that holds is the
-    greatest until then.
-    """
-    wanted = 4 * MOST_LEVELS
-    while True:
-        whole = wanted >= len(start)
-        near = start if whole else start[:wanted]
-        inside = np.flatnonzero(away <= near[-1]) if not whole else np.arange(len(away))
-        prices = np.unique(np.concatenate([near, away[inside]]))
-        holds = np.full((windows + 1, len(prices)), -1)
-        holds[0, np.searchsorted(prices, near)] = rows[: len(near)]
-        holds[window[inside] + 1, np.searchsorted(prices, away[inside])] = changes[inside]
-        holds = np.maximum.accumulate(holds)[1:]
-        there = (holds >= 0) & (lots[holds] > 0)
-        place = np.cumsum(there, axis=1)
-        if whole or place[:, -1].min() >= MOST_LEVELS:
-            break
-        wanted *= 2
-    best = np.full((len(holds), MOST_LEVELS), -1)
-    at, column = np.nonzero(there & (place <= MOST_LEVELS))
-    best[at, place[at, column] - 1] = holds[at, column]
-    return best
 
 
 def klines(interval: Interval, market: HyperSynthReactor, start_ns: int, cadence_ns: int) -> Rows:
@@ -327,9 +263,9 @@ def klines(interval: Interval, market: HyperSynthReactor, start_ns: int, cadence
 
 
 def _klines(bars: Bars, due: Column, traded: NDArray[np.bool_]) -> Rows:
-    ends = bars.close_ns == due
-    told = np.flatnonzero(ends | traded)
-    return due[told], {"E": due[told], "x": ends[told].astype(np.int64), **kline_columns(bars.take(told))}
+    closed = bars.close_ns == due
+    told = np.flatnonzero(closed | traded)
+    return due[told], {"E": due[told], "x": closed[told].astype(np.int64), **kline_columns(bars.take(told))}
 
 
 def window_tickers(minutes: int, market: HyperSynthReactor, start_ns: int, cadence_ns: int) -> Rows:
@@ -521,7 +457,7 @@ def boundaries(start_ns: int, cadence_ns: int) -> Column:
 
 def happened(ts_ns: Column, start_ns: int, due: Column) -> NDArray[np.bool_]:
     """Whether something happened between each boundary and the one before it, the first after start_ns."""
-    return np.diff(np.searchsorted(ts_ns, np.append(start_ns, due))) > 0
+    return increments(np.searchsorted(ts_ns, due), int(np.searchsorted(ts_ns, start_ns))) > 0
 
 
 def boundary(ts_ns: Column, cadence_ns: int) -> Column:
@@ -530,15 +466,14 @@ def boundary(ts_ns: Column, cadence_ns: int) -> Column:
 
 
 def level_windows(market: HyperSynthReactor, start_ns: int, cadence_ns: int) -> tuple[Column, Column, Column]:
-    """At which boundary each change of a level in a page is told; the boundaries at which any is, and where the
-    changes told at each end.
+    """At which boundary each change of a level in a page is told; the boundaries at which any is, and the last change
+    that is told at each.
     """
 
     def windows() -> tuple[Column, Column, Column]:
         window_of = boundary(page_block(market, start_ns).levels.tick * TICK_NS, cadence_ns)
-        last = np.flatnonzero(window_of[1:] != window_of[:-1])
-        ends = np.append(last, len(window_of) - 1)[: len(window_of)] + 1
-        return window_of, window_of[ends - 1], ends
+        last = np.flatnonzero(ends(window_of))
+        return window_of, window_of[last], last
 
     return shared(market, start_ns, ("windows", cadence_ns), windows)
 

@@ -12,6 +12,7 @@ from typing import Protocol
 import numpy as np
 
 from reactor.clock import Latency
+from reactor.fixed import ends
 from reactor.types import TICK_NS, Column
 from venues.base import PAGE_NS, Channel, Page
 
@@ -39,9 +40,9 @@ class LateChannel:
         run, told_ns = self._told([due_ns for due_ns, _ in frames], start_ns, start_ns + PAGE_NS)
         due = (told_ns // TICK_NS + 1) * TICK_NS
         texts = [text for _, text in frames[run]]
-        ends = np.cumsum([len(text) for text in texts], dtype=np.int64)
-        last = np.flatnonzero(np.diff(due, append=due[-1:] + 1))
-        return Page(start_ns, b"".join(texts), due[last].tolist(), ends[last].tolist(), len(texts))
+        stops = np.cumsum([len(text) for text in texts], dtype=np.int64)
+        last = ends(due)
+        return Page(start_ns, b"".join(texts), due[last].tolist(), stops[last].tolist(), len(texts))
 
     def snapshot(self, now_ns: int) -> Sequence[bytes]:
         return self._channel.snapshot(self._reached(now_ns))

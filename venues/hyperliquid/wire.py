@@ -18,13 +18,14 @@ import numpy as np
 import orjson
 
 from reactor.bars import Bars, Interval
-from reactor.fixed import nearest
+from reactor.fixed import begins, nearest
 from reactor.single_asset import HyperSynthReactor
 from reactor.types import (
     BLOCK_NS,
     DAY_NS,
     MS_NS,
     SECOND_NS,
+    BookSide,
     BookSnapshot,
     Column,
     Instrument,
@@ -35,6 +36,7 @@ from reactor.types import (
 )
 from reactor.values import dataclass
 from venues.base import PAGE_NS, Exchange, FundingPayments, Page, Topic
+from venues.books import BestLevels
 from venues.hyperliquid.channel import HyperliquidChannel, LateChannel
 from venues.hyperliquid.oracle import days_at, oracle_decimals, oracle_step_e8, updates_at
 from venues.hyperliquid.rules import (
@@ -60,14 +62,17 @@ from venues.wire import (
     Int,
     Message,
     Part,
+    Picked,
     Ragged,
     Scale,
+    Table,
     Text,
     Values,
     declare,
     encode,
     pack,
     page_of,
+    payloads_of,
     write,
 )
 
@@ -339,16 +344,31 @@ class Grouping:
 def book_columns(
     market: HyperSynthReactor, ends_ns: Sequence[int], levels: int, grouping: Grouping, fast: bool
 ) -> dict[str, Values]:
-    """The columns of BOOK: of so many levels a side, at these ends of blocks."""
+    """The columns of BOOK: of so many levels a side, at these ascending ends of blocks."""
+    time, fasts = np.array(ends_ns) - 1, FAST * fast
+    if grouping.n_sig_figs is None and len(ends_ns) > 1:
+        return {"time": time, **_best_levels(market, ends_ns, levels), "tail": [fasts] * len(ends_ns)}
     books = [market.book(end_ns) for end_ns in ends_ns]
     bids = [(book.bid_ticks, book.bid_lots, grouping.prices(book.bid_ticks, up=False)) for book in books]
     asks = [(book.ask_ticks, book.ask_lots, grouping.prices(book.ask_ticks, up=True)) for book in books]
     return {
-        "time": np.array(ends_ns) - 1,
+        "time": time,
         "bids": _levels(bids, levels, market.instrument),
         "asks": _levels(asks, levels, market.instrument),
-        "tail": [_spread(book, grouping, market.instrument) + FAST * fast for book in books],
+        "tail": [_spread(book, grouping, market.instrument) + fasts for book in books],
     }
+
+
+def _best_levels(market: HyperSynthReactor, ends_ns: Sequence[int], levels: int) -> dict[str, Values]:
+    """So many levels a side of whole books, none of which is made but the first."""
+    ends, first_ns, last_ns = np.array(ends_ns), ends_ns[0], ends_ns[-1]
+    best = BestLevels(market.book(first_ns), market.window(first_ns, last_ns).levels, ends, levels)
+    px, sz = best.price_ticks, best.qty_lots
+    table = Table({"px": px, "sz": sz, "n": order_counts(px, sz, market.instrument)})
+    bids, asks = (
+        Picked(*best.rows(side, np.arange(len(ends)), levels), table) for side in (BookSide.BID, BookSide.ASK)
+    )
+    return {"bids": bids, "asks": asks}
 
 
 def _spread(book: BookSnapshot, grouping: Grouping, instrument: Instrument) -> str:
@@ -364,7 +384,7 @@ def _levels(sides: Sequence[tuple[Column, Column, Column]], levels: int, instrum
     for ticks, lots, rounded in sides:
         if rounded is ticks:  # nothing merges, so nothing beyond these matters
             ticks, lots, rounded = ticks[:levels], lots[:levels], ticks[:levels]  # noqa: PLW2901
-        firsts = np.flatnonzero(np.diff(rounded, prepend=0))
+        firsts = np.flatnonzero(begins(rounded))
         counts = order_counts(ticks, lots, instrument)
         merged = rounded[firsts], np.add.reduceat(lots, firsts), np.add.reduceat(counts, firsts)
         rows.append([column[:levels] for column in merged])
@@ -383,7 +403,7 @@ def book_messages(
 ) -> list[bytes]:
     """l2Book at these ends of blocks."""
     columns = book_columns(market, ends_ns, levels, grouping, fast)
-    return encode(parts_of(L2_BOOK, market.instrument), columns)
+    return payloads_of(Draft(parts_of(L2_BOOK, market.instrument), columns))
 
 
 # ---------------------------------------------------------------- candles
