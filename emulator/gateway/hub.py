@@ -377,10 +377,10 @@ class Hub:
                 self._ask(feed, self._ready_ns + PAGE_NS)
         busy = [feed for feed in self._feeds.values() if feed.next_ns <= upto_ns]
         if busy:
-            after_ns = max(after_ns, min(feed.next_ns for feed in busy) - TICK_NS)  # one tick, as a rule
+            after_ns = max(after_ns, min([feed.next_ns for feed in busy]) - TICK_NS)  # one tick, as a rule
         for feed in busy:
             feed.pass_by(upto_ns)
-        tapped = self._pieces_of_tapped(after_ns, upto_ns)
+        tapped = self._pieces_of_tapped(after_ns, upto_ns) if self._tapped else []
         for group in dict.fromkeys(chain.from_iterable(feed.groups for feed in busy)):
             frames = b"" if group.tapped is not None else group.frames(after_ns, upto_ns)
             if frames:
@@ -388,9 +388,10 @@ class Hub:
                     write(frames)
         for feed in busy:
             feed.delivered()
-        _look(tapped, upto_ns)
-        for subscriber, _ in tapped:
-            subscriber.deliver_seen(upto_ns)
+        if tapped:
+            _look(tapped, upto_ns)
+            for subscriber, _ in tapped:
+                subscriber.deliver_seen(upto_ns)
 
     def _pieces_of_tapped(self, after_ns: int, upto_ns: int) -> list[tuple[Subscriber, list[Piece]]]:
         """What is due to each connection that is tapped, perhaps nothing; venue by venue, in the order they came in."""
@@ -407,9 +408,8 @@ class Hub:
             return after_ns + TICK_NS
         ask_ns = self._ahead[-1][0] if self._ahead else FOREVER_NS
         page_ns = after_ns - after_ns % PAGE_NS + PAGE_NS
-        return min(
-            page_ns, ask_ns - ask_ns % TICK_NS + TICK_NS, *(feed.next_ns for feed in self._feeds.values())
-        )
+        due_ns = min([feed.next_ns for feed in self._feeds.values()], default=FOREVER_NS)
+        return min(page_ns, ask_ns - ask_ns % TICK_NS + TICK_NS, due_ns)
 
     def close(self) -> None:
         """End the worker thread."""
