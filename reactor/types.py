@@ -85,7 +85,9 @@ class Instrument:
 class Columns:
     """Equal-length int64 columns; subclasses only name them."""
 
-    __match_args__: ClassVar[tuple[str, ...]]  # these names, in order; to ask for `fields` takes longer than to cut
+    __match_args__: ClassVar[
+        tuple[str, ...]
+    ]  # these names, in order; to ask for `fields` takes longer than to cut
 
     def __len__(self) -> int:
         return len(getattr(self, self.__match_args__[0]))
