@@ -12,7 +12,8 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from itertools import pairwise
+from functools import partial
+from itertools import count, pairwise
 
 import numpy as np
 
@@ -303,24 +304,27 @@ RULED_CLIENTS = 200
 def chaos(runs: int) -> Iterator[Row]:
     """A frame to one of many without rules, while there is one for another; beside the same without any."""
     hello = HANDSHAKE.format("/ws/btcusdt@bookTicker").encode()
-    with serving("--venues", "binance", "--start", "2026-01-01") as served, ExitStack() as stack:
-        address = served.addresses["binance"]
-        sockets = stack.enter_context(connections(*address, hello, RULED_CLIENTS))
+    newest = count(
+        RULED_CLIENTS, RULED_CLIENTS
+    )  # of the connections there ever were, after each batch of them
+    with serving("--venues", "binance", "--start", "2026-01-01") as served:
 
-        def cost() -> float:
-            drain(sockets, 1.0)
-            before_s = served.cpu_s
-            heard = drain(sockets, WINDOW_S)
+        def cost(*, ruled: bool) -> float:
+            # of new ones each time, for who answers no ping is closed after a while
+            with connections(*served.addresses["binance"], hello, RULED_CLIENTS) as sockets:
+                name = f"binance-{next(newest)}"
+                rule = (
+                    served.post("/faults", kind="md.dup", connection=name, after_n=1 << 29) if ruled else {}
+                )
+                drain(sockets, 1.0)
+                before_s = served.cpu_s
+                heard = drain(sockets, WINDOW_S)
+                took_s = served.cpu_s - before_s
+                if ruled:
+                    served.delete(f"/faults/{rule['id']}")
             frames = len(payloads(b"".join(data for _, data in heard)))
-            return (served.cpu_s - before_s) / frames / RULED_CLIENTS * 1e6
+            return took_s / frames / RULED_CLIENTS * 1e6
 
-        def ruled() -> float:
-            connection = f"binance-{RULED_CLIENTS}"
-            name = served.post("/faults", kind="md.dup", connection=connection, after_n=1 << 29)["id"]
-            took = cost()
-            served.delete(f"/faults/{name}")
-            return took
-
-        figures, costs = in_turns(runs, ruled, cost)
+        figures, costs = in_turns(runs, partial(cost, ruled=True), partial(cost, ruled=False))
     what = f"{RULED_CLIENTS} clients, a rule for one of them"
     yield Row.of("chaos", what, "us/frame", figures, "no rule", costs, Bound(1.05))
