@@ -11,6 +11,8 @@ predictable orders move the price less (Bouchaud et al. 2004); the queue imbalan
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from enum import IntEnum
 
 import numpy as np
@@ -18,24 +20,30 @@ import numpy as np
 from reactor.fixed import (
     ONE,
     apportion,
+    bounded,
+    ends,
     exclusive,
+    exp_of_q16,
     exp_q16,
     fixed_point,
     group_of,
     increments,
     isqrt,
+    lengths,
     logistic_q16,
+    ordered,
     pareto_q16,
-    stable_order,
+    quotient,
+    rows,
 )
 from reactor.manifest import SimulationManifest
 from reactor.rng import Stream
 from reactor.skeleton import MinutePlan
-from reactor.types import BLOCK_NS, MS_NS, SECOND_NS, Column, Instrument, Side
+from reactor.types import BLOCK_NS, MS_NS, SECOND_NS, TICK_NS, Column, Instrument, Side
 from reactor.values import dataclass
 
 _CELL_NS = 250 * MS_NS
-_CELLS = BLOCK_NS // _CELL_NS
+_CELLS, _CELL_TICKS = BLOCK_NS // _CELL_NS, _CELL_NS // TICK_NS
 _CASCADE = ((1, 5), (4, 5), (16, 5), (64, 6), (120, 4))  # cells that share a value, its weight in fifths
 _SPELL_CELLS = (2, 10, 80)
 _SPELL = 47_186  # 0.72 in Q16, the weight of each
@@ -81,33 +89,47 @@ class Clock:
     point, so that the orders which make the bar exact find the price they need.
     """
 
-    edges: Column  # running intensity at the cells' edges
+    edges: Column  # running intensity at the cells' edges ...
+    widths: Column  # ... and between them
     pace_q16: Column  # by cell: how active it is meant to be, over the minute's average; not 1 where there is a burst
     log_heat_q16: Column  # by cell
     log_spell_q16: Column  # by cell: when moves and large orders come in numbers
     trend_q16: Column  # by second: the grid's change over the minute's typical one, within +-3
     head_ns: int  # the pause at the start
     tail_ns: Column  # the pauses at the end of each second
+    open_ns: Column  # by second: where the part of it begins that is no pause ...
+    room_ns: Column  # ... and how long that is
 
     def draw(self, draws: Stream, n: int) -> Column:
         """n instants of the minute, ascending."""
-        place = np.sort(draws.words(n, 32)).astype(np.int64) * (int(self.edges[-1]) >> 4) >> 28
-        cell = np.minimum(np.searchsorted(self.edges, place, side="right") - 1, _CELLS - 1)
-        width = self.edges[cell + 1] - self.edges[cell]
-        ts_ns: Column = cell * _CELL_NS + (place - self.edges[cell]) * _CELL_NS // width
-        return ts_ns
+        cell, offset, width = self._draw(draws, n)
+        return cell * _CELL_NS + offset * _CELL_NS // width
+
+    def ticks(self, draws: Stream, n: int) -> Column:
+        """The ticks of n instants, as `draw` has them, at a part of its cost."""
+        cell, offset, width = self._draw(draws, n)
+        return cell * _CELL_TICKS + quotient(offset * _CELL_TICKS, width)
+
+    def _draw(self, draws: Stream, n: int) -> tuple[Column, Column, Column]:
+        """n instants, ascending: the cell of each, and where in the width of its cell's intensity it falls."""
+        place = np.sort(draws.words(n, 32)).astype(np.int64)
+        place *= int(self.edges[-1]) >> 4
+        place >>= 28
+        members = increments(place.searchsorted(self.edges[1:]), 0)
+        place -= self.edges[:-1].repeat(members)
+        return group_of(members), place, self.widths.repeat(members)
 
     def outside_pauses(self, ts_ns: Column) -> Column:
         """Instants squeezed into the part of their second that is no pause."""
         second = ts_ns // SECOND_NS
-        head = np.where(second == 0, self.head_ns, 0)
-        room = SECOND_NS - head - self.tail_ns[second]
-        return second * SECOND_NS + head + (ts_ns - second * SECOND_NS) * room // SECOND_NS
+        inside = (ts_ns - second * SECOND_NS) * self.room_ns.take(second)
+        inside //= SECOND_NS
+        inside += self.open_ns.take(second)
+        return inside
 
     def pause_of(self, ts_ns: Column) -> Column:
         """Where the pause begins that follows an instant."""
-        second = ts_ns // SECOND_NS
-        return (second + 1) * SECOND_NS - self.tail_ns[second]
+        return (self.open_ns + self.room_ns).take(ts_ns // SECOND_NS)
 
     def slot(self, grid_point: int, role: Role, jitter_q16: int) -> int:
         """When the order of a role happens in the pause at a grid point: every role has 2 * ALONE_NS to itself."""
@@ -116,9 +138,10 @@ class Clock:
         part = length // (ROLES + 2)
         return start + part * (role + 1) + (part * jitter_q16 >> 17)
 
-    def cell(self, ts_ns: Column) -> Column:
-        """The cell of each instant."""
-        return np.minimum(ts_ns // _CELL_NS, _CELLS - 1)
+    def at(self, by_cell: Column, ts_ns: Column) -> Column:
+        """The value of the cell of each instant; of the first one before the minute."""
+        value: Column = by_cell.take(ts_ns // _CELL_NS, mode="clip")
+        return value
 
 
 class Rhythm:
@@ -128,28 +151,37 @@ class Rhythm:
         self._weight = fixed_point(manifest.activity_burstiness)
 
     def clock(self, draws: Stream, plan: MinutePlan) -> Clock:
-        cell = np.arange(_CELLS)
         heat, spell = np.zeros((2, _CELLS), np.int64)
         for width, share in _CASCADE:
-            heat += draws.normal_q16(_CELLS // width + 1)[cell // width] * (self._weight * share // 5) >> 16
+            heat += _cells(draws.normal_q16(_CELLS // width + 1) * (self._weight * share // 5) >> 16, width)
         for width in _SPELL_CELLS:
-            spell += draws.normal_q16(_CELLS // width + 1)[cell // width] * _SPELL >> 16
+            spell += _cells(draws.normal_q16(_CELLS // width + 1) * _SPELL >> 16, width)
         heat -= int(heat.sum()) // _CELLS
         spell -= len(_SPELL_CELLS) * _SPELL * _SPELL >> 17  # so that the mean of its exponential is 1
-        change = np.clip(np.diff(plan.bid_ticks), -(1 << 17), 1 << 17)
-        typical_q8 = max(int(isqrt(np.array([int((change * change).sum() << 16) // 60]))[0]), 1)
-        trend = np.clip((change << 24) // typical_q8, -3 * ONE, 3 * ONE)
+        change = bounded(np.diff(plan.bid_ticks), -(1 << 17), 1 << 17)
+        typical_q8 = max(math.isqrt((int((change * change).sum()) << 16) // 60), 1)
+        trend = bounded((change << 24) // typical_q8, -3 * ONE, 3 * ONE)
         # Where the price moves much, much is done.
-        pace = np.repeat(_CALM + ((ONE - _CALM) * np.abs(trend) >> 16), SECOND_NS // _CELL_NS)
-        intensity = exp_q16(np.clip(heat, -6 * ONE, 4 * ONE)) * pace >> 16
+        pace = (_CALM + ((ONE - _CALM) * np.abs(trend) >> 16)).repeat(SECOND_NS // _CELL_NS)
+        intensity = exp_q16(bounded(heat, -6 * ONE, 4 * ONE)) * pace >> 16
         burst = _pace(plan)
         intensity = np.maximum(np.maximum(intensity, 16) * burst >> 16, 1)
-        edges = np.concatenate([[0], np.cumsum(intensity)])
+        edges = np.concatenate(((0,), intensity.cumsum()))
         # Pauses are short where orders are many, so that the orders placed in them do not stand out.
         mean_ns = 2 * MS_NS + 6_000 * MS_NS // (plan.n_orders + 8)
         pauses = _LEAST_PAUSE_NS + (draws.exponential_q16(61) * mean_ns >> 16)
         pauses = np.minimum(pauses, _LONGEST_PAUSE_NS)
-        return Clock(edges, burst, heat, spell, trend, int(pauses[60]), pauses[:60])
+        head_ns, tail_ns = int(pauses[60]), pauses[:60]
+        open_ns = np.arange(60) * SECOND_NS
+        room_ns = SECOND_NS - tail_ns
+        open_ns[0] += head_ns
+        room_ns[0] -= head_ns
+        return Clock(edges, intensity, burst, heat, spell, trend, head_ns, tail_ns, open_ns, room_ns)
+
+
+def _cells(values: Column, width: int) -> Column:
+    """Each value for so many cells."""
+    return values.repeat(width)[:_CELLS]
 
 
 def _pace(plan: MinutePlan) -> Column:
@@ -173,11 +205,8 @@ class Orders:
     ts_ns: Column
     side: Column
     log_size_q16: Column  # over the median order; LEAST for one of the least size
-    role: Column
-
-    def at(self, role: Role) -> int:
-        """The index of the order with this role."""
-        return int(np.flatnonzero(self.role == role)[0])
+    ordinary: Column  # the rows of those without a role, ascending
+    row_of: Mapping[Role, int]  # and of those with one
 
 
 LEAST = -12 * ONE
@@ -207,69 +236,70 @@ class OrderFlow:
     def draw(self, draws: Stream, plan: MinutePlan, clock: Clock) -> Orders:
         """Exactly plan.n_orders orders."""
         if not plan.n_orders:
-            return Orders(*[np.zeros(0, np.int64)] * 4)
+            nothing = np.zeros(0, np.int64)
+            return Orders(nothing, nothing, nothing, nothing, {})
         ts_ns, side = self._ordinary(draws, plan, clock, plan.n_orders - ROLES)
-        fixed_ns, fixed_side, fixed_role = self._fixed(draws, plan, clock)
-        role = np.concatenate([np.full(len(ts_ns), Role.ORDINARY), fixed_role])
-        ts_ns, side = np.concatenate([ts_ns, fixed_ns]), np.concatenate([side, fixed_side])
-        order = stable_order(ts_ns)
-        place = np.arange(len(order))
-        lane = np.maximum.accumulate((ts_ns[order] >> 2) - place) + place
-        ts_ns = np.concatenate([lane << 2 | ORDER_LANE, [-1, -1]])
-        side = np.concatenate([side[order], [Side.BUY, Side.SELL]])
-        role = np.concatenate([role[order], [Role.BUY_FREE, Role.SELL_FREE]])
-        return Orders(ts_ns, side, self._sizes(draws, clock, ts_ns, side), role)
+        fixed_ns, fixed_side, fixed_roles = self._fixed(draws, plan, clock)
+        ordinary = len(ts_ns)
+        ts_ns, order = ordered(np.concatenate((ts_ns, fixed_ns)))
+        side = np.concatenate((side, fixed_side)).take(order)
+        place = rows(len(order))
+        lane = np.maximum.accumulate((ts_ns >> 2) - place) + place
+        ts_ns = np.concatenate((lane << 2 | ORDER_LANE, (-1, -1)))
+        side = np.concatenate((side, (Side.BUY, Side.SELL)))
+        row_of = {Role.BUY_FREE: len(order), Role.SELL_FREE: len(order) + 1}
+        for row in (order >= ordinary).nonzero()[0].tolist():
+            row_of[fixed_roles[int(order[row]) - ordinary]] = row
+        sizes = self._sizes(draws, clock, ts_ns, side)
+        return Orders(ts_ns, side, sizes, (order < ordinary).nonzero()[0], row_of)
 
     def _ordinary(self, draws: Stream, plan: MinutePlan, clock: Clock, n: int) -> tuple[Column, Column]:
         length = pareto_q16(draws.exponential_q16(n), self._length_tail)
-        ends = np.cumsum(np.minimum(-(-length >> 16), 300))
-        length = increments(np.minimum(ends[: int(np.searchsorted(ends, n)) + 1], n), 0)
+        ends = np.minimum(-(-length >> 16), 300).cumsum()
+        length = increments(np.minimum(ends[: int(ends.searchsorted(n)) + 1], n), 0)
         first = exclusive(length)
         # Signs lean the way the price goes in the second the metaorder starts, and the way the minute's volume does.
         starts = clock.draw(draws, len(length))
         buyers = 2 * (plan.buy_lots * ONE // max(plan.buy_lots + plan.sell_lots, 1) - ONE // 2)
-        chance = logistic_q16(buyers + (clock.trend_q16[starts // SECOND_NS] * self._lean >> 16))
-        side = np.where(draws.uniform_q16(len(length)) < chance, Side.BUY, Side.SELL)
+        chance = logistic_q16(buyers + (clock.trend_q16.take(starts // SECOND_NS) * self._lean >> 16))
+        side = np.where(draws.chance(len(length), chance), Side.BUY, Side.SELL)
         gap = pareto_q16(np.minimum(draws.exponential_q16(n), 8 * ONE), self._GAP_TAIL)
         gap = (gap >> 8) * self._gap_ns >> 8
         gap = np.minimum(gap, 8 * SECOND_NS) * ONE // max(plan.activity_q16, ONE // 16)
-        gap = gap * ONE // np.repeat(clock.pace_q16[clock.cell(starts)], length)
+        gap = gap * ONE // clock.at(clock.pace_q16, starts).repeat(length)
         race = exp_q16(draws.normal_q16(n) * self._RACE_SIGMA >> 16, RACE_NS)
         gap = np.where(draws.chance(n, self._RACE_SHARE), race, gap)
         gap[first] = 0
-        elapsed = np.cumsum(gap)
-        ts_ns = (np.repeat(starts - elapsed[first], length) + elapsed) % BLOCK_NS
-        return clock.outside_pauses(ts_ns), np.repeat(side, length)
+        elapsed = gap.cumsum()
+        ts_ns = ((starts - elapsed.take(first)).repeat(length) + elapsed) % BLOCK_NS
+        return clock.outside_pauses(ts_ns), side.repeat(length)
 
-    def _fixed(self, draws: Stream, plan: MinutePlan, clock: Clock) -> tuple[Column, Column, Column]:
+    def _fixed(
+        self, draws: Stream, plan: MinutePlan, clock: Clock
+    ) -> tuple[list[int], list[Side], list[Role]]:
         bids, jitter = plan.bid_ticks, draws.uniform_q16(12).tolist()
-        low, high = (np.flatnonzero(bids == edge) for edge in (bids.min(), bids.max()))
-        rows = (
-            (Role.OPEN, plan.open_side, np.array([0])),
+        low, high = ((bids == edge).nonzero()[0] for edge in (bids.min(), bids.max()))
+        places = (
+            (Role.OPEN, plan.open_side, (0,)),
             (Role.BUY_HIGH, Side.BUY, high),
             (Role.BUY_LOW, Side.BUY, low),
             (Role.SELL_HIGH, Side.SELL, high),
             (Role.SELL_LOW, Side.SELL, low),
-            (Role.CLOSE, plan.close_side, np.array([60])),
+            (Role.CLOSE, plan.close_side, (60,)),
         )
         times = [
             clock.slot(int(points[jitter[i] * len(points) >> 16]), role, jitter[6 + i])
-            for i, (role, _, points) in enumerate(rows)
+            for i, (role, _, points) in enumerate(places)
         ]
-        return (
-            np.array(times),
-            np.array([side for _, side, _ in rows]),
-            np.array([role for role, _, _ in rows]),
-        )
+        return times, [side for _, side, _ in places], [role for role, _, _ in places]
 
     def _sizes(self, draws: Stream, clock: Clock, ts_ns: Column, side: Column) -> Column:
         n = len(ts_ns)
-        body = draws.normal_q16(n) * self._sigma >> 16
-        tail = (draws.exponential_q16(n) - _MEDIAN_EXPONENTIAL) * self._tail >> 16
-        spell = clock.log_spell_q16[clock.cell(np.maximum(ts_ns, 0))] * 3 >> 3
-        trend = clock.trend_q16[np.maximum(ts_ns, 0) // SECOND_NS] * side * self._size_lean >> 16
-        least = draws.chance(n, self._least_share)
-        return np.where(least, LEAST, np.clip(body + tail + spell + trend, -8 * ONE, 11 * ONE))
+        size = draws.normal_q16(n) * self._sigma >> 16
+        size += (draws.exponential_q16(n) - _MEDIAN_EXPONENTIAL) * self._tail >> 16
+        size += clock.at(clock.log_spell_q16, ts_ns) * 3 >> 3
+        size += clock.trend_q16.take(ts_ns // SECOND_NS, mode="clip") * side * self._size_lean >> 16
+        return np.where(draws.chance(n, self._least_share), LEAST, bounded(size, -8 * ONE, 11 * ONE))
 
 
 # ---------------------------------------------------------------- the price
@@ -307,20 +337,26 @@ class TouchPath:
         Where every move shifts the retreating side first, bid <= p <= ask - spread for the path p of finished moves;
         p lies within the bounds, and so holding the sides within them never brings them closer than the spread.
         """
-        order = stable_order(steps.ts_ns)
-        bids, spread = plan.bid_ticks, plan.spread_ticks
-        bid = bids[0] + np.concatenate([[0], np.cumsum(steps.bid[order])])
-        ask = bids[0] + spread + np.concatenate([[0], np.cumsum(steps.ask[order])])
-        ts_ns = np.concatenate([[-1], steps.ts_ns[order]])
-        return cls(ts_ns, np.maximum(bid, bids.min()), np.minimum(ask, bids.max() + spread))
+        ts_ns, order = ordered(steps.ts_ns)
+        bid = int(plan.bid_ticks[0])
+        bids = np.concatenate(((bid,), steps.bid.take(order))).cumsum()
+        asks = np.concatenate(((bid + plan.spread_ticks,), steps.ask.take(order))).cumsum()
+        lowest, highest = int(plan.bid_ticks.min()), int(plan.bid_ticks.max()) + plan.spread_ticks
+        return cls(np.concatenate(((-1,), ts_ns)), np.maximum(bids, lowest), np.minimum(asks, highest))
 
     def at(self, ts_ns: Column) -> tuple[Column, Column]:
         """Bid and ask at these instants, what happens at the instant included."""
-        row = np.searchsorted(self.ts_ns, ts_ns, side="right") - 1
-        return self.bid_ticks[row], self.ask_ticks[row]
+        row = self.ts_ns.searchsorted(ts_ns, side="right") - 1
+        return self.bid_ticks.take(row), self.ask_ticks.take(row)
+
+    def along(self, ts_ns: Column) -> tuple[Column, Column]:
+        """The same at ascending instants, from -1 on, at a part of the cost of looking each of them up."""
+        held = lengths(ts_ns.searchsorted(self.ts_ns), len(ts_ns))
+        return self.bid_ticks.repeat(held), self.ask_ticks.repeat(held)
 
 
 _RECENT = 25  # orders
+_WITH_FLOW = fixed_point(0.65)
 
 
 class PricePath:
@@ -352,63 +388,61 @@ class PricePath:
 
     def draw(self, draws: Stream, plan: MinutePlan, clock: Clock, orders: Orders) -> Steps:
         """Steps that lead through every grid point, with no step inside a pause."""
-        if int(plan.bid_ticks.min()) == int(plan.bid_ticks.max()):
+        first, low, high = (
+            int(tick) for tick in (plan.bid_ticks[0], plan.bid_ticks.min(), plan.bid_ticks.max())
+        )
+        if low == high:
             nothing = np.zeros(0, np.int64)
             return Steps(nothing, nothing, nothing)
         ts_ns, size_q8 = self._wishes(draws, plan, clock, orders)
-        order = stable_order(ts_ns)
-        ts_ns = ts_ns[order]
-        change = _pinned(ts_ns // SECOND_NS, size_q8[order], np.diff(plan.bid_ticks))
+        ts_ns, order = ordered(ts_ns)
+        change = _pinned(ts_ns // SECOND_NS, size_q8.take(order), np.diff(plan.bid_ticks))
         ts_ns, change = self._in_substeps(draws, plan, clock, ts_ns, change)
-        path = np.clip(plan.bid_ticks[0] + np.cumsum(change), plan.bid_ticks.min(), plan.bid_ticks.max())
-        change = increments(path, int(plan.bid_ticks[0]))
-        moves = np.flatnonzero(change)
+        change = increments(bounded(first + change.cumsum(), low, high), first)
+        moves = change.nonzero()[0]
         return Steps.join(
-            self._two_sided(draws, plan, clock, orders, ts_ns[moves], change[moves]),
+            self._two_sided(draws, plan, clock, orders, ts_ns.take(moves), change.take(moves)),
             self._flicker(draws, plan, clock),
         )
 
     def _wishes(self, draws: Stream, plan: MinutePlan, clock: Clock, orders: Orders) -> tuple[Column, Column]:
         """Times and signed sizes (Q8 ticks, before pinning) of moves: some orders', and some between them."""
-        ordinary = np.flatnonzero(orders.role == Role.ORDINARY)
-        when, side, log_size = orders.ts_ns[ordinary], orders.side[ordinary], orders.log_size_q16[ordinary]
-        flow = np.cumsum(side)
-        recent = np.concatenate([np.zeros(26, np.int64), flow])
-        expected = np.clip((recent[25:-1] - recent[:-26]) * ONE // 18, -ONE, ONE)
-        spell = clock.log_spell_q16[clock.cell(when)]
+        when, side = orders.ts_ns.take(orders.ordinary), orders.side.take(orders.ordinary)
+        log_size = orders.log_size_q16.take(orders.ordinary)
+        flow = np.concatenate((np.zeros(_RECENT + 1, np.int64), side.cumsum()))
+        expected = bounded((flow[_RECENT:-1] - flow[: -_RECENT - 1]) * ONE // 18, -ONE, ONE)
         chance = exp_q16(
-            spell + (np.clip(log_size, -4 * ONE, 6 * ONE) * self._SIZE_TO_CHANCE >> 16),
-            int(_scaled(self._move_share, self._CHANCE_BY_VOLATILITY, plan)),
+            clock.at(clock.log_spell_q16, when)
+            + (bounded(log_size, -4 * ONE, 6 * ONE) * self._SIZE_TO_CHANCE >> 16),
+            _scaled(self._move_share, self._CHANCE_BY_VOLATILITY, plan),
         )
         chance = chance * (ONE - (self._SURPRISE * expected * side >> 16)) >> 16
-        raced = (np.diff(when, append=BLOCK_NS) < 4 * RACE_NS) & (side == np.append(side[1:], 0))
-        chance = np.where(raced, self._RACED * chance, chance)
-        hit = np.flatnonzero(draws.uniform_q16(len(when)) < np.minimum(chance, ONE - 2048))
+        raced = (lengths(when, BLOCK_NS) < 4 * RACE_NS) & ~ends(side)
+        chance = np.minimum(np.where(raced, self._RACED * chance, chance), ONE - 2048)
+        hit = draws.chance(len(when), chance).nonzero()[0]
 
         requotes = _scaled(self._requotes, self._CHANCE_BY_VOLATILITY, plan)
-        count = int(draws.poisson(1, requotes * plan.activity_q16 >> 16)[0])
+        count = draws.count(requotes * plan.activity_q16 >> 16)
         free_ns = clock.outside_pauses(clock.draw(draws, count))
-        last = np.searchsorted(when, free_ns) - 1
-        with_flow = draws.chance(count, fixed_point(0.65))
-        free_side = np.where(last >= 0, side[last] if len(side) else 1, 1) * np.where(with_flow, 1, -1)
+        before = np.concatenate(((1,), side)).take(when.searchsorted(free_ns))
+        free_side = np.where(draws.chance(count, _WITH_FLOW), before, -before)
         # One move in every second whose grid points differ, so that there is something to pin.
         change = np.diff(plan.bid_ticks)
-        needed = np.flatnonzero(change)
+        needed = change.nonzero()[0]
         needed_ns = clock.outside_pauses(
             needed * SECOND_NS + (draws.uniform_q32(len(needed)) * SECOND_NS >> 32)
         )
-        move_ns = in_lane(np.concatenate([free_ns, needed_ns]), MOVE_LANE)
+        move_ns = in_lane(np.concatenate((free_ns, needed_ns)), MOVE_LANE)
 
-        ts_ns = np.concatenate([when[hit], move_ns])
-        sign = np.concatenate([side[hit], free_side, np.sign(change[needed])])
-        impact = np.zeros(len(ts_ns), np.int64)
-        impact[: len(hit)] = np.maximum(log_size[hit], 0) * self._IMPACT >> 16
-        heat = clock.log_heat_q16[clock.cell(ts_ns)] * self._HEAT >> 16
-        heat += (np.abs(clock.trend_q16[ts_ns // SECOND_NS]) * self._FAR >> 16) - self._FAR * 2 // 3
-        noise = np.minimum(draws.normal_q16(len(ts_ns)), 5 * ONE // 2) * self._sigma >> 16
+        ts_ns = np.concatenate((when.take(hit), move_ns))
+        sign = np.concatenate((side.take(hit), free_side, np.sign(change.take(needed))))
+        log_q16 = clock.at(clock.log_heat_q16, ts_ns) * self._HEAT >> 16
+        log_q16 += np.abs(clock.trend_q16.take(ts_ns // SECOND_NS)) * self._FAR >> 16
+        log_q16 -= self._FAR * 2 // 3
+        log_q16 += np.minimum(draws.normal_q16(len(ts_ns)), 5 * ONE // 2) * self._sigma >> 16
+        log_q16[: len(hit)] += np.maximum(log_size.take(hit), 0) * self._IMPACT >> 16
         scale = min(max(self._typical_q8(plan), 1), 1 << 20)
-        size = np.clip(exp_q16(impact + heat + noise, scale), 1, 1 << 24)
-        return ts_ns, sign * size
+        return ts_ns, sign * bounded(exp_q16(log_q16, scale), 1, 1 << 24)
 
     def _typical_q8(self, plan: MinutePlan) -> int:
         """The median size of a move, Q8 ticks."""
@@ -419,14 +453,13 @@ class PricePath:
     ) -> tuple[Column, Column]:
         """Large moves are made in up to six steps, the first at the move's own instant."""
         large = max(6 * self._typical_q8(plan) >> 8, 1)
-        steps = np.clip(np.abs(change) // large, 1, 6)
-        of = group_of(steps)
-        nth = np.arange(len(of)) - exclusive(steps)[of]
-        part = change[of] * (nth + 1) // steps[of] - change[of] * nth // steps[of]
-        later = draws.exponential_q16(len(of)) * self._SUBSTEP_NS >> 16
-        then = np.where(nth == 0, ts_ns[of], _until(ts_ns[of] + later, ts_ns[of], clock, MOVE_LANE))
-        order = stable_order(then)
-        return then[order], part[order]
+        steps = bounded(np.abs(change) // large, 1, 6)
+        nth, part = _in_parts(change, steps)
+        later = draws.exponential_q16(len(nth)) * self._SUBSTEP_NS >> 16
+        first_ns = ts_ns.repeat(steps)
+        then = np.where(nth == 1, first_ns, _until(first_ns + later, first_ns, clock, MOVE_LANE))
+        then, order = ordered(then)
+        return then, part.take(order)
 
     def _two_sided(
         self,
@@ -441,29 +474,29 @@ class PricePath:
         n = len(ts_ns)
         joint, up = draws.chance(n, self._joint), change > 0
         bid, ask = np.where(joint | ~up, change, 0), np.where(joint | up, change, 0)
-        alone = np.flatnonzero(~joint)
-        coins = draws.uniform_q16(3 * len(alone)).reshape(3, -1) < ONE // 2
-        steps = 1 + np.logical_and.accumulate(coins, axis=0).sum(axis=0)
-        wait = (
-            draws.normal_q16(len(alone)) * self._FOLLOW_SIGMA
-        ) + self._by_volatility * plan.log_volatility_q16
-        wait += self._by_toxicity * _one_sided(orders, ts_ns[alone])
-        delay = exp_q16(np.clip(wait >> 16, -12 * ONE, 12 * ONE), self._follow_ns)
+        alone = (~joint).nonzero()[0]
+        alone_ns, total = ts_ns.take(alone), change.take(alone)
+        first, second, third = draws.chance(3 * len(alone), ONE // 2).reshape(3, -1)
+        second &= first
+        third &= second
+        steps = 1 + first + second + third
+        wait = draws.normal_q16(len(alone)) * self._FOLLOW_SIGMA
+        wait += self._by_volatility * plan.log_volatility_q16
+        wait += self._by_toxicity * _one_sided(orders, alone_ns)
+        delay = exp_q16(bounded(wait >> 16, -12 * ONE, 12 * ONE), self._follow_ns)
         # The farther a side went, the longer it stays alone.
-        far = np.minimum((np.abs(change[alone]) << 24) // max(self._typical_q8(plan), 1), 64 * ONE)
+        far = np.minimum((np.abs(total) << 24) // max(self._typical_q8(plan), 1), 64 * ONE)
         delay = (delay >> 4) * (isqrt(far << 16) >> 4) >> 8
-        of = group_of(steps)
-        nth = np.arange(len(of)) - exclusive(steps)[of]
-        total = change[alone][of]
-        part = total * (nth + 1) // steps[of] - total * nth // steps[of]
-        lead = ts_ns[alone][of]
-        then = _until(lead + delay[of] * (nth + 1) // steps[of], lead, clock, QUOTE_LANE)
-        follows = Steps(then, np.where(total > 0, part, 0), np.where(total > 0, 0, part))
+        nth, part = _in_parts(total, steps)
+        lead = alone_ns.repeat(steps)
+        then = _until(lead + delay.repeat(steps) * nth // steps.repeat(steps), lead, clock, QUOTE_LANE)
+        rises = (total > 0).repeat(steps)
+        follows = Steps(then, np.where(rises, part, 0), np.where(rises, 0, part))
         return Steps.join(Steps(ts_ns, bid, ask), follows)
 
     def _flicker(self, draws: Stream, plan: MinutePlan, clock: Clock) -> Steps:
         """One side steps back for a moment and returns."""
-        n = int(draws.poisson(1, self._flickers * plan.activity_q16 >> 16)[0])
+        n = draws.count(self._flickers * plan.activity_q16 >> 16)
         out = in_lane(clock.outside_pauses(clock.draw(draws, n)), MOVE_LANE)
         back = _until(out + exp_q16(draws.normal_q16(n), self._flicker_ns), out, clock, QUOTE_LANE)
         size = 1 + (draws.exponential_q16(n) * self._size_q8 >> 24)
@@ -472,16 +505,26 @@ class PricePath:
 
 def _scaled(value: int, exponent_q16: int, plan: MinutePlan) -> int:
     """A value times a power of the minute's volatility."""
-    return value * int(exp_q16(np.array([exponent_q16 * plan.log_volatility_q16 >> 16]))[0]) >> 16
+    return value * exp_of_q16(exponent_q16 * plan.log_volatility_q16 >> 16) >> 16
 
 
 def _one_sided(orders: Orders, ts_ns: Column) -> Column:
     """How one-sided the orders were before each instant: |buys - sells| of the latest ones over their number, Q16."""
-    known = np.flatnonzero(orders.role == Role.ORDINARY)
-    flow = np.concatenate([np.zeros(_RECENT + 1, np.int64), np.cumsum(orders.side[known])])
-    last = np.searchsorted(orders.ts_ns[known], ts_ns) + _RECENT
-    lean: Column = np.abs(flow[last] - flow[last - _RECENT]) * ONE // _RECENT
+    flow = np.concatenate((np.zeros(_RECENT + 1, np.int64), orders.side.take(orders.ordinary).cumsum()))
+    last = orders.ts_ns.take(orders.ordinary).searchsorted(ts_ns) + _RECENT
+    lean: Column = np.abs(flow.take(last) - flow.take(last - _RECENT)) * ONE // _RECENT
     return lean
+
+
+def _in_parts(change: Column, steps: Column) -> tuple[Column, Column]:
+    """Each change in so many steps of about the same size: which step of its change each is, from 1, and its size."""
+    start = exclusive(steps)
+    nth = (1 - start).repeat(steps)
+    nth += rows(len(nth))
+    done = change.repeat(steps) * nth // steps.repeat(steps)
+    part = increments(done, 0)
+    part[start] = done.take(start)
+    return nth, part
 
 
 def _until(then_ns: Column, after_ns: Column, clock: Clock, lane: int) -> Column:
@@ -492,7 +535,7 @@ def _until(then_ns: Column, after_ns: Column, clock: Clock, lane: int) -> Column
 def there_and_back(out_ns: Column, back_ns: Column, size: Column) -> Steps:
     """Steps of one side away from the other and back: of the ask by size > 0, of the bid by size < 0."""
     bid, ask = np.minimum(size, 0), np.maximum(size, 0)
-    return Steps(np.concatenate([out_ns, back_ns]), np.concatenate([bid, -bid]), np.concatenate([ask, -ask]))
+    return Steps(np.concatenate((out_ns, back_ns)), np.concatenate((bid, -bid)), np.concatenate((ask, -ask)))
 
 
 def _pinned(second: Column, size_q8: Column, change: Column) -> Column:
@@ -501,17 +544,15 @@ def _pinned(second: Column, size_q8: Column, change: Column) -> Column:
     In every second the ups are scaled by a and the downs over a: with up and down the sums of wishes, the ups become
     (change + sqrt(change**2 + 4 * up * down)) / 2. `second` ascends.
     """
-    edges = np.searchsorted(second, np.arange(len(change) + 1))
-    wish = np.abs(size_q8)
-    sums = [
-        np.diff(np.concatenate([[0], np.cumsum(np.where(size_q8 * sign > 0, wish, 0))])[edges])
-        for sign in (1, -1)
-    ]
-    up, down = (np.minimum(total, 1 << 29) for total in sums)
+    n, falls = len(change), size_q8 < 0
+    group, order = ordered(second + n * falls)  # the ups of each second, then the downs of each
+    wish, counts = np.abs(size_q8).take(order), np.bincount(group, minlength=2 * n)
+    held = counts.nonzero()[0]
+    counts = counts.take(held)
+    sums = np.zeros(2 * n, np.int64)
+    sums[held] = np.add.reduceat(wish, exclusive(counts))
+    up, down = np.minimum(sums, 1 << 29).reshape(2, -1)
     ups = (change + isqrt(change * change + (4 * up * down >> 16))) >> 1
-    result = np.zeros(len(wish), np.int64)
-    for sign, totals in ((1, ups), (-1, ups - change)):
-        members = np.flatnonzero(size_q8 * sign > 0)
-        counts = np.diff(np.searchsorted(second[members], np.arange(len(change) + 1)))
-        result[members] = sign * apportion(totals[counts > 0], wish[members], counts[counts > 0])
-    return result
+    result = np.empty(len(wish), np.int64)
+    result[order] = apportion(np.concatenate((ups, ups - change)).take(held), wish, counts)
+    return np.where(falls, -result, result)

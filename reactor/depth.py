@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reactor.components import Clock
-from reactor.fixed import ONE, begins, distinct, ends, exp_q16, fixed_point, stable_order
+from reactor.fixed import ONE, distinct_rows, ends, exclusive, exp_q16, fixed_point, ordered, rows
 from reactor.manifest import SimulationManifest
-from reactor.matching import Executions
+from reactor.matching import Deeper
 from reactor.rng import Stream
 from reactor.skeleton import MinutePlan
 from reactor.types import BLOCK_NS, MS_NS, TICK_NS, BookSide, Column, Instrument, Side
@@ -22,9 +22,9 @@ from reactor.values import dataclass
 TICKS = BLOCK_NS // TICK_NS
 _SIZES = 1 << 13
 _MAX_UPDATES = 200_000  # of a side and minute, whatever the activity
-_TICK_BITS, _KIND_BITS = TICKS.bit_length(), 3
-# Where two kinds of row meet in one place, the later one holds.
-_GONE, _DEEP, _FALLEN, _ANNOUNCED, _TOUCH = range(5)
+_LEAST_SLACK = 2_048  # ranks on either side beyond those asked for, when places are looked for anew
+_TICK_BITS = TICKS.bit_length()
+_TICK_MASK = (1 << _TICK_BITS) - 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,10 +34,24 @@ class SideBook:
     ranks: Column
     lots: Column
 
-    def at(self, ranks: Column) -> Column:
-        """The quantities at these ranks, 0 where nothing rests."""
-        i = np.minimum(np.searchsorted(self.ranks, ranks), len(self.ranks) - 1)
-        return np.where(self.ranks[i] == ranks, self.lots[i], 0)
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Places:
+    """Where orders rest on one side, over the ranks [first, stop)."""
+
+    first: int
+    stop: int
+    nearest: Column  # of each rank: itself, if orders rest there, else the next round price behind it
+    near: Column  # where orders rest, but for walls and what is no price; ascending
+
+    def behind(self, ranks: Column) -> Column:
+        """For each rank itself, if orders rest there, else the next round price behind it."""
+        return self.nearest.take(ranks - self.first)
+
+    def near_between(self, first: int, stop: int) -> Column:
+        """The ranks in [first, stop) at which orders rest, but for walls and what is no price."""
+        low, high = self.near.searchsorted((first, stop))
+        return self.near[low:high]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,7 +65,7 @@ class SideTouch:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SideRows:
-    """Changes of one side's levels, in no particular order; at most one per (tick, rank)."""
+    """Changes of one side's levels by rank, then by tick; at most one per (tick, rank)."""
 
     ticks: Column
     ranks: Column
@@ -65,6 +79,8 @@ class Depth:
         self, manifest: SimulationManifest, instrument: Instrument, draws: Stream, salt: int
     ) -> None:
         self._salt = np.uint64(salt)
+        self._known_places: dict[BookSide, Places] = {}
+        self._known_walls = np.zeros(0, np.int64)
         self._grid, self._far_grid = (
             _round(manifest.ticks(bp, instrument)) for bp in (manifest.level_grid_bp, manifest.far_grid_bp)
         )
@@ -90,31 +106,46 @@ class Depth:
     def keyframe(self, draws: Stream, side: BookSide, best: int, lots: int) -> SideBook:
         """A whole side at rest around its best price (in ticks)."""
         sign = 1 if side else -1
-        price = best + sign * np.arange(1, self._window)
-        present = self._in_use(price) & (draws.uniform_q16(len(price)) < self._kept) & (price > 0)
-        at = np.flatnonzero(present)
-        size = self._size(draws.words(len(price), 16)[at].astype(np.int64), at + 1)
-        near = price[at]
+        first, room = sign * best + 1, self._window - 1
+        near = self._places(side, first, first + room).near_between(first, first + room)
+        kept = (draws.words(room, 16).take(near - first) < self._kept).nonzero()[0]
+        near = near.take(kept)
+        at = near - first
+        size = self._size(draws.words(room, 16).take(at), at + 1)
         # Walls stand on a coarse grid from far below to far above the price, always the same at the same price.
-        edge = best // 16 if sign < 0 else best * 2
-        first, last = sorted((best + sign, edge))
-        walls = np.arange(-(-first // self._far_grid), last // self._far_grid + 1) * self._far_grid
-        walls = walls[walls > 0]
-        near, size = near[near % self._far_grid != 0], size[near % self._far_grid != 0]
-        ranks = sign * np.concatenate([[best], near, walls])
-        order = stable_order(ranks - ranks.min())
-        return SideBook(ranks[order], np.concatenate([[lots], size, self._wall(walls)])[order])
+        low, high = sorted((best + sign, best // 16 if sign < 0 else best * 2))
+        low, stop = max(-(-low // self._far_grid), 1), high // self._far_grid + 1
+        walls = self._walls(stop)[low:stop]
+        far = np.arange(low, low + len(walls)) * (sign * self._far_grid)
+        ranks = np.concatenate(((sign * best,), near, far))
+        lowest = int(ranks.min())
+        over, order = ordered(ranks - lowest)
+        return SideBook(over + lowest, np.concatenate(((lots,), size, walls)).take(order))
 
-    def _in_use(self, price: Column) -> NDArray[np.bool_]:
-        """Prices at which orders rest: the round ones, and a fixed share of the others."""
-        used: NDArray[np.bool_] = (price % self._grid == 0) | (
-            self._hash(price) >> np.uint64(48) < self._off_grid
-        )
-        return used
+    def _places(self, side: BookSide, first: int, stop: int) -> Places:
+        """Where orders rest on a side, over the ranks [first, stop) at least."""
+        places = self._known_places.get(side)
+        if places is None or not places.first <= first <= stop <= places.stop:
+            slack = max(self._window, _LEAST_SLACK)
+            places = self._known_places[side] = self._make_places(side, first - slack, stop + slack)
+        return places
 
-    def _wall(self, price: Column) -> Column:
-        lots: Column = self._sizes[(self._hash(price) & np.uint64(_SIZES - 1)).astype(np.int64)]
-        return lots
+    def _make_places(self, side: BookSide, first: int, stop: int) -> Places:
+        """At the round prices, and at a fixed share of the others."""
+        ranks = np.arange(first, stop)
+        price = ranks if side else -ranks
+        used = (price % self._grid == 0) | (self._hash(price) >> np.uint64(48) < self._off_grid)
+        near = used & (price % self._far_grid != 0) & (price > 0)
+        behind = np.where(used, ranks, ranks + self._grid - ranks % self._grid)
+        return Places(first, stop, behind, ranks.compress(near))
+
+    def _walls(self, n: int) -> Column:
+        """The quantities of the walls at 0, 1, 2, ... times their grid, n of them at least."""
+        walls = self._known_walls
+        if len(walls) < n:
+            words = self._hash(np.arange(2 * n) * self._far_grid) & np.uint64(_SIZES - 1)
+            walls = self._known_walls = self._sizes.take(words.astype(np.int64))
+        return walls
 
     def _hash(self, price: Column) -> NDArray[np.uint64]:
         """64 well-mixed bits of each price (the finaliser of SplitMix64, Steele, Lea & Flood 2014)."""
@@ -124,10 +155,12 @@ class Depth:
         mixed: NDArray[np.uint64] = x ^ (x >> np.uint64(31))
         return mixed
 
-    def _size(self, words: Column, distance: Column) -> Column:
-        size = self._sizes[words & (_SIZES - 1)] * self._decline_q16[np.minimum(distance, self._window)] >> 16
-        lots: Column = np.maximum(size, 1)
-        return lots
+    def _size(self, words: NDArray[np.unsignedinteger], distance: Column) -> Column:
+        """Quantities at these distances from the touch, from 16-bit words."""
+        size: Column = self._sizes.take(words & (_SIZES - 1))
+        size *= self._decline_q16.take(distance, mode="clip")
+        size >>= 16
+        return np.maximum(size, 1, out=size)
 
     # ------------------------------------------------------------ from one keyframe to the next
     def rows(
@@ -137,127 +170,126 @@ class Depth:
         clock: Clock,
         side: BookSide,
         touch: SideTouch,
-        executions: Executions,
+        deeper: Deeper,
         start: SideBook,
         end: SideBook,
     ) -> SideRows:
         """Every change of a side's levels that leads from keyframe `start` along the touch to keyframe `end`."""
-        best = np.concatenate([start.ranks[:1], touch.ranks])
-        sources = (
-            self._touch_rows(touch),
-            self._fallen_rows(draws, best),
-            self._deep_rows(draws, plan, clock, side, touch),
-            self._announced_rows(draws, side, touch, executions),
-        )
-        tick, rank, lots, kind = (np.concatenate(parts) for parts in zip(*sources, strict=True))
-        order = _sorted_rows(tick, rank, kind)
-        tick, rank, lots = tick[order], rank[order], lots[order]
+        best = np.concatenate((start.ranks[:1], touch.ranks))
+        lowest, highest = min(int(best.min()), int(end.ranks[0])), int(best.max())
+        places = self._places(side, lowest, highest + self._window)
+        fallen = self._fallen_rows(draws, places, best)
+        deep = self._deep_rows(draws, plan, clock, side, places, touch)
+        announced = self._announced_rows(draws, side, touch, deeper)
+        # Where two kinds of row meet in one place, the later one holds. A place is a tick at a rank in one number, and
+        # ranks are counted from the lowest from here on.
+        sources = (deep, fallen, announced, self._touch_rows(touch))
+        tick, rank, lots = (np.concatenate(parts) for parts in zip(*sources, strict=True))
+        place, order = ordered((rank - lowest) << _TICK_BITS | tick)
+        holds = ends(place).nonzero()[0]
+        place, lots = place.take(holds), lots.take(order.take(holds))
+        last_of_rank = ends(place >> _TICK_BITS).nonzero()[0]
+        last = place.take(last_of_rank)
+
+        # Every rank known to either keyframe or a change, and what rests there in the keyframes.
+        ranks = np.concatenate((start.ranks - lowest, end.ranks - lowest, last >> _TICK_BITS))
+        known, row = distinct_rows(ranks)
+        n, m = len(start.ranks), len(start.ranks) + len(end.ranks)
+        now, then, changed = np.zeros(len(known), np.int64), np.zeros(len(known), np.int64), row[m:]
+        now[row[:n]], then[row[n:m]] = start.lots, end.lots
 
         # From tick `settled` on a price stays behind the touch: its last change from then on is the keyframe's.
-        behind_from = np.maximum.accumulate(touch.ranks[::-1])[::-1]  # descends
-        last_of_rank = np.flatnonzero(ends(rank))
-        changed = rank[last_of_rank]
-        settled = _first_tick_behind(behind_from, changed)
-        done = (tick[last_of_rank] >= settled) & (settled < TICKS)
-        lots[last_of_rank[done]] = end.at(changed[done])
-        others = distinct(np.concatenate([start.ranks, end.ranks, changed]))
-        others = others[(others > touch.ranks[-1]) & ~_among(changed[done], others)]
-        settled = _first_tick_behind(behind_from, others)
-        then, now = end.at(others), np.where(settled == 0, start.at(others), 0)
-        due = np.flatnonzero(then != now)
-        due_tick = np.maximum(settled[due], draws.below(len(due), TICKS))
+        settled = _first_tick_behind(touch.ranks - lowest, known)
+        since = settled.take(changed)
+        done = ((last & _TICK_MASK >= since) & (since < TICKS)).nonzero()[0]
+        finished = changed.take(done)
+        lots[last_of_rank.take(done)] = then.take(finished)
+        owing = (known > int(touch.ranks[-1]) - lowest) & (then != now * (settled == 0))
+        owing[finished] = False
+        due = owing.nonzero()[0]
+        due_tick = np.maximum(settled.take(due), draws.below(len(due), TICKS))
+        due_place = known.take(due) << _TICK_BITS | due_tick
 
-        # Where the touch retreats, whatever it passes over disappears.
-        known = distinct(np.concatenate([rank, start.ranks]))
-        step = np.flatnonzero(best[1:] > best[:-1])
-        low, high = np.searchsorted(known, best[:-1][step]), np.searchsorted(known, best[1:][step])
+        # Where the touch retreats, whatever it passes over disappears, unless it changes at once or was gone before.
+        standing = now > 0
+        standing[changed] = True
+        there = standing.nonzero()[0]
+        there_ranks = known.take(there) + lowest
+        step = (best[1:] > best[:-1]).nonzero()[0]
+        low, high = there_ranks.searchsorted(best.take(step)), there_ranks.searchsorted(best.take(step + 1))
         count = high - low
-        gone_tick = np.repeat(step, count)
-        gone = known[np.arange(len(gone_tick)) + np.repeat(low - (np.cumsum(count) - count), count)]
+        gone = there.take(rows(int(count.sum())) + (low - exclusive(count)).repeat(count))
+        gone_place = known.take(gone) << _TICK_BITS | step.repeat(count)
+        place, order = ordered(np.concatenate((gone_place, place, due_place)))
+        holds = ends(place).nonzero()[0]
+        place, order = place.take(holds), order.take(holds)
+        lots = np.concatenate((np.zeros(len(gone), np.int64), lots, then.take(due))).take(order)
+        passed = (order < len(gone)).nonzero()[0]
+        rank = place >> _TICK_BITS
+        same_rank = rank.take(passed - 1, mode="clip") == rank.take(passed)
+        same_rank[:1] &= passed[:1] > 0
+        previous = np.where(
+            same_rank, lots.take(passed - 1, mode="clip"), now.take(gone.take(order.take(passed)))
+        )
+        real = np.ones(len(place), np.bool_)
+        real[passed] = previous > 0
+        place, lots = place.compress(real), lots.compress(real)
+        return SideRows(place & _TICK_MASK, (place >> _TICK_BITS) + lowest, lots)
 
-        tick = np.concatenate([tick, due_tick, gone_tick])
-        rank = np.concatenate([rank, others[due], gone])
-        lots = np.concatenate([lots, then[due], np.zeros(len(gone), np.int64)])
-        kind = np.concatenate([np.ones(len(tick) - len(gone), np.int64), np.full(len(gone), _GONE)])
-        order = _sorted_rows(tick, rank, kind)
-        tick, rank, lots, kind = tick[order], rank[order], lots[order], kind[order]
-        first_of_rank = begins(rank)
-        previous = np.concatenate([[0], lots[:-1]])
-        previous[first_of_rank] = start.at(rank[first_of_rank])
-        real = (kind != _GONE) | (previous > 0)
-        return SideRows(tick[real], rank[real], lots[real])
+    def _touch_rows(self, touch: SideTouch) -> tuple[Column, Column, Column]:
+        ticks = touch.changed.nonzero()[0]
+        return ticks, touch.ranks.take(ticks), touch.lots.take(ticks)
 
-    def _touch_rows(self, touch: SideTouch) -> tuple[Column, Column, Column, Column]:
-        ticks = np.flatnonzero(touch.changed)
-        return ticks, touch.ranks[ticks], touch.lots[ticks], np.full(len(ticks), _TOUCH)
-
-    def _fallen_rows(self, draws: Stream, best: Column) -> tuple[Column, Column, Column, Column]:
+    def _fallen_rows(self, draws: Stream, places: Places, best: Column) -> tuple[Column, Column, Column]:
         """A best price that was improved upon becomes an ordinary level."""
-        ticks = np.flatnonzero(best[1:] < best[:-1])
-        ranks = best[ticks]
-        words = draws.words(len(ticks), 16).astype(np.int64)
-        lots = np.where(self._in_use(np.abs(ranks)), self._size(words, ranks - best[1:][ticks]), 0)
-        return ticks, ranks, lots, np.full(len(ticks), _FALLEN)
+        ticks = (best[1:] < best[:-1]).nonzero()[0]
+        ranks = best.take(ticks)
+        size = self._size(draws.words(len(ticks), 16), ranks - best.take(ticks + 1))
+        return ticks, ranks, size * (places.behind(ranks) == ranks)
 
     def _deep_rows(
-        self, draws: Stream, plan: MinutePlan, clock: Clock, side: BookSide, touch: SideTouch
-    ) -> tuple[Column, Column, Column, Column]:
+        self,
+        draws: Stream,
+        plan: MinutePlan,
+        clock: Clock,
+        side: BookSide,
+        places: Places,
+        touch: SideTouch,
+    ) -> tuple[Column, Column, Column]:
         """Orders placed, changed and cancelled behind the touch, most of them near it, some in the far walls."""
-        mean = min(self._updates * plan.activity_q16 >> 17, _MAX_UPDATES << 16)
-        n = int(draws.poisson(1, mean)[0])
-        ticks = clock.draw(draws, n) // TICK_NS
+        n = draws.count(min(self._updates * plan.activity_q16 >> 17, _MAX_UPDATES << 16))
+        ticks = clock.ticks(draws, n)
+        best = touch.ranks.take(ticks)
         noise = draws.normal_q16(n) * self._distance_sigma >> 16
-        distance = 1 + np.minimum(exp_q16(noise, self._distance), self._window - 2 - self._grid)
-        best = touch.ranks[ticks]
-        ranks = best + distance
-        # Off the places in use: back to the next round one.
-        used = self._in_use(np.abs(ranks))
-        ranks = np.where(used, ranks, ranks + self._grid - ranks % self._grid)
-        far = np.flatnonzero(draws.uniform_q16(n) < self._far_share)
+        distance = np.minimum(exp_q16(noise, self._distance), self._window - 2 - self._grid)
+        ranks = places.behind(best + distance + 1)
+        far = draws.chance(n, self._far_share).nonzero()[0]
         reach = draws.uniform_q16(len(far)) * draws.uniform_q16(len(far)) >> 16
-        steps = 1 + (reach * (np.abs(best[far]) * 9 // 10 // self._far_grid) >> 16)
-        ranks[far] = (best[far] // self._far_grid + steps) * self._far_grid
-        words = draws.words(n, 16).astype(np.int64)
-        lots = np.where(draws.uniform_q16(n) < self._kept, self._size(words, ranks - best), 0)
-        valid = np.flatnonzero((ranks > best) & ((side == BookSide.ASK) | (ranks < 0)))
-        return ticks[valid], ranks[valid], lots[valid], np.full(len(valid), _DEEP)
+        far_best = best.take(far)
+        steps = 1 + (reach * (np.abs(far_best) * 9 // 10 // self._far_grid) >> 16)
+        ranks[far] = (far_best // self._far_grid + steps) * self._far_grid
+        lots = self._size(draws.words(n, 16), ranks - best) * draws.chance(n, self._kept)
+        if side == BookSide.BID and int(ranks.max(initial=-1)) >= 0:  # nothing is bid at 0 or below
+            valid = (ranks < 0).nonzero()[0]
+            return ticks.take(valid), ranks.take(valid), lots.take(valid)
+        return ticks, ranks, lots
 
     def _announced_rows(
-        self, draws: Stream, side: BookSide, touch: SideTouch, executions: Executions
-    ) -> tuple[Column, Column, Column, Column]:
+        self, draws: Stream, side: BookSide, touch: SideTouch, deeper: Deeper
+    ) -> tuple[Column, Column, Column]:
         """The deeper levels that orders take stood in the book before, at the quantity that prints."""
-        fills, first = executions.fills, executions.first_fill_of_levels()
-        aggressor = Side.BUY if side == BookSide.ASK else Side.SELL
-        lots = np.add.reduceat(fills.lots, first) if len(first) else fills.lots
-        deeper = np.flatnonzero((fills.level[first] > 0) & (executions.side[fills.order[first]] == aggressor))
-        taken, lots = first[deeper], lots[deeper]
-        lead_ns = 60 * MS_NS + (draws.uniform_q16(len(taken)) * 400 * MS_NS >> 16)
-        ticks = np.maximum(executions.ts_ns[fills.order[taken]] - lead_ns, 0) // TICK_NS
-        ranks = fills.price_ticks[taken] * (1 if side == BookSide.ASK else -1)
-        behind = np.flatnonzero(ranks > touch.ranks[ticks])
-        return ticks[behind], ranks[behind], lots[behind], np.full(len(behind), _ANNOUNCED)
+        mine = (deeper.side == (Side.BUY if side == BookSide.ASK else Side.SELL)).nonzero()[0]
+        lead_ns = 60 * MS_NS + (draws.uniform_q16(len(mine)) * 400 * MS_NS >> 16)
+        ticks = np.maximum(deeper.ts_ns.take(mine) - lead_ns, 0) // TICK_NS
+        ranks = deeper.price_ticks.take(mine) * (1 if side == BookSide.ASK else -1)
+        behind = (ranks > touch.ranks.take(ticks)).nonzero()[0]
+        return ticks.take(behind), ranks.take(behind), deeper.lots.take(mine.take(behind))
 
 
-def _sorted_rows(tick: Column, rank: Column, kind: Column) -> Column:
-    """The rows by (rank, tick), the last kind of each only."""
-    place = (rank - rank.min()) << _TICK_BITS | tick
-    order = stable_order(place << _KIND_BITS | kind)
-    place = place[order]
-    last: Column = order[ends(place)]
-    return last
-
-
-def _among(known: Column, values: Column) -> NDArray[np.bool_]:
-    """Which of these values are known; both ascend."""
-    if not len(known):
-        return np.zeros(len(values), np.bool_)
-    found: NDArray[np.bool_] = known[np.minimum(np.searchsorted(known, values), len(known) - 1)] == values
-    return found
-
-
-def _first_tick_behind(behind_from: Column, ranks: Column) -> Column:
+def _first_tick_behind(touch: Column, ranks: Column) -> Column:
     """The first tick from whose end on the touch stays better than these ranks; TICKS if it never does."""
-    return TICKS - np.searchsorted(behind_from[::-1], ranks, side="left")
+    worst_from = np.maximum.accumulate(touch[::-1])  # of each tick on, from the last one back
+    return TICKS - worst_from.searchsorted(ranks, side="left")
 
 
 def _round(ticks: int) -> int:

@@ -6,6 +6,7 @@ The minute's counts, extremes, volumes and quote volumes are met exactly; chance
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from reactor.components import (
     ALONE_NS,
@@ -19,14 +20,15 @@ from reactor.components import (
     in_lane,
     there_and_back,
 )
-from reactor.fixed import begins, exclusive, exp_q16, fixed_point, group_of, share, stable_order
+from reactor.fixed import begins, exclusive, exp_q16, fixed_point, group_of, ordered, rows, share
 from reactor.manifest import SimulationManifest
 from reactor.rng import Stream
-from reactor.settlement import SidePrints, settle
+from reactor.settlement import Settlement, SidePrints, settle
 from reactor.skeleton import MinutePlan
 from reactor.types import Column, Instrument, Side
 from reactor.values import dataclass
 
+# The orders at a side's lowest and highest price, and the one whose price is free.
 _ENDS = {
     Side.BUY: (Role.BUY_LOW, Role.BUY_HIGH, Role.BUY_FREE),
     Side.SELL: (Role.SELL_LOW, Role.SELL_HIGH, Role.SELL_FREE),
@@ -42,8 +44,15 @@ class Fills:
     level: Column
     lots: Column
 
-    def take(self, rows: Column) -> Fills:
-        return Fills(self.order[rows], self.price_ticks[rows], self.level[rows], self.lots[rows])
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Deeper:
+    """The levels that orders took beyond the best one, one row each."""
+
+    ts_ns: Column
+    side: Column  # of the order
+    price_ticks: Column
+    lots: Column
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,26 +61,28 @@ class Executions:
 
     ts_ns: Column
     side: Column
+    first: Column  # the row of each order's first fill
     fills: Fills
 
-    def first_fill_of_levels(self) -> Column:
-        """Where each (order, price) pair begins among the fills."""
-        fills = self.fills
-        return np.flatnonzero(begins(fills.order, fills.level))
+    def level_begins(self) -> NDArray[np.bool_]:
+        """Which fills are the first of an (order, price) pair."""
+        return begins(self.fills.order, self.fills.level)
+
+    def deeper(self) -> Deeper:
+        """What was taken beyond the best levels."""
+        fills, first = self.fills, self.level_begins().nonzero()[0]
+        beyond = (fills.level.take(first) > 0).nonzero()[0]
+        lots, first = np.add.reduceat(fills.lots, first).take(beyond), first.take(beyond)
+        order = fills.order.take(first)
+        return Deeper(self.ts_ns.take(order), self.side.take(order), fills.price_ticks.take(first), lots)
 
     def lots_at_best(self) -> Column:
         """What each order took at the best price."""
-        return self._by_order(np.where(self.fills.level == 0, self.fills.lots, 0))
+        return np.add.reduceat(self.fills.lots * (self.fills.level == 0), self.first)
 
     def lots(self) -> Column:
         """All that each order took."""
-        return self._by_order(self.fills.lots)
-
-    def _by_order(self, lots: Column) -> Column:
-        if not len(lots):
-            return lots
-        total: Column = np.add.reduceat(lots, np.flatnonzero(begins(self.fills.order)))
-        return total
+        return np.add.reduceat(self.fills.lots, self.first)
 
 
 class Matching:
@@ -93,7 +104,7 @@ class Matching:
         """The executions, and the steps of the touch with those added that they need."""
         if not plan.n_orders:
             nothing = np.zeros(0, np.int64)
-            return Executions(nothing, nothing, Fills(*[nothing] * 4)), steps
+            return Executions(nothing, nothing, nothing, Fills(*[nothing] * 4)), steps
         levels, best, reach, sweeps = self._levels(plan, orders, TouchPath.of(plan, steps))
         weight = exp_q16(
             (orders.log_size_q16 * self._COUNT_BY_SIZE >> 16)
@@ -101,31 +112,39 @@ class Matching:
             256,
         )
         weight += 1
-        weight[[orders.at(Role.BUY_FREE), orders.at(Role.SELL_FREE)]] = 0
+        weight[[orders.row_of[Role.BUY_FREE], orders.row_of[Role.SELL_FREE]]] = 0
         makers = levels + share(plan.n_prints - plan.n_agg, weight)
-        of = group_of(makers)
-        level = (np.arange(plan.n_prints) - exclusive(makers)[of]) * levels[of] // makers[of]
-        price = best[of] + orders.side[of] * (level * reach[of] // np.maximum(levels[of] - 1, 1))
+        first, each, side = exclusive(makers), makers.repeat(makers), orders.side.repeat(makers)
+        level = (rows(plan.n_prints) - first.repeat(makers)) * levels.repeat(makers) // each
+        beyond = level * reach.repeat(makers) // np.maximum(levels - 1, 1).repeat(makers)
+        price, lots = best.repeat(makers) + side * beyond, np.zeros(plan.n_prints, np.int64)
         skew = draws.normal_q16(plan.n_prints) * self._SIZE_SKEW >> 16
-        size = exp_q16(orders.log_size_q16[of] + skew, 1 << 10) // makers[of]
+        size = exp_q16(orders.log_size_q16.repeat(makers) + skew, 1 << 10) // each
 
-        fills = Fills(of, price, level, np.zeros(plan.n_prints, np.int64))
         ts_ns = orders.ts_ns.copy()
-        for side in (Side.BUY, Side.SELL):
-            i, at_ns, away = self._settle(draws, plan, clock, orders, fills, size, side)
-            ts_ns[i] = at_ns[0]
-            if away:
+        for taker, roles in _ENDS.items():
+            ends = [orders.row_of[role] for role in roles]
+            mine = (side == taker).nonzero()[0]
+            low, high, free = mine.searchsorted(first.take(ends)).tolist()
+            settled, step = self._settle(
+                draws, plan, taker, (low, high, free), price.take(mine), size.take(mine)
+            )
+            lots[mine] = settled.lots
+            price[mine[free]] += settled.free_offset
+            slot_ns = clock.slot(settled.grid_point, roles[-1], int(draws.uniform_q16(1)[0]))
+            at_ns = in_lane(np.array([slot_ns]), ORDER_LANE)
+            ts_ns[ends[-1]] = at_ns[0]
+            if step:
                 out, back = (in_lane(at_ns + d, QUOTE_LANE) for d in (-ALONE_NS, ALONE_NS))
-                sweeps.append(there_and_back(out, back, np.array([away])))
+                sweeps.append(there_and_back(out, back, np.array([step])))
 
-        in_time = stable_order(ts_ns)
-        rank = np.empty_like(in_time)
-        rank[in_time] = np.arange(plan.n_orders)
-        fills = Fills(rank[of], fills.price_ticks, fills.level, fills.lots)
-        return (
-            Executions(ts_ns[in_time], orders.side[in_time], fills.take(stable_order(fills.order))),
-            Steps.join(steps, *sweeps),
-        )
+        # Orders have their times now; each takes its fills along.
+        ts_ns, in_time = ordered(ts_ns)
+        makers = makers.take(in_time)
+        starts = exclusive(makers)
+        fill = rows(plan.n_prints) + (first.take(in_time) - starts).repeat(makers)
+        fills = Fills(group_of(makers), price.take(fill), level.take(fill), lots.take(fill))
+        return Executions(ts_ns, orders.side.take(in_time), starts, fills), Steps.join(steps, *sweeps)
 
     def _levels(
         self, plan: MinutePlan, orders: Orders, path: TouchPath
@@ -141,7 +160,7 @@ class Matching:
             (Role.BUY_FREE, bids.min() + plan.spread_ticks),
             (Role.SELL_FREE, bids.min()),
         ):
-            best[orders.at(role)], reach[orders.at(role)] = price, 0
+            best[orders.row_of[role]], reach[orders.row_of[role]] = price, 0
         # Levels beyond the first fall to the orders that move the price; those these cannot take, to a sweep from
         # either end of the range.
         beyond = plan.n_agg - plan.n_orders
@@ -155,7 +174,7 @@ class Matching:
             (Role.BUY_LOW, (beyond - taken) // 2),
         ):
             if size:
-                i = orders.at(role)
+                i = orders.row_of[role]
                 levels[i], reach[i] = 1 + size, size
                 at_ns, away = orders.ts_ns[i : i + 1], orders.side[i : i + 1] * size
                 sweeps.append(there_and_back(at_ns, in_lane(at_ns + ALONE_NS, QUOTE_LANE), away))
@@ -165,38 +184,21 @@ class Matching:
         self,
         draws: Stream,
         plan: MinutePlan,
-        clock: Clock,
-        orders: Orders,
-        fills: Fills,
-        size: Column,
         side: Side,
-    ) -> tuple[int, Column, int]:
-        """Give one side's fills their lots, in place, and its free order a price: the order's row, its instant, and
-        how far the touch must step back for it.
+        ends: tuple[int, int, int],
+        price: Column,
+        size: Column,
+    ) -> tuple[Settlement, int]:
+        """What one side's fills get, given the fills of its `_ENDS`, and how far the touch must step back for the free
+        one.
         """
-        low_role, high_role, free_role = _ENDS[side]
-        grid = plan.bid_ticks - plan.bid_ticks.min()
-        lowest = int(plan.bid_ticks.min()) + (plan.spread_ticks if side == Side.BUY else 0)
-        lots = plan.buy_lots if side == Side.BUY else plan.sell_lots
-        units = plan.buy_quote_units if side == Side.BUY else plan.sell_quote_units
-        mine = np.flatnonzero(orders.side[fills.order] == side)
-        low, high, free = (
-            int(np.searchsorted(mine, np.searchsorted(fills.order, orders.at(role))))
-            for role in (low_role, high_role, free_role)
-        )
-        prints = SidePrints(
-            side=side,
-            offsets=fills.price_ticks[mine] - lowest,
-            weights=size[mine],
-            rounded=draws.chance(len(mine), self._ROUND_SHARE),
-            low=low,
-            high=high,
-            free=free,
-            span=int(grid.max()),
-        )
+        lowest_bid = int(plan.bid_ticks.min())
+        grid = plan.bid_ticks - lowest_bid
+        if side == Side.BUY:
+            lowest, lots, units = lowest_bid + plan.spread_ticks, plan.buy_lots, plan.buy_quote_units
+        else:
+            lowest, lots, units = lowest_bid, plan.sell_lots, plan.sell_quote_units
+        rounded = draws.chance(len(price), self._ROUND_SHARE)
+        prints = SidePrints(side, price - lowest, size, rounded, *ends, span=int(grid.max()))
         settled = settle(prints, lots, units - lowest * lots, (self._min_lots, self._max_lots), grid)
-        fills.lots[mine] = settled.lots
-        fills.price_ticks[mine[free]] += settled.free_offset
-        at_ns = np.array([clock.slot(settled.grid_point, free_role, int(draws.uniform_q16(1)[0]))])
-        away = settled.free_offset - int(grid[settled.grid_point])
-        return orders.at(free_role), in_lane(at_ns, ORDER_LANE), away
+        return settled, settled.free_offset - int(grid[settled.grid_point])

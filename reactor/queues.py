@@ -9,7 +9,19 @@ from __future__ import annotations
 import numpy as np
 
 from reactor.components import QUOTE_LANE, Clock, TouchPath, in_lane
-from reactor.fixed import ONE, distinct, exp_q16, fixed_point, increments, logistic_q16
+from reactor.fixed import (
+    ONE,
+    bounded,
+    distinct,
+    exp_of_q16,
+    exp_q16,
+    fixed_point,
+    increments,
+    lengths,
+    logistic_q16,
+    quotient,
+    rows,
+)
 from reactor.manifest import SimulationManifest
 from reactor.matching import Executions
 from reactor.rng import Stream
@@ -57,8 +69,10 @@ class Queues:
 
     def at_rest(self, draws: Stream) -> tuple[int, int]:
         """Bid and ask quantities of a keyframe."""
-        imbalance = draws.normal_q16(1) * self._imbalance >> 16
-        return self._shares(imbalance, draws.normal_q16(1) * self._sigma >> 16)
+        share = int(logistic_q16(draws.normal_q16(1) * self._imbalance >> 16)[0])
+        total = exp_of_q16(int(draws.normal_q16(1)[0]) * self._sigma >> 16, self._lots)
+        bid, ask = (max(self._least, total * part >> 16) for part in (share, ONE - share))
+        return bid, ask
 
     def draw(
         self,
@@ -74,24 +88,27 @@ class Queues:
         closed = path.ask_ticks[1:] - path.bid_ticks[1:] == plan.spread_ticks
         quotes = self._quote_times(draws, plan, clock, executions.ts_ns, path.ts_ns[1:][closed])
         orders = executions.ts_ns
-        ts_ns = distinct(np.concatenate([[0], path.ts_ns[1:], orders - 1, orders, quotes, [self.CLOSE_NS]]))
+        ts_ns = distinct(np.concatenate(((0,), path.ts_ns[1:], orders - 1, orders, quotes, (self.CLOSE_NS,))))
         n = len(ts_ns)
-        at, before = np.searchsorted(ts_ns, orders), np.searchsorted(ts_ns, orders) - 1
-        bid, ask = path.at(ts_ns)
+        at = ts_ns.searchsorted(orders)
+        before = at - 1
+        bid, ask = path.along(ts_ns)
         bid_step, ask_step = increments(bid, int(bid[0])), increments(ask, int(ask[0]))
 
         # A regime lasts from one move to the next.
-        moved = (bid_step != 0) | (ask_step != 0)
-        regime, begins = np.cumsum(moved), np.concatenate([[0], np.flatnonzero(moved)])
-        length = np.diff(np.append(begins, n))
-        age_q16 = ((np.arange(n) - begins[regime] + 1) << 16) // length[regime]
-        next_move = np.append(np.sign((bid_step + ask_step)[begins[1:]]), 0)
+        moved = (bid_step | ask_step) != 0
+        begins = np.concatenate(((0,), moved.nonzero()[0]))
+        length = lengths(begins, n)
+        nth = (1 - begins).repeat(length)
+        nth += rows(n)
+        age_q16 = quotient(nth << 16, length.repeat(length))
+        next_move = np.concatenate((np.sign((bid_step + ask_step).take(begins[1:])), (0,)))
         noise = draws.normal_q16(n)
-        walk = np.cumsum((noise * np.abs(noise) >> 16) * self._STEP >> 16)
+        walk = ((noise * np.abs(noise) >> 16) * self._STEP >> 16).cumsum()
         level = draws.normal_q16(len(begins)) * self._imbalance >> 16
-        logit = np.clip(level[regime] + walk - walk[begins][regime], -7 * ONE // 2, 7 * ONE // 2)
-        logit += next_move[regime] * (self._pull * (ONE // 2 + age_q16 * 4 // 5) >> 16)
-        log_total = (draws.normal_q16(len(begins)) * self._sigma >> 16)[regime]
+        logit = bounded(walk + (level - walk.take(begins)).repeat(length), -7 * ONE // 2, 7 * ONE // 2)
+        logit += next_move.repeat(length) * (self._pull * (ONE // 2 + age_q16 * 4 // 5) >> 16)
+        log_total = (draws.normal_q16(len(begins)) * self._sigma >> 16).repeat(length)
         log_total += draws.normal_q16(n) * self._JITTER >> 16
         total, share = exp_q16(log_total, self._lots), logistic_q16(logit)
 
@@ -110,41 +127,42 @@ class Queues:
             (bid_step, share, ~buy, coin, (first[0], last[0])),
             (ask_step, ONE - share, buy, ~coin, (first[1], last[1])),
         ):
-            since = ts_ns - np.maximum.accumulate(np.where(step != 0, ts_ns, -SECOND_NS))
-            fill = np.minimum(ONE, self._THIN + since * ONE // self._fill_ns)
+            fresh = step.nonzero()[0]
+            fresh_ns = np.concatenate(((-SECOND_NS,), ts_ns.take(fresh)))
+            since = ts_ns - fresh_ns.repeat(lengths(np.concatenate(((0,), fresh)), n))
+            fill = np.minimum(self._THIN + since * ONE // self._fill_ns, ONE)
             lots = (total * part >> 16) * fill >> 16
-            fresh = np.flatnonzero(step)
-            lots[fresh] = exp_q16(draws.normal_q16(len(fresh)), 1 << 10) * lots[fresh] >> 10
+            lots[fresh] = exp_q16(draws.normal_q16(len(fresh)), 1 << 10) * lots.take(fresh) >> 10
             lots = np.maximum(lots, self._least)
             # The queue that a sweep is about to take thins out first.
-            hit, kept = (np.flatnonzero(maker & swept) for swept in (step[at] != 0, step[at] == 0))
-            taken = lots_at_best[hit]
-            thin = np.full(len(begins), ONE)
-            rows = before[hit]
-            thin[regime[rows]] = np.minimum(taken * ONE // lots[rows], ONE)
-            lots = np.maximum(lots * (ONE - (urge_q16 * (ONE - thin[regime]) >> 16)) >> 16, self._least)
-            lots[rows] = taken
-            lots[before[kept]] = np.maximum(lots[before[kept]], lots_taken[kept] + 1)
-            lots[at[kept]] = lots[before[kept]] - lots_taken[kept]
+            swept = step.take(at) != 0
+            hit, kept = (maker & swept).nonzero()[0], (maker & ~swept).nonzero()[0]
+            taken, ahead = lots_at_best.take(hit), before.take(hit)
+            thinned = np.zeros(len(begins), np.int64)
+            thinned[begins.searchsorted(ahead, side="right") - 1] = ONE - np.minimum(
+                taken * ONE // lots.take(ahead), ONE
+            )
+            lots = np.maximum(lots * (ONE - (urge_q16 * thinned.repeat(length) >> 16)) >> 16, self._least)
+            lots[ahead] = taken
+            lots_taken_here = lots_taken.take(kept)
+            rest = np.maximum(lots.take(before.take(kept)), lots_taken_here + 1)
+            lots[before.take(kept)] = rest
+            lots[at.take(kept)] = rest - lots_taken_here
             touched = (step != 0) | (unprovoked & mine)
-            touched[before[maker]] = touched[at[maker]] = True
-            touched[[0, -1]] = True
-            lots[[0, -1]] = ends
-            sides.append(lots[np.maximum.accumulate(np.where(touched, np.arange(n), 0))])
+            touched[before.compress(maker)] = touched[at.compress(maker)] = True
+            touched[0] = touched[-1] = True
+            lots[0], lots[-1] = ends
+            changes = touched.nonzero()[0]
+            sides.append(lots.take(changes).repeat(lengths(changes, n)))
         return Touch(ts_ns, bid, ask, sides[0], sides[1])
-
-    def _shares(self, logit: Column, log_total: Column) -> tuple[int, int]:
-        total, share = exp_q16(log_total, self._lots), logistic_q16(logit)
-        bid, ask = (max(self._least, int((total * part >> 16)[0])) for part in (share, ONE - share))
-        return bid, ask
 
     def _quote_times(
         self, draws: Stream, plan: MinutePlan, clock: Clock, orders_ns: Column, moves_ns: Column
     ) -> Column:
         """Clustered unprovoked changes, and the races that follow orders and moves."""
-        times = [clock.draw(draws, int(draws.poisson(1, self._rate * plan.activity_q16 >> 16)[0]))]
+        times = [clock.draw(draws, draws.count(self._rate * plan.activity_q16 >> 16))]
         for causes, mean in ((orders_ns, self._per_order), (moves_ns, self._per_move)):
-            n = int(draws.poisson(1, mean * len(causes))[0]) if len(causes) else 0
+            n = draws.count(mean * len(causes)) if len(causes) else 0
             cause = causes[draws.below(n, len(causes))]
             times.append(cause + exp_q16(draws.normal_q16(n) * self._RACE_SIGMA >> 16, self._RACE_NS))
         return in_lane(np.minimum(np.concatenate(times), self.CLOSE_NS - 8), QUOTE_LANE)

@@ -61,31 +61,35 @@ def settle(prints: SidePrints, lots: int, units: int, bounds: tuple[int, int], g
     n, span, free = len(prints.offsets), prints.span, prints.free
     min_lots, max_lots = bounds
     most = max(1, min(_FREE_SIZES + min_lots, lots // 8 - n))
-    ends = [prints.low, prints.high]
     least = np.full(n, min_lots)
-    least[ends] = max(min_lots, 1 + most)
-    weights = prints.weights.copy()
+    least[prints.low] = least[prints.high] = max(min_lots, 1 + most)
+    weights = prints.weights
+    whole = int(weights.sum())
     for _ in range(_CAP_PASSES):
-        weights = np.minimum(weights, max(min(max_lots * int(weights.sum()) // lots, 1 << 60), 1))
+        weights, before = np.minimum(weights, max(min(max_lots * whole // lots, 1 << 60), 1)), whole
+        if (whole := int(weights.sum())) == before:
+            break
     weights[prints.low] += 1  # one weight at least is not 0
     least[free] = weights[free] = 0  # what it gets is taken from print `low`
     sizes = share(lots, weights, least)
-    small = np.flatnonzero(prints.rounded & (sizes > min_lots) & (sizes < _ROUND[-1]) & (weights > 0))
-    small = small[(small != prints.low) & (small != prints.high)]
-    least[small] = np.maximum(_ROUND[np.searchsorted(_ROUND, sizes[small], side="right") - 1], min_lots)
-    weights[small] = 0
+    small = prints.rounded & (sizes > min_lots) & (sizes < _ROUND[-1]) & (weights > 0)
+    small[prints.low] = small[prints.high] = False
+    rows = small.nonzero()[0]
+    least[rows] = np.maximum(_ROUND.take(_ROUND.searchsorted(sizes.take(rows), side="right") - 1), min_lots)
+    weights[rows] = 0
     sizes = _leaned(prints.offsets, weights, least, lots, units, span)
     over = np.maximum(sizes - max_lots, 0)
-    over[ends] = 0
+    over[prints.low] = over[prints.high] = 0
     sizes -= over
-    to_high = int((over * prints.offsets).sum()) // max(span, 1)
+    to_high = int(over.dot(prints.offsets)) // max(span, 1)
     sizes[prints.high] += to_high
     sizes[prints.low] += int(over.sum()) - to_high
     for floor in (min_lots, 1):
         keep = np.full(n, floor)
-        keep[ends], keep[free] = 1 + most, 0
+        keep[prints.low] = keep[prints.high] = 1 + most
+        keep[free] = 0
         _shift(sizes, prints, keep, units)
-    rest = units - int((sizes * prints.offsets).sum())
+    rest = units - int(sizes.dot(prints.offsets))
     assert 0 <= rest <= max(span - 1, 0), "volume-weighted price out of reach"
 
     # q lots at offset y settle the rest if q * y = rest + back * span, with `back` lots returned from `high` to `low`:
@@ -104,22 +108,29 @@ def settle(prints: SidePrints, lots: int, units: int, bounds: tuple[int, int], g
 
 
 def _leaned(offsets: Column, weights: Column, least: Column, lots: int, units: int, span: int) -> Column:
-    """Sizes in proportion to the weights, and these leaned linearly in price until the average price fits."""
+    """Sizes in proportion to the weights, and these leaned linearly in price until the average price fits. The lowest
+    offset is 0.
+    """
     place = offsets * 1024 // max(span, 1)
+    highest = int(place.max())
+    lots -= int(least.sum())
+    units -= int(least.dot(offsets))
     for _ in range(_LEAN_PASSES):
-        sizes = share(lots, weights, least)
-        missing = units - int((sizes * offsets).sum())
-        spare = sizes - least
+        spare = share(lots, weights)
+        missing = units - int(spare.dot(offsets))
         whole = int(spare.sum())
         if abs(missing) <= 8 * span or not whole:
             break
-        from_centre = place - int((spare * place).sum()) // whole
-        spread = int((spare * from_centre * from_centre).sum())
+        centre = int(spare.dot(place)) // whole
+        from_centre = place - centre
+        spread = int((spare * from_centre).dot(from_centre))
         slope = (missing * 1024 // span << 36) // max(spread, 1)
-        bound = _LEAN_LIMIT_Q36 // max(int(np.abs(from_centre).max()), 1)
+        bound = _LEAN_LIMIT_Q36 // max(highest - centre, centre, 1)
         slope = max(-bound, min(slope, bound))
         weights = (spare * (ONE + (from_centre * slope >> 20))) >> 6
-    return share(lots, weights, least)
+    spare = share(lots, weights)
+    spare += least
+    return spare
 
 
 def _shift(sizes: Column, prints: SidePrints, keep: Column, units: int) -> None:
@@ -127,15 +138,15 @@ def _shift(sizes: Column, prints: SidePrints, keep: Column, units: int) -> None:
     [0, span).
     """
     offsets, span = prints.offsets, prints.span
-    missing = units - int((sizes * offsets).sum())
+    missing = units - int(sizes.dot(offsets))
     if 0 <= missing < max(span, 1):
         return
     up = missing > 0
     gain = span - offsets if up else offsets
     order = stable_order(span - gain)
-    spare, gain = np.maximum(sizes - keep, 0)[order], gain[order]
-    reach = np.cumsum(spare * gain)
-    whole = int(np.searchsorted(reach, abs(missing), side="right"))
+    spare, gain = np.maximum(sizes - keep, 0).take(order), gain.take(order)
+    reach = (spare * gain).cumsum()
+    whole = int(reach.searchsorted(abs(missing), side="right"))
     moved = np.where(np.arange(len(order)) < whole, spare, 0)
     if whole < len(order) and gain[whole]:
         rest = abs(missing) - (int(reach[whole - 1]) if whole else 0)

@@ -17,7 +17,7 @@ import numpy as np
 from reactor.bars import BarSeries
 from reactor.components import Clock, OrderFlow, PricePath, Rhythm, Steps, TouchPath
 from reactor.depth import TICKS, Depth, SideBook, SideRows, SideTouch
-from reactor.fixed import begins, ends, stable_order
+from reactor.fixed import begins, ends, exclusive, radix_order, stable_order
 from reactor.liquidations import RUN_S, Liquidator
 from reactor.manifest import ManifestError, SimulationManifest
 from reactor.matching import Executions, Matching
@@ -105,6 +105,7 @@ class HyperSynthReactor:
         self._depth = Depth(manifest, instrument, self._draws("sizes", 0), salt)
         self._liquidator = Liquidator(manifest)
         # lru_cache may be called from several threads.
+        self._plans = lru_cache(_KEYFRAMES_KEPT)(skeleton.plan)
         self._keyframes = lru_cache(_KEYFRAMES_KEPT)(self._make_keyframe)
         self._executed = lru_cache(_BLOCKS_KEPT)(self._make_executed)
         self._printed = lru_cache(_BLOCKS_KEPT)(self._make_prints)
@@ -176,7 +177,7 @@ class HyperSynthReactor:
         """The id of the last book change before the boundary at_ns."""
         k = self._minute(at_ns)
         past = self._levels_before(k, at_ns)
-        return int(past.update_id[-1]) if len(past) else self.skeleton.plan(k).update_id
+        return int(past.update_id[-1]) if len(past) else self._plans(k).update_id
 
     def quote(self, at_ns: int) -> Quotes:
         """One row: the best bid and offer at the boundary at_ns."""
@@ -320,7 +321,7 @@ class HyperSynthReactor:
         return stream(self._seed, "block", name, kind, k)
 
     def _make_keyframe(self, k: int) -> BookSnapshot:
-        plan, draws = self.skeleton.plan(k), self._draws("keyframe", k)
+        plan, draws = self._plans(k), self._draws("keyframe", k)
         bid = int(plan.bid_ticks[0])
         bid_lots, ask_lots = self._queues.at_rest(draws)
         bids = self._depth.keyframe(draws, BookSide.BID, bid, bid_lots)
@@ -329,7 +330,7 @@ class HyperSynthReactor:
 
     def _make_block(self, k: int) -> Block:
         """The skeleton's row k realised exactly, on the way from keyframe k to keyframe k + 1."""
-        plan, start, end = self.skeleton.plan(k), self.keyframe(k), self.keyframe(k + 1)
+        plan, start, end = self._plans(k), self.keyframe(k), self.keyframe(k + 1)
         clock, done, steps = self._executed(k)
         touch = self._queues.draw(
             self._draws("queues", k),
@@ -340,41 +341,44 @@ class HyperSynthReactor:
             (int(start.bid_lots[0]), int(start.ask_lots[0])),
             (int(end.bid_lots[0]), int(end.ask_lots[0])),
         )
-        last_event = np.searchsorted(touch.ts_ns, np.arange(1, TICKS + 1) * TICK_NS) - 1
-        rows = []
+        tick = touch.ts_ns // TICK_NS
+        last_event = np.bincount(tick, minlength=TICKS).cumsum() - 1
+        rows, changes, deeper = [], [], done.deeper()
         for side, best, lots in (
             (BookSide.BID, -touch.bid_ticks, touch.bid_lots),
             (BookSide.ASK, touch.ask_ticks, touch.ask_lots),
         ):
+            change = begins(best, lots)
+            change[0] = False  # what the keyframe shows
             changed = np.zeros(TICKS, np.bool_)
-            changed[touch.ts_ns[1:][begins(best, lots)[1:]] // TICK_NS] = True
+            changed[tick.compress(change)] = True
             changed[-1] = True  # the minute's last change of the book falls into its last tick
-            side_touch = SideTouch(best[last_event], lots[last_event], changed)
+            side_touch = SideTouch(best.take(last_event), lots.take(last_event), changed)
             frames = _side_book(start, side), _side_book(end, side)
             draws = self._draws(f"depth-{side.name}", k)
-            rows.append(self._depth.rows(draws, plan, clock, side, side_touch, done, *frames))
-        return _block(plan, touch, self.prints(k), rows)
+            rows.append(self._depth.rows(draws, plan, clock, side, side_touch, deeper, *frames))
+            changes.append(change)
+        return _block(plan, touch, (changes[0] | changes[1]).nonzero()[0], self.prints(k), rows)
 
     def _make_executed(self, k: int) -> tuple[Clock, Executions, Steps]:
         """What market orders do in minute k, and how the touch moves: what a block begins with."""
-        plan = self.skeleton.plan(k)
+        plan = self._plans(k)
         clock = self._rhythm.clock(self._draws("clock", k), plan)
         orders = self._flow.draw(self._draws("orders", k), plan, clock)
         steps = self._price.draw(self._draws("price", k), plan, clock, orders)
         return clock, *self._matching.draw(self._draws("matching", k), plan, clock, orders, steps)
 
     def _make_prints(self, k: int) -> Prints:
-        plan, done = self.skeleton.plan(k), self._executed(k)[1]
+        plan, done = self._plans(k), self._executed(k)[1]
         fills = done.fills
-        agg = np.zeros(len(fills.order), np.int64)
-        agg[done.first_fill_of_levels()] = 1
+        agg = done.level_begins().cumsum()
         return Prints(
             plan.start_ns + done.ts_ns[fills.order],
             fills.price_ticks,
             fills.lots,
             done.side[fills.order],
             plan.first_trade_id + np.arange(len(agg)),
-            plan.first_agg_id + np.cumsum(agg) - 1,
+            plan.first_agg_id - 1 + agg,
             plan.first_order_id + fills.order,
         )
 
@@ -393,43 +397,43 @@ def _side_book(frame: BookSnapshot, side: BookSide) -> SideBook:
     )
 
 
-def _block(plan: MinutePlan, touch: Touch, prints: Prints, rows: list[SideRows]) -> Block:
-    """The columns of a block. Its update ids count quotes and level changes, scaled to the plan's span."""
+def _block(plan: MinutePlan, touch: Touch, quote: Column, prints: Prints, rows: list[SideRows]) -> Block:
+    """The columns of a block; `quote` are the touch's rows that are quotes. Update ids count quotes and level changes,
+    scaled to the plan's span.
+    """
     bids, asks = rows
-    tick = np.concatenate([bids.ticks, asks.ticks])
-    side = np.repeat([BookSide.BID, BookSide.ASK], [len(bids.ticks), len(asks.ticks)])
-    price, lots = np.concatenate([-bids.ranks, asks.ranks]), np.concatenate([bids.lots, asks.lots])
-    over = price - price.min()
-    order = stable_order((tick << 1 | side) << int(over.max()).bit_length() | over)
-    tick, side, price, lots = tick[order], side[order], price[order], lots[order]
+    tick = np.concatenate((bids.ticks[::-1], asks.ticks))
+    price = np.concatenate((-bids.ranks[::-1], asks.ranks))
+    lots = np.concatenate((bids.lots[::-1], asks.lots))
+    order = radix_order(tick)  # each side's rows ascend by price, and so they do within a tick
+    side = (order >= len(bids.ticks)).astype(np.int64)  # BookSide.BID is 0, ASK 1
+    tick, price, lots = tick.take(order), price.take(order), lots.take(order)
 
-    quote = 1 + np.flatnonzero(begins(touch.bid_ticks, touch.bid_lots, touch.ask_ticks, touch.ask_lots)[1:])
-    quote_ns = touch.ts_ns[quote]
+    quote_ns = touch.ts_ns.take(quote)
     quote_tick = quote_ns // TICK_NS
-    changes = np.bincount(tick, minlength=TICKS) + np.bincount(quote_tick, minlength=TICKS)
-    through = np.cumsum(changes)  # changes up to each tick's end
-    before_quote = np.cumsum(np.bincount(tick, minlength=TICKS))[quote_tick - 1] * (quote_tick > 0)
+    levels = np.bincount(tick, minlength=TICKS)
+    through = (levels + np.bincount(quote_tick, minlength=TICKS)).cumsum()  # changes up to each tick's end
     span, total = plan.next_update_id - plan.update_id, int(through[-1])
     assert span >= total, "more changes in a minute than update ids"
-    quote_count = before_quote + np.arange(1, len(quote) + 1)
 
     def update_id(count: Column) -> Column:
         return plan.update_id + count * span // total
 
+    quote_count = exclusive(levels).take(quote_tick) + np.arange(1, len(quote) + 1)
     start_tick = plan.start_ns // TICK_NS
     return Block(
         plan.start_ns,
         plan.start_ns + BLOCK_NS,
         Quotes(
             plan.start_ns + quote_ns,
-            touch.bid_ticks[quote],
-            touch.bid_lots[quote],
-            touch.ask_ticks[quote],
-            touch.ask_lots[quote],
+            touch.bid_ticks.take(quote),
+            touch.bid_lots.take(quote),
+            touch.ask_ticks.take(quote),
+            touch.ask_lots.take(quote),
             update_id(quote_count),
         ),
         prints,
-        Levels(start_tick + tick, side, price, lots, update_id(through[tick])),
+        Levels(start_tick + tick, side, price, lots, update_id(through).take(tick)),
     )
 
 

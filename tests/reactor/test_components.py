@@ -10,7 +10,7 @@ from reactor.depth import Depth
 from reactor.fixed import distinct, stable_order
 from reactor.rng import stream
 from reactor.settlement import SidePrints, settle
-from reactor.types import BLOCK_NS, MS_NS, SECOND_NS, BookSide, Column, Instrument, Side
+from reactor.types import BLOCK_NS, MS_NS, SECOND_NS, TICK_NS, BookSide, Column, Instrument, Side
 from tests.reactor.test_single_asset import MANIFESTS, SPOT, ScriptedSkeleton, Shape
 
 MANIFEST = MANIFESTS[SPOT]
@@ -76,6 +76,15 @@ def test_a_clock_stays_within_its_minute() -> None:
         assert (np.diff(squeezed) >= 0).all()
         assert (squeezed < (second + 1) * SECOND_NS - clock.tail_ns[second]).all()
         assert squeezed.min() >= clock.head_ns
+        assert clock.ticks(stream(2, "draws"), 20_000).tolist() == (ts_ns // TICK_NS).tolist()
+
+
+def test_a_path_is_the_same_along_instants_as_at_each() -> None:
+    """At its own steps, several of which may share an instant, before all of them, and between."""
+    path = TouchPath(np.array([-1, 4, 4, 9]), np.array([5, 6, 7, 8]), np.array([7, 7, 9, 9]))
+    for instants in (np.arange(-1, 12), np.array([4, 4, 8]), np.zeros(0, np.int64)):
+        along, at = path.along(instants), path.at(instants)
+        assert [side.tolist() for side in along] == [side.tolist() for side in at]
 
 
 def test_slots_of_a_pause_never_meet() -> None:
@@ -108,7 +117,8 @@ def test_orders_are_apart_and_as_many_as_planned() -> None:
         plan = world.plan(0)
         orders = OrderFlow(MANIFEST).draw(stream(4, "orders"), plan, clock)
         assert len(orders.ts_ns) == plan.n_orders
-        assert sorted(orders.role[orders.role >= 0].tolist()) == list(range(8))
+        assert sorted(orders.row_of) == list(range(8))
+        assert sorted([*orders.ordinary.tolist(), *orders.row_of.values()]) == list(range(len(orders.ts_ns)))
         placed = orders.ts_ns[:-2]
         assert (np.diff(placed) >= 2).all()
         assert orders.ts_ns[-2:].tolist() == [-1, -1]
@@ -175,6 +185,17 @@ def test_a_keyframe_side_is_ordered_and_as_deep_as_asked(contract: Instrument) -
         assert (book.ranks[0], book.lots[0]) == (best if side else -best, 77)
         assert book.lots.min() >= 1
         assert len(book.ranks) > 0.8 * manifest.depth_levels
+
+
+@pytest.mark.parametrize("side", list(BookSide))
+def test_a_keyframe_does_not_know_which_prices_were_asked_for_before(side: BookSide) -> None:
+    """However far the price has been in between: where orders rest is kept only to be had sooner."""
+    known = Depth(MANIFEST, SPOT, stream(1, "sizes"), salt=5)
+    for best in (6_500_000, 6_503_000, 6_700_000, 90_000, 40, 6_500_001):
+        fresh = Depth(MANIFEST, SPOT, stream(1, "sizes"), salt=5)
+        books = [depth.keyframe(stream(1, "keyframe"), side, best, 77) for depth in (known, fresh)]
+        assert books[0].ranks.tolist() == books[1].ranks.tolist()
+        assert books[0].lots.tolist() == books[1].lots.tolist()
 
 
 # ---------------------------------------------------------------- sorting

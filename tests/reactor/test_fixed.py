@@ -20,16 +20,24 @@ from reactor.fixed import (
     ONE,
     apportion,
     begins,
+    bounded,
     distinct,
+    distinct_rows,
     ends,
     exclusive,
+    exp_of_q16,
     exp_q16,
     exp_q32,
     increments,
     isqrt,
+    lengths,
     logistic_q16,
     muldiv,
+    ordered,
     pareto_q16,
+    quotient,
+    radix_order,
+    rows,
     share,
 )
 from reactor.types import Column
@@ -77,6 +85,12 @@ def test_exponentials_follow_the_real_function() -> None:
     x = np.linspace(-3, 3, 4001)
     q32 = (x * 2**32).astype(np.int64)
     assert np.abs(exp_q32(q32, 1 << 30) / 2**30 / np.exp(q32 / 2**32) - 1).max() < 3e-8
+
+
+@given(st.integers(-20 * ONE + 1, 20 * ONE - 1), st.integers(0, 2**31 - 1))
+def test_the_exponential_of_one_number_is_that_of_a_column(x: int, scale: int) -> None:
+    """Over the whole range of both."""
+    assert [exp_of_q16(x, scale)] == exp_q16(np.array([x]), scale).tolist()
 
 
 def test_logistic_and_pareto() -> None:
@@ -145,3 +159,53 @@ def test_neighbours(values: list[int], before: int) -> None:
         i == 0 or values[i] != values[i - 1] or values[-i - 1] != values[-i] for i in range(len(values))
     ]
     assert distinct(column).tolist() == sorted(set(values))
+
+
+FLOATS_ARE_EXACT = st.integers(0, 2**52 - 1)
+
+
+@given(st.lists(st.tuples(FLOATS_ARE_EXACT, FLOATS_ARE_EXACT, st.integers(-1, 1)), min_size=1, max_size=20))
+def test_a_quotient_is_the_floor(pairs: list[tuple[int, int, int]]) -> None:
+    """Just above, at and just below whole multiples of the divisor too, up to the bounds of both."""
+    b = [max(divisor, 1) for _, divisor, _ in pairs]
+    near = [a // d * d + off for (a, _, off), d in zip(pairs, b, strict=True)]
+    for dividends in (
+        [a for a, _, _ in pairs],
+        [min(max(a, 0), 2**52 - 1) for a in near],
+        [2**52 - 1] * len(b),
+    ):
+        floors = [a // d for a, d in zip(dividends, b, strict=True)]
+        assert quotient(np.array(dividends), np.array(b)).tolist() == floors
+
+
+@given(st.lists(st.integers(0, 9) | st.integers(0, 2**16 - 1)))
+def test_sorted_keys_keep_their_rows(keys: list[int]) -> None:
+    """Equal ones in their order, in both ways of sorting."""
+    order = sorted(range(len(keys)), key=keys.__getitem__)
+    column = np.array(keys, dtype=np.int64)
+    assert [part.tolist() for part in ordered(column)] == [sorted(keys), order]
+    assert radix_order(column).tolist() == order
+    different, row = distinct_rows(column)
+    assert different.tolist() == distinct(column).tolist()
+    assert different[row].tolist() == keys
+
+
+@pytest.mark.parametrize("n", [0, 1, 5, 1 << 16, (1 << 16) + 1])
+def test_rows_are_counted_from_0(n: int) -> None:
+    """However many."""
+    assert rows(n).tolist() == list(range(n))
+
+
+@given(st.lists(st.integers(0, 5), min_size=1))
+def test_groups_are_as_long_as_they_are_told(counts: list[int]) -> None:
+    """Lengths are what starts were made of, empty groups too."""
+    starts = exclusive(np.array(counts))
+    assert lengths(starts, sum(counts)).tolist() == counts
+    assert lengths(starts[:0], 0).tolist() == []
+
+
+@given(st.lists(st.integers(-(2**62), 2**62)), st.integers(-9, 9), st.integers(0, 9))
+def test_bounded_values(values: list[int], low: int, room: int) -> None:
+    """Within both bounds, and themselves where they were."""
+    column = np.array(values, dtype=np.int64)
+    assert bounded(column, low, low + room).tolist() == [min(max(v, low), low + room) for v in values]

@@ -46,6 +46,15 @@ def test_poisson_has_its_mean_and_variance(mean: float) -> None:
     assert abs(draws.var() - mean) <= 0.03 * mean + 0.1 * (mean >= 8)
 
 
+@pytest.mark.parametrize("mean_q16", [0, 1, ONE, 8 * ONE - 1, 8 * ONE, 300 * ONE + 5, 200_000 << 16])
+def test_one_count_is_drawn_as_many_are(mean_q16: int) -> None:
+    """Alone or in a column of one: the same count, and the stream goes on at the same word."""
+    for name in range(200):
+        alone, column = stream(4, name), stream(4, name)
+        assert [alone.count(mean_q16)] == column.poisson(1, mean_q16).tolist()
+        assert alone.words(9, 16).tolist() == column.words(9, 16).tolist()
+
+
 def test_uniforms_and_coins() -> None:
     """below() covers its range evenly, chance() comes true as often as it says."""
     draws = stream(5, "below").below(60_000, 6)
