@@ -11,7 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reactor.components import Clock
-from reactor.fixed import ONE, distinct_rows, ends, exclusive, exp_q16, fixed_point, ordered, rows
+from reactor.fixed import (
+    NORMAL_Q16,
+    ONE,
+    distinct_rows,
+    ends,
+    exclusive,
+    exp_q16,
+    fixed_point,
+    merged,
+    ordered,
+    rows,
+)
 from reactor.manifest import SimulationManifest
 from reactor.matching import Deeper
 from reactor.rng import Stream
@@ -81,6 +92,7 @@ class Depth:
         self._salt = np.uint64(salt)
         self._known_places: dict[BookSide, Places] = {}
         self._known_walls = np.zeros(0, np.int64)
+        self._known_distances: NDArray[np.unsignedinteger] | None = None
         self._grid, self._far_grid = (
             _round(manifest.ticks(bp, instrument)) for bp in (manifest.level_grid_bp, manifest.far_grid_bp)
         )
@@ -220,16 +232,18 @@ class Depth:
         count = high - low
         gone = there.take(rows(int(count.sum())) + (low - exclusive(count)).repeat(count))
         gone_place = known.take(gone) << _TICK_BITS | step.repeat(count)
-        place, order = ordered(np.concatenate((gone_place, place, due_place)))
+        order = merged(place, gone_place, due_place)
+        place = np.concatenate((place, gone_place, due_place)).take(order)
         holds = ends(place).nonzero()[0]
         place, order = place.take(holds), order.take(holds)
-        lots = np.concatenate((np.zeros(len(gone), np.int64), lots, then.take(due))).take(order)
-        passed = (order < len(gone)).nonzero()[0]
+        n, m = len(lots), len(lots) + len(gone)
+        lots = np.concatenate((lots, np.zeros(len(gone), np.int64), then.take(due))).take(order)
+        passed = ((order >= n) & (order < m)).nonzero()[0]
         rank = place >> _TICK_BITS
         same_rank = rank.take(passed - 1, mode="clip") == rank.take(passed)
         same_rank[:1] &= passed[:1] > 0
         previous = np.where(
-            same_rank, lots.take(passed - 1, mode="clip"), now.take(gone.take(order.take(passed)))
+            same_rank, lots.take(passed - 1, mode="clip"), now.take(gone.take(order.take(passed) - n))
         )
         real = np.ones(len(place), np.bool_)
         real[passed] = previous > 0
@@ -260,9 +274,7 @@ class Depth:
         n = draws.count(min(self._updates * plan.activity_q16 >> 17, _MAX_UPDATES << 16))
         ticks = clock.ticks(draws, n)
         best = touch.ranks.take(ticks)
-        noise = draws.normal_q16(n) * self._distance_sigma >> 16
-        distance = np.minimum(exp_q16(noise, self._distance), self._window - 2 - self._grid)
-        ranks = places.behind(best + distance + 1)
+        ranks = places.behind(best + self._distances().take(draws.words(n, 16)))
         far = draws.chance(n, self._far_share).nonzero()[0]
         reach = draws.uniform_q16(len(far)) * draws.uniform_q16(len(far)) >> 16
         far_best = best.take(far)
@@ -273,6 +285,17 @@ class Depth:
             valid = (ranks < 0).nonzero()[0]
             return ticks.take(valid), ranks.take(valid), lots.take(valid)
         return ticks, ranks, lots
+
+    def _distances(self) -> NDArray[np.unsignedinteger]:
+        """The log-normal distances of deep rows from the touch, one for each of the normal quantiles: a table, so that
+        none of them costs an exponential.
+        """
+        if self._known_distances is None:
+            most = self._window - 2 - self._grid
+            distances = exp_q16(NORMAL_Q16 * self._distance_sigma >> 16, self._distance)
+            narrow = np.uint16 if most < ONE - 1 else np.uint32
+            self._known_distances = (np.minimum(distances, most) + 1).astype(narrow)
+        return self._known_distances
 
     def _announced_rows(
         self, draws: Stream, side: BookSide, touch: SideTouch, deeper: Deeper

@@ -176,6 +176,23 @@ def stable_order(key: Column) -> Column:
     return ordered(key)[1]
 
 
+def merged(key: Column, before: Column, after: Column) -> Column:
+    """The rows of key, before and after, one column after another, in ascending order, given that `key` ascends: equal
+    ones first from `before`, then from `key`, then from `after`. For few new rows this is half of a sort's cost.
+    """
+    n = len(key)
+    new, order = ordered(np.concatenate((before, after)))
+    at = key.searchsorted(new)
+    later = (order >= len(before)).nonzero()[0]
+    at[later] = key.searchsorted(new.take(later), side="right")
+    at += rows(len(new))
+    is_new = np.zeros(n + len(new), np.int64)
+    is_new[at] = 1
+    row: Column = rows(len(is_new)) - is_new.cumsum()
+    row[at] = order + n
+    return row
+
+
 def radix_order(key: Column) -> Column:
     """The same of keys below 65536, at half the cost: numpy sorts 16-bit words by their digits."""
     order: Column = key.astype(np.uint16).argsort(kind="stable")

@@ -32,6 +32,7 @@ from reactor.fixed import (
     isqrt,
     lengths,
     logistic_q16,
+    merged,
     muldiv,
     ordered,
     pareto_q16,
@@ -209,3 +210,14 @@ def test_bounded_values(values: list[int], low: int, room: int) -> None:
     """Within both bounds, and themselves where they were."""
     column = np.array(values, dtype=np.int64)
     assert bounded(column, low, low + room).tolist() == [min(max(v, low), low + room) for v in values]
+
+
+@given(*[st.lists(st.integers(0, 9) | st.integers(0, 2**40), max_size=12)] * 3)
+def test_new_rows_take_their_places(keys: list[int], before: list[int], after: list[int]) -> None:
+    """As a stable sort has them, of those before, the keys, and those after."""
+    keys.sort()
+    columns = [np.array(part, dtype=np.int64) for part in (keys, before, after)]
+    n, m = len(keys), len(keys) + len(before)
+    everything = keys + before + after
+    rows_in_order = [*range(n, m), *range(n), *range(m, len(everything))]
+    assert merged(*columns).tolist() == sorted(rows_in_order, key=everything.__getitem__)
