@@ -152,7 +152,6 @@ def test_an_interrupted_run_goes_on(
     """What it leaves under a file's name is whole; the next run ends as if nothing had happened."""
     program = str(Path(sys.executable).with_name("exchange-emulator"))
     arguments = [
-        *("nice", "-n", "19"),  # it gives way to who interrupts it, however busy the machine is
         program,
         "generate",
         "--market",
