@@ -223,30 +223,27 @@ class Depth:
         due_place = known.take(due) << _TICK_BITS | due_tick
 
         # Where the touch retreats, whatever it passes over disappears, unless it changes at once or was gone before.
-        standing = now > 0
-        standing[changed] = True
-        there = standing.nonzero()[0]
-        there_ranks = known.take(there) + lowest
-        step = (best[1:] > best[:-1]).nonzero()[0]
-        low, high = there_ranks.searchsorted(best.take(step)), there_ranks.searchsorted(best.take(step + 1))
-        count = high - low
-        gone = there.take(rows(int(count.sum())) + (low - exclusive(count)).repeat(count))
-        gone_place = known.take(gone) << _TICK_BITS | step.repeat(count)
+        stands = now > 0
+        stands[changed] = True
+        standing = stands.nonzero()[0]
+        passed, tick = _passed_over(best, known.take(standing) + lowest)
+        gone = standing.take(passed)
+        gone_place = known.take(gone) << _TICK_BITS | tick
         order = merged(place, gone_place, due_place)
         place = np.concatenate((place, gone_place, due_place)).take(order)
         holds = ends(place).nonzero()[0]
         place, order = place.take(holds), order.take(holds)
         n, m = len(lots), len(lots) + len(gone)
         lots = np.concatenate((lots, np.zeros(len(gone), np.int64), then.take(due))).take(order)
-        passed = ((order >= n) & (order < m)).nonzero()[0]
+        at = ((order >= n) & (order < m)).nonzero()[0]
         rank = place >> _TICK_BITS
-        same_rank = rank.take(passed - 1, mode="clip") == rank.take(passed)
-        same_rank[:1] &= passed[:1] > 0
+        same_rank = rank.take(at - 1, mode="clip") == rank.take(at)
+        same_rank[:1] &= at[:1] > 0
         previous = np.where(
-            same_rank, lots.take(passed - 1, mode="clip"), now.take(gone.take(order.take(passed) - n))
+            same_rank, lots.take(at - 1, mode="clip"), now.take(gone.take(order.take(at) - n))
         )
         real = np.ones(len(place), np.bool_)
-        real[passed] = previous > 0
+        real[at] = previous > 0
         place, lots = place.compress(real), lots.compress(real)
         return SideRows(place & _TICK_MASK, (place >> _TICK_BITS) + lowest, lots)
 
@@ -313,6 +310,14 @@ def _first_tick_behind(touch: Column, ranks: Column) -> Column:
     """The first tick from whose end on the touch stays better than these ranks; TICKS if it never does."""
     worst_from = np.maximum.accumulate(touch[::-1])  # of each tick on, from the last one back
     return TICKS - worst_from.searchsorted(ranks, side="left")
+
+
+def _passed_over(best: Column, ranks: Column) -> tuple[Column, Column]:
+    """Which of these ascending ranks the best one moves beyond, and in which ticks; `best` begins before the first."""
+    tick = (best[1:] > best[:-1]).nonzero()[0]
+    low, high = ranks.searchsorted(best.take(tick)), ranks.searchsorted(best.take(tick + 1))
+    count = high - low
+    return rows(int(count.sum())) + (low - exclusive(count)).repeat(count), tick.repeat(count)
 
 
 def _round(ticks: int) -> int:
