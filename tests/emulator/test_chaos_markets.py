@@ -645,6 +645,22 @@ def test_a_position_in_profit_is_reduced_by_force() -> None:
         assert closed["t"] in ids
 
 
+def test_hyperliquid_deleverages_at_its_mark() -> None:
+    """https://hyperliquid.gitbook.io/hyperliquid-docs/trading/auto-deleveraging, 2026-11."""
+    with serving("hyperliquid") as running:
+        assert act(running, limit("60000", buy=False, tif="Ioc"), START_NS // 10**6)["status"] == "ok"
+        running.market.crash(venue="hyperliquid", symbol="BTC", fall_pct=10, fall_s=10, hold_s=600, times=2)
+        running.faults.add("mkt.adl", venue="hyperliquid", symbol="BTC", share_pct=100, at_s=300)
+        running.clock.advance(299.9)
+        _, contexts = asked(running, "hyperliquid", "/info", {"type": "metaAndAssetCtxs"})
+        running.clock.advance(1)
+        fill = asked(running, "hyperliquid", "/info", {"type": "userFills", "user": ALICE.address})[0]
+        state = asked(running, "hyperliquid", "/info", {"type": "clearinghouseState", "user": ALICE.address})
+    assert (fill["dir"], fill["side"], fill["fee"]) == ("Auto-Deleveraging", "B", "0.0")
+    assert float(fill["px"]) == pytest.approx(float(contexts[0]["markPx"]), rel=0.0002)
+    assert state["assetPositions"] == []
+
+
 def test_funding_comes_at_another_pace() -> None:
     """From the next settlement on, for as long as the rule holds; the venue says so."""
     with serving("binance-usdm") as running:

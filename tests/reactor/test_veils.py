@@ -31,6 +31,12 @@ VEILS: Mapping[str, tuple[Veil, ...]] = {
     "coarsening": (COARSE,),
     "coarsening from before": (Coarsening(ORIGIN_NS - BLOCK_NS, UNTIL_NS, 7),),
     "halt in a coarsening": (COARSE, Halt(FROM_NS + 10 * SECOND_NS, UNTIL_NS - 10 * SECOND_NS, SECOND_NS)),
+    "coarsening of a halt in a thinning": (
+        THIN,
+        Halt(FROM_NS + 10 * SECOND_NS, UNTIL_NS + 20 * SECOND_NS, SECOND_NS),
+        COARSE,
+    ),
+    "two coarsenings": (COARSE, Coarsening(FROM_NS + 20 * SECOND_NS, UNTIL_NS + 30 * SECOND_NS, 25)),
     "two halts": (HALT, Halt(UNTIL_NS + 20 * SECOND_NS, UNTIL_NS + 40 * SECOND_NS)),
 }
 CASES = [
