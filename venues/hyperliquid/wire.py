@@ -18,7 +18,7 @@ import numpy as np
 import orjson
 
 from reactor.bars import Bars, Interval
-from reactor.fixed import begins, nearest
+from reactor.fixed import begins, distinct, nearest
 from reactor.single_asset import HyperSynthReactor
 from reactor.types import (
     BLOCK_NS,
@@ -54,6 +54,7 @@ from venues.hyperliquid.rules import (
     offered,
     perps_of,
 )
+from venues.sheets import shared_by_kind
 from venues.wire import (
     Choice,
     Decimal,
@@ -407,19 +408,22 @@ def book_messages(
 
 
 # ---------------------------------------------------------------- candles
-def running_bars(market: HyperSynthReactor, interval: Interval, ends_ns: Sequence[int]) -> Bars:
-    """The bar of the instant before each of these ascending ones, so far."""
+def running_bars(
+    market: HyperSynthReactor, intervals: Sequence[Interval], ends_ns: Sequence[int]
+) -> list[Bars]:
+    """Of each interval, the bar of the instant before each of these ascending ones, so far."""
     ends = np.array(ends_ns)
     minute = (ends - 1) // BLOCK_NS
-    return Bars.join([market.bars.running(interval, ends[minute == m]) for m in np.unique(minute)])
+    parts = [market.bars.running_each(intervals, ends[minute == m]) for m in distinct(minute).tolist()]
+    return [Bars.join([*of_one]) for of_one in zip(*parts, strict=True)] if len(parts) > 1 else parts[0]
 
 
-def candle_texts(instrument: Instrument, name: str, bars: Bars) -> list[bytes]:
-    """Bars of the interval of this name, in the venue's JSON."""
+def candle_texts(instrument: Instrument, names: Sequence[str], bars: Bars) -> list[bytes]:
+    """Bars, each of the interval of its name, in the venue's JSON."""
     columns: dict[str, Values] = {
         "open": bars.open_ns,
         "close": bars.close_ns - 1,
-        "interval": [name] * len(bars),
+        "interval": names,
         "first": bars.open_ticks,
         "last": bars.close_ticks,
         "high": bars.high_ticks,
@@ -427,26 +431,33 @@ def candle_texts(instrument: Instrument, name: str, bars: Bars) -> list[bytes]:
         "volume": bars.volume_lots,
         "n": bars.n_prints,
     }
-    return encode(parts_of(CANDLE, instrument), columns)
+    return payloads_of(Draft(parts_of(CANDLE, instrument), columns))
 
 
-def last_candles(market: HyperSynthReactor, name: str, ends_ns: Sequence[int]) -> list[bytes]:
-    """At each of these ascending ends of blocks, the candle that the last trade before it fell into, so far.
+def last_candles(
+    market: HyperSynthReactor, ends_ns: Sequence[int], names: Sequence[str]
+) -> list[list[bytes]]:
+    """Of each interval of these names, at each of these ascending ends of blocks, the candle that the last trade before
+    it fell into, so far, as it is told.
 
     Empty where there was no trade for a day.
     """
-    bars = running_bars(market, INTERVALS[name], ends_ns)
-    texts = candle_texts(market.instrument, name, bars)
-    for i in np.flatnonzero(bars.n_prints == 0).tolist():
-        texts[i] = texts[i - 1] if i else _earlier_candle(market, name, ends_ns[0])
-    return texts
+    count, told = len(ends_ns), running_bars(market, [INTERVALS[name] for name in names], ends_ns)
+    said = candle_texts(market.instrument, [name for name in names for _ in ends_ns], Bars.join(told))
+    found = []
+    for i, (name, bars) in enumerate(zip(names, told, strict=True)):
+        texts = said[i * count : (i + 1) * count]
+        for k in np.flatnonzero(bars.n_prints == 0).tolist():
+            texts[k] = texts[k - 1] if k else _earlier_candle(market, name, ends_ns[0])
+        found.append([text and b'{"channel":"candle","data":%b}' % text for text in texts])
+    return found
 
 
 def _earlier_candle(market: HyperSynthReactor, name: str, end_ns: int) -> bytes:
     interval = INTERVALS[name]
     bars = market.bars.bars(interval, interval.start(end_ns - DAY_NS), end_ns, end_ns)
     traded = bars.take(np.flatnonzero(bars.n_prints)[-1:])
-    return b"".join(candle_texts(market.instrument, name, traded))
+    return b"".join(candle_texts(market.instrument, [name] * len(traded), traded))
 
 
 def candles(
@@ -463,7 +474,8 @@ def candles(
     traded = np.flatnonzero(bars.n_prints)
     known = traded[-1] + 1 if len(traded) else 0
     asked = np.searchsorted(bars.open_ns, stop_ns)
-    return candle_texts(market.instrument, name, bars.cut(0, int(min(known, asked))))
+    bars = bars.cut(0, int(min(known, asked)))
+    return candle_texts(market.instrument, [name] * len(bars), bars)
 
 
 # ---------------------------------------------------------------- funding
@@ -584,7 +596,7 @@ def spot_context(market: HyperSynthReactor, spot: Spot, ends_ns: Sequence[int]) 
     """
     return {
         **_day(market, ends_ns),
-        "mark": running_bars(market, INTERVALS["1m"], ends_ns).close_ticks,
+        "mark": running_bars(market, [INTERVALS["1m"]], ends_ns)[0].close_ticks,
         "mid": mids(market, ends_ns),
         "circulating": [spot.circulating_supply] * len(ends_ns),
         "total": [spot.total_supply] * len(ends_ns),
@@ -608,17 +620,19 @@ SOUGHT_AT_ONCE = 30  # periods in which a state's last change is looked for
 class Pushed:
     """A state, told whole at the last block end of each period that left it changed: every coin in step.
 
-    `states` is the message at each of ascending ends of blocks, empty where there is nothing to tell. A new subscriber
-    gets the state that was told last or, with `fresh`, that of now.
+    `states` is the message at each of ascending ends of blocks, empty where there is nothing to tell; `paged` the same
+    of a page, where others share in the making. A new subscriber gets the state that was told last or, with `fresh`,
+    that of now.
     """
 
     every_ns: int
     states: Callable[[Sequence[int]], Sequence[bytes]]
     fresh: bool = False
+    paged: Callable[[int, Sequence[int]], Sequence[bytes]] | None = None
 
     def page(self, start_ns: int) -> Page:
         ends = [self._end(i) for i in self._periods(start_ns)]
-        states = self.states(ends)
+        states = self.paged(start_ns, ends) if self.paged else self.states(ends)
         told = [i for i in range(1, len(ends)) if states[i] not in (states[i - 1], b"")]
         return pack(start_ns, [ends[i] for i in told], [states[i] for i in told])
 
@@ -673,11 +687,15 @@ def _books(
 
 
 def _candles(card: Card, exchange: Exchange, coin: str, interval: str) -> Pushed:
-    def states(ends_ns: Sequence[int]) -> list[bytes]:
-        texts = last_candles(_market(exchange, coin), interval, ends_ns)
-        return [text and b'{"channel":"candle","data":%b}' % text for text in texts]
+    market = _market(exchange, coin)
 
-    return Pushed(card.profile.candles_ns, states)
+    def states(ends_ns: Sequence[int]) -> list[bytes]:
+        return last_candles(market, ends_ns, [interval])[0]
+
+    def paged(start_ns: int, ends_ns: Sequence[int]) -> list[bytes]:
+        return shared_by_kind(market, start_ns, "candles", interval, partial(last_candles, market, ends_ns))
+
+    return Pushed(card.profile.candles_ns, states, paged=paged)
 
 
 _ACTIVE_CONTEXT: Final = {Kind.PERP: "activeAssetCtx", Kind.SPOT: "activeSpotAssetCtx"}
