@@ -32,12 +32,12 @@ Shape: TypeAlias = tuple[
 
 def shape_of(low: int, high: int, frac: int) -> Shape:
     """The shape of a column of numbers between these, with so many decimals."""
-    digits, differing = (len(str(low)), len(str(high))), 0
-    if max(digits[0], frac + 1) == max(digits[1], frac + 1):
+    least, most, differing = len(str(low)), len(str(high)), 0
+    if least == most or most <= frac + 1:
         while low != high:
-            base = 10 ** _chunk_digits(frac)
-            low, high, frac, differing = low // base, high // base, max(frac - 4, 0), differing + 1
-    return *digits, differing
+            base = 1_000 if 0 < frac < 4 else 10_000
+            low, high, frac, differing = low // base, high // base, frac - 4, differing + 1
+    return least, most, differing
 
 
 def are_put(frac: int, least: int) -> bool:
