@@ -14,7 +14,7 @@ import numpy as np
 
 from reactor.clock import DELAY_MAX_NS, LatencyModel
 from reactor.feed import SyntheticTelemetryUplink
-from reactor.fixed import ONE, ends, stable_order
+from reactor.fixed import ONE, begins, ends, lengths, ordered
 from reactor.manifest import SimulationManifest
 from reactor.rng import stream
 from reactor.single_asset import HyperSynthReactor
@@ -131,8 +131,9 @@ class Runner:
         words = stream(self.run.seed, "staleness", self.run.instrument.market, name, k).uniform_q16(
             len(ts_ns)
         )
-        first = np.searchsorted(ts_ns, ts_ns)
-        return {**columns, "published_ns": ts_ns + self._staleness.delays_ns[words[first]]}
+        first = begins(ts_ns).nonzero()[0]
+        delays_ns = self._staleness.delays_ns.take(words.take(first))
+        return {**columns, "published_ns": ts_ns + delays_ns.repeat(lengths(first, len(ts_ns)))}
 
     def _told(self, k: int) -> Mapping[str, Table]:
         """With the times at which rows are told in order; nothing from before the last minute is still untold."""
@@ -171,17 +172,16 @@ def _gathered(levels: Levels, first_tick: int, interval: int) -> dict[str, Colum
     """Level changes by intervals of so many ticks from the minute's start: of each level the last one in each."""
     end = np.minimum((levels.tick - first_tick) // interval * interval + interval, BLOCK_NS // TICK_NS)
     over = levels.price_ticks - (levels.price_ticks.min() if len(levels) else 0)
-    key = (end << 1 | levels.side) << int(over.max(initial=0)).bit_length() | over
-    order = stable_order(key)
-    rows = order[ends(key[order])]
+    key, order = ordered((end << 1 | levels.side) << int(over.max(initial=0)).bit_length() | over)
+    rows = order.compress(ends(key))
     # A frame's id is that of its interval's last change.
-    newest = levels.update_id[np.searchsorted(end, end[rows], side="right") - 1]
+    newest, told = levels.update_id.compress(ends(end)), end.take(rows)
     return {
-        "ts_ns": (first_tick + end[rows]) * TICK_NS,
-        "side": levels.side[rows],
-        "price_ticks": levels.price_ticks[rows],
-        "qty_lots": levels.qty_lots[rows],
-        "update_id": newest,
+        "ts_ns": (first_tick + told) * TICK_NS,
+        "side": levels.side.take(rows),
+        "price_ticks": levels.price_ticks.take(rows),
+        "qty_lots": levels.qty_lots.take(rows),
+        "update_id": newest.take(begins(told).cumsum() - 1),
     }
 
 
