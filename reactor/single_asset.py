@@ -45,6 +45,7 @@ from reactor.types import (
 )
 
 _BLOCKS_KEPT = 4
+_PRINTS_KEPT = 20  # minutes: those of a thousand bars of a second, for whoever asks for them again and again
 _KEYFRAMES_KEPT = 8
 _BOOKS_KEPT = 4
 _MOST_TICKS = 1 << 27  # of the initial price: sort keys hold a price beside a tick and a row number
@@ -108,7 +109,7 @@ class HyperSynthReactor:
         self._plans = lru_cache(_KEYFRAMES_KEPT)(skeleton.plan)
         self._keyframes = lru_cache(_KEYFRAMES_KEPT)(self._make_keyframe)
         self._executed = lru_cache(_BLOCKS_KEPT)(self._make_executed)
-        self._printed = lru_cache(_BLOCKS_KEPT)(self._make_prints)
+        self._printed = lru_cache(_PRINTS_KEPT)(self._make_prints)
         self._blocks = lru_cache(_BLOCKS_KEPT)(self._make_block)
         self._books = lru_cache(_BOOKS_KEPT)(self._make_book)
         self._liquidated = lru_cache(_BLOCKS_KEPT)(self._make_liquidations)

@@ -175,6 +175,7 @@ class _Memory:
     walk: _Walk
     may_cap: bool  # whether any premium of it can make a capped rate
     averages_e12: dict[int, int] = field(default_factory=dict)  # of whole intervals, by their ends
+    rates_e12: dict[Period, int] = field(default_factory=dict)  # which ended them
     tracks: tuple[tuple[int, Column], ...] = ()  # (end, rate after each sample) of the intervals used last
 
 
@@ -328,9 +329,11 @@ class FundingModel:
 
     def _settle(self, market: PremiumSource, period: Period) -> tuple[int, int]:
         """The rate that ends an interval, and the average premium it is made of."""
-        average_e12 = self._average(market, period)
-        rates = self.rates_e12(np.array([average_e12]), period.hours, self._earlier(market, period))
-        return int(rates[0]), average_e12
+        average_e12, kept = self._average(market, period), self._memory(market).rates_e12
+        if period not in kept:
+            rates = self.rates_e12(np.array([average_e12]), period.hours, self._earlier(market, period))
+            kept[period] = int(rates[0])
+        return kept[period], average_e12
 
     def _average(self, market: PremiumSource, period: Period) -> int:
         kept = self._memory(market).averages_e12
