@@ -275,18 +275,15 @@ def apportion(totals: Column, weights: Column, counts: Column, least: int | Colu
     return part
 
 
-def share(total: int, weights: Column, least: int | Column = 0) -> Column:
-    """`apportion` for one group, at a quarter of its cost: the divisor is one number."""
+def share(total: int, weights: Column) -> Column:
+    """`apportion` for one group, at a quarter of its cost: the divisor is one number. Nothing, where no weight is."""
     running = weights.cumsum()
-    spare = total - (least * len(weights) if isinstance(least, int) else int(least.sum()))
     whole = max(int(running[-1]), 1)
     scale = max(0, whole.bit_length() - _DIVISOR_BITS)
     if scale:
         running >>= scale
         whole = max(whole >> scale, 1)
-    part = increments(_muldiv(spare, running, whole), 0)
-    part += least
-    return part
+    return increments(_muldiv(total, running, whole), 0)
 
 
 def muldiv(a: Column, b: Column, c: Column) -> Column:

@@ -71,7 +71,8 @@ def settle(prints: SidePrints, lots: int, units: int, bounds: tuple[int, int], g
             break
     weights[prints.low] += 1  # one weight at least is not 0
     least[free] = weights[free] = 0  # what it gets is taken from print `low`
-    sizes = share(lots, weights, least)
+    sizes = share(lots - int(least.sum()), weights)
+    sizes += least
     small = prints.rounded & (sizes > min_lots) & (sizes < _ROUND[-1]) & (weights > 0)
     small[prints.low] = small[prints.high] = False
     rows = small.nonzero()[0]
@@ -128,9 +129,9 @@ def _leaned(offsets: Column, weights: Column, least: Column, lots: int, units: i
         bound = _LEAN_LIMIT_Q36 // max(highest - centre, centre, 1)
         slope = max(-bound, min(slope, bound))
         weights = (spare * (ONE + (from_centre * slope >> 20))) >> 6
-    spare = share(lots, weights)
-    spare += least
-    return spare
+    sizes = share(lots, weights)
+    sizes += least
+    return sizes
 
 
 def _shift(sizes: Column, prints: SidePrints, keep: Column, units: int) -> None:

@@ -136,16 +136,24 @@ def test_apportion_is_exact_and_fair(data: st.DataObject) -> None:
         assert all(abs(m - s) <= 1 for m, s in zip(mine, due, strict=True))
 
 
+@given(st.lists(st.integers(0, 2**45), min_size=1, max_size=8), st.integers(0, 2**52 - 1))
+def test_a_share_is_what_apportion_gives_one_group(weights: list[int], total: int) -> None:
+    """Whatever the weights, huge ones too."""
+    column = np.array([weights[0] + 1, *weights[1:]])
+    alone = apportion(np.array([total]), column, np.array([len(weights)]))
+    assert share(total, column).tolist() == alone.tolist()
+    assert share(total, 0 * column).tolist() == [0] * len(weights)
+
+
 @given(st.data())
-def test_a_share_is_what_apportion_gives_one_group(data: st.DataObject) -> None:
-    """Whatever the weights, huge ones too, with one least for all or each its own."""
-    weights = np.array(data.draw(st.lists(st.integers(0, 2**45), min_size=1, max_size=8)))
-    weights[0] += 1
+def test_apportion_gives_each_its_own_least(data: st.DataObject) -> None:
+    """As if it had been put aside before, for all alike or for each."""
+    weights = np.array(data.draw(st.lists(st.integers(1, 1000), min_size=1, max_size=8)))
     each = np.array(data.draw(st.lists(st.integers(0, 9), min_size=len(weights), max_size=len(weights))))
-    least: int | Column = each if data.draw(st.booleans()) else 3
     total = data.draw(st.integers(9 * len(weights), 2**52 - 1))
-    alone = apportion(np.array([total]), weights, np.array([len(weights)]), least)
-    assert share(total, weights, least).tolist() == alone.tolist()
+    for least, aside in ((each, int(each.sum())), (3, 3 * len(weights))):
+        given_least = apportion(np.array([total]), weights, np.array([len(weights)]), least)
+        assert given_least.tolist() == (share(total - aside, weights) + least).tolist()
 
 
 @given(st.lists(st.integers(-3, 3)), st.integers(-3, 3))
