@@ -22,6 +22,7 @@ START = "2026-01-01T00:00:00Z"
 ORDER = {
     "symbol": "BTCUSDT", "side": "BUY", "type": "LIMIT", "timeInForce": "GTC", "quantity": "0.01", "price": "50000",
 }  # fmt: skip
+SHORT = {"symbol": "SOLUSDT", "side": "SELL", "type": "MARKET", "quantity": "3"}
 SEEN = (
     "/api/v3/klines?symbol=BTCUSDT&interval=1m&limit=6",
     "/api/v3/depth?symbol=BTCUSDT&limit=5000",
@@ -32,14 +33,19 @@ SEEN = (
 
 def test_what_befell_markets_live_survives_a_kill(tmp_path: Path) -> None:
     """Rules that came, went and ended by themselves, before the newest checkpoint and after it: whoever was killed in
-    between and whoever lived on see the same market, then and later, to the last byte.
+    between and whoever lived on see the same market, then and later, to the last byte; and positions in what is
+    delisted are settled once.
     """
 
     def seen(served: Served) -> list[object]:
-        return [ask(served.venues["binance"]["http"] + path) for path in SEEN]
+        with closing(Trader(served.venues["binance-usdm"]["http"])) as trader:
+            trades = trader.signed("GET", "/fapi/v1/userTrades", {"symbol": "SOLUSDT"})
+            account = [trades, trader.signed("GET", "/fapi/v3/positionRisk")]
+        return account + [ask(served.venues["binance"]["http"] + path) for path in SEEN]
 
     def lived(folder: Path, *, killed: bool) -> tuple[list[object], list[object]]:
-        options = ("--journal", str(folder), "--start", START, "--paused", "--venues", "binance")
+        quick = ("--paused", "--lazy-history", "--venues", "binance,binance-usdm")
+        options = ("--journal", str(folder), "--start", START, *quick)
         with ExitStack() as stack:
             served = stack.enter_context(serving(*options, killed=killed))
             served.post("/clock/advance", seconds=30)
@@ -50,6 +56,9 @@ def test_what_befell_markets_live_survives_a_kill(tmp_path: Path) -> None:
             served.post("/market/resume", symbol="BTCUSDT")
             with closing(Trader(served.venues["binance"]["http"])) as trader:
                 trader.signed("POST", "/api/v3/order", ORDER)
+            with closing(Trader(served.venues["binance-usdm"]["http"])) as trader:
+                trader.signed("POST", "/fapi/v1/order", SHORT)
+            served.post("/faults", kind="mkt.delist", venue="binance-usdm", symbol="SOLUSDT", at_s=150)
             served.post("/clock/advance", seconds=100)
             served.post("/faults", kind="mkt.liquidity_void", symbol="BTCUSDT", left_pct=5)
             served.post("/clock/advance", seconds=10)
@@ -62,7 +71,9 @@ def test_what_befell_markets_live_survives_a_kill(tmp_path: Path) -> None:
                 assert seen(served) == before
                 assert halt not in {rule["id"] for rule in served.get("/faults")}
             served.post("/clock/advance", seconds=90)
-            return before, seen(served)
+            after = seen(served)
+            assert after[1] == []  # settled meanwhile
+            return before, after
 
     assert lived(tmp_path / "killed", killed=True) == lived(tmp_path / "whole", killed=False)
 
