@@ -36,10 +36,9 @@ log = Log("http")
 
 
 # ---------------------------------------------------------------- what is said
-def _headers(response: HttpResponse) -> list[tuple[bytes, bytes]]:
-    rows = [("content-type", response.content_type), ("content-length", str(len(response.body)))]
-    rows = [row for row in (*rows, *response.headers) if row != ("content-type", "")]
-    return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in rows]
+def _headers(response: HttpResponse) -> list[tuple[str, str]]:
+    kind = [("content-type", response.content_type)] if response.content_type else []
+    return [*kind, ("content-length", str(len(response.body))), *response.headers]
 
 
 async def read_body(receive: ASGIReceiveCallable) -> bytes | None:
@@ -63,7 +62,8 @@ async def respond(send: ASGISendCallable, response: HttpResponse) -> None:
 
 
 async def _head(send: ASGISendCallable, response: HttpResponse) -> None:
-    await send({"type": "http.response.start", "status": response.status, "headers": _headers(response)})
+    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in _headers(response)]
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
 
 
 async def _respond_badly(receive: ASGIReceiveCallable, send: ASGISendCallable, answer: Answer) -> bool:
@@ -128,7 +128,7 @@ class VenueHttp:
 
     def at_once(self, scope: HTTPScope, body: bytes) -> HttpResponse | ASGI3Application:
         """The answer to a request, which leaves now; or what sends it, where that has to be waited for."""
-        served = self._serve(scope, body, next(self._port.asked))
+        served = self._serve(scope, body, next(self._port.asked), unspoilt=True)
         if not served.answer.wait_s:
             self._sent(served, whole=True)
             return served.answer.response
@@ -139,15 +139,15 @@ class VenueHttp:
 
         return later
 
-    def _serve(self, scope: HTTPScope, body: bytes, number: int) -> _Served:
-        """Have a request of that number answered."""
+    def _serve(self, scope: HTTPScope, body: bytes, number: int, *, unspoilt: bool = False) -> _Served:
+        """Have a request of that number answered; `unspoilt` if it is known that no rule of chaos is about any."""
         port = self._port
         now_ns, wall_ns = port.driver.stamp()
         request = _request(port, scope, body, wall_ns)
         asked = f"{request.method} {request.path}"
         port.witness.asked(port.venue.id, request.client, asked)
         with port.witness.asking(asked) as placing:
-            if port.chaos.has(EventScope.REQUEST):
+            if not unspoilt and port.chaos.has(EventScope.REQUEST):
                 answer, own = _spoilt(port, request, number, now_ns)
             else:
                 own = _answer(port, request, now_ns)
@@ -291,10 +291,10 @@ class HttpProtocol(HttpToolsProtocol):
     def _write(self, cycle: RequestResponseCycle, response: HttpResponse) -> None:
         """Send an answer, and see to the connection, as the cycle's `send` would."""
         cycle.response_started = cycle.response_complete = True
-        rows = [*self.server_state.default_headers, *_headers(response)]
-        if not cycle.keep_alive:
-            rows.append((b"connection", b"close"))
-        head = b"%s%s\r\n" % (STATUS_LINE[response.status], b"".join([b"%s: %s\r\n" % row for row in rows]))
+        date = b"".join([b"%s: %s\r\n" % row for row in self.server_state.default_headers])
+        text = "".join([f"{name.lower()}: {value}\r\n" for name, value in _headers(response)])
+        close = b"" if cycle.keep_alive else b"connection: close\r\n"
+        head = b"%s%s%s%s\r\n" % (STATUS_LINE[response.status], date, text.encode("latin-1"), close)
         if len(response.body) < LONG_BYTES:
             self.transport.write(head + response.body)
         else:
