@@ -211,6 +211,11 @@ class Message(tuple[Part, ...]):  # noqa: SLOT001  # it keeps what is found out
         return _merged(cells)
 
     @cached_property
+    def counted(self) -> str:
+        """The name of a column, which has as many rows as there are messages; empty if it has none."""
+        return next((part.name for part in self if not isinstance(part, str)), "")
+
+    @cached_property
     def constant(self) -> bytes | None:
         """All of it, if it has no columns."""
         texts = [part for part in self if isinstance(part, str)]
@@ -480,7 +485,7 @@ def _column_texts(part: Choice | Text | Each, values: Values) -> Sequence[str]:
 # ---------------------------------------------------------------- the array encoder
 # From so many messages, or rows of their lists, on arrays are the cheaper: they were from 105 trades, from 370 in
 # lists, and from 850 levels on. So many rows whose text is there already count as one.
-MANY_MESSAGES, MANY_ITEMS, REPEATED = 110, 800, 4
+MANY_MESSAGES, MANY_ITEMS, REPEATED = 110, 900, 4
 
 
 def by_arrays(draft: Draft) -> Framed:
@@ -496,8 +501,8 @@ def by_arrays(draft: Draft) -> Framed:
     return Framed(buffer.tobytes(), stops, draft.head, draft.tail)
 
 
-def _rows_of(parts: Sequence[Part], columns: Mapping[str, Values]) -> int:
-    return next((_count(columns[part.name]) for part in parts if not isinstance(part, str)), 0)
+def _rows_of(message: Message, columns: Mapping[str, Values]) -> int:
+    return _count(columns[message.counted]) if message.counted else 0
 
 
 def _count(values: Values) -> int:
@@ -631,7 +636,7 @@ class Draft:
     @property
     def count(self) -> int:
         """How many messages."""
-        return _rows_of(self.parts, self.columns)
+        return _rows_of(Message.of(self.parts), self.columns)
 
 
 def write(drafts: Sequence[Draft]) -> list[Framed]:
@@ -666,14 +671,15 @@ def payloads_of(draft: Draft) -> list[bytes]:
 
 def _many(drafts: Sequence[Draft]) -> bool:
     """Whether there is enough to write for arrays."""
-    items, lists = 0.0, False
-    for each in drafts:
-        for values in each.columns.values():
-            if isinstance(values, LISTS):
-                lists, size = True, int(values.ends[-1]) if len(values.ends) else 0
-                own = min(size, values.table.rows) if isinstance(values, Picked) else size
-                items += own + (size - own) / REPEATED
-    return items >= MANY_ITEMS if lists else sum(each.count for each in drafts) >= MANY_MESSAGES
+    message, items = Message.of(drafts[0].parts), 0.0
+    if not (lists := message.lists):
+        return sum([_rows_of(message, each.columns) for each in drafts]) >= MANY_MESSAGES
+    for values in [each.columns[part.name] for each in drafts for part in lists]:
+        assert isinstance(values, LISTS)
+        size = int(values.ends[-1]) if len(values.ends) else 0
+        own = min(size, values.table.rows) if isinstance(values, Picked) else size
+        items += own + (size - own) / REPEATED
+    return items >= MANY_ITEMS
 
 
 def form_of(parts: Sequence[Part]) -> object:
