@@ -25,9 +25,9 @@ from venues.array_text import FAST_WIDTHS, Buffer, Length, Records, Rows, record
 WIDEST = 5  # digits of numbers that are looked up whole
 MOST_ENDING = 12  # bytes that a table has behind its texts
 
-Shape: TypeAlias = tuple[
-    int, int, int
-]  # digits of the least, of the greatest, and chunks in which they differ
+# digits of the least, of the greatest, and chunks in which they differ
+Shape: TypeAlias = tuple[int, int, int]
+Lengths: TypeAlias = Column | Buffer  # of a table's texts
 
 
 def shape_of(low: int, high: int, frac: int) -> Shape:
@@ -95,7 +95,7 @@ def _chunk(frac: int, least: int) -> _Texts:
 
 
 @lru_cache(256)
-def _table(texts: tuple[_Texts, ...], after: bytes = b"") -> tuple[Records, Column]:
+def _table(texts: tuple[_Texts, ...], after: bytes = b"") -> tuple[Records, Lengths]:
     """These texts, one after another, with something behind each of them, and how long they are."""
     written = [each.written() for each in texts]
     lengths = np.concatenate([length for _, length in written])
@@ -108,7 +108,7 @@ def _table(texts: tuple[_Texts, ...], after: bytes = b"") -> tuple[Records, Colu
     ends = np.arange(len(lengths)) * width + lengths
     for i, byte in enumerate(after):
         space.reshape(-1)[ends + i] = byte
-    return space.ravel().view(f"V{width}"), lengths + len(after)
+    return space.ravel().view(f"V{width}"), (lengths + len(after)).astype(np.uint8)
 
 
 @lru_cache(256)
@@ -144,7 +144,7 @@ class _Piece:
     literal: int = 0  # bytes at the template's end that no text stands before
     said: list[tuple[int, int, int, int]] = field(default_factory=list)
     texts: list[tuple[int, Records | int, _Index]] = field(default_factory=list)
-    lengths: tuple[Column | int, _Index] | None = None  # of the text at its end
+    lengths: tuple[Lengths | int, _Index] | None = None  # of the text at its end
 
 
 class Builder:
@@ -259,7 +259,7 @@ class Builder:
             piece.template += bytes(width)
             piece.literal = 0
 
-    def _end(self, records: Records | int, lengths: Column | int, index: _Index) -> None:
+    def _end(self, records: Records | int, lengths: Lengths | int, index: _Index) -> None:
         """A text of varying length, and with it a piece."""
         piece = self._pieces[-1]
         piece.texts.append((len(piece.template), records, index))
@@ -310,7 +310,7 @@ class Piece(NamedTuple):
     template: bytes
     said: Sequence[tuple[int, int, int, int]]  # where, of which column, its decimals, how many bytes
     texts: Sequence[tuple[int, Records | int, int]]  # where, of which table, by which column
-    lengths: tuple[Column | int, int] | None
+    lengths: tuple[Lengths | int, int] | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -347,7 +347,9 @@ class Layout:
             length: Length = len(template)
             if lengths is not None:
                 table, index = lengths
-                length = length + (own[table][1] if isinstance(table, int) else table.take(columns[index]))
+                length = length + (
+                    own[table][1] if isinstance(table, int) else table.take(columns[index]).astype(np.int64)
+                )
             constant = bytearray(template)
             for at, number, frac, size in said:
                 constant[at : at + size] = _decimal(firsts[number], frac)[:size]
