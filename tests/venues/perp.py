@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
@@ -22,9 +23,8 @@ from reactor.types import (
     Seconds,
     Side,
 )
-from reactor.unified_market import MarketOrchestrationCore
-from reactor.veils import Phase
 from tests.handmade import HandmadeMarket, columns
+from tests.venues import spot
 from tests.venues.spot import texts
 from venues.base import PAGE_NS, Exchange, HttpRequest, HttpResponse, Topic
 from venues.hyperliquid import HYPERLIQUID, Hyperliquid
@@ -77,28 +77,7 @@ def market(instrument: Instrument = INSTRUMENT, **tape: Any) -> HandmadePerp:
     return HandmadePerp(instrument, T0, **tape)
 
 
-def exchange(*markets: HandmadeMarket) -> Exchange:
-    """An exchange that lists these markets only."""
-    by_id = {market.instrument.market: market for market in markets}
-
-    class World:
-        def market(self, market_id: str) -> HandmadeMarket:
-            return by_id[market_id]
-
-        def phase(self, market_id: str, at_ns: int) -> Phase:
-            return Phase.TRADING
-
-        def closes_ns(self, market_id: str) -> int | None:
-            return None
-
-        def turns_ns(self, market_id: str) -> list[int]:
-            return []
-
-        def step_ticks(self, market_id: str, at_ns: int) -> int:
-            return 1
-
-    listed = {market.instrument.symbol: market_id for market_id, market in by_id.items()}
-    return Exchange(cast(MarketOrchestrationCore, World()), listed)
+exchange = partial(spot.exchange, limits=1.0)
 
 
 QUIET = market(
