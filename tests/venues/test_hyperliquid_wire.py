@@ -413,6 +413,23 @@ def test_a_joiner_gets_the_book_of_now() -> None:
     assert json.loads(text)["data"]["time"] == 1790352006959
 
 
+@pytest.mark.parametrize("coin", ["BTC", "SOL", "xyz:TSLA"])
+@pytest.mark.parametrize("fast", [False, True], ids=["slow", "fast"])
+def test_every_book_of_a_page_is_the_one_that_rest_answers(coin: str, fast: bool) -> None:
+    """At each of its instants, in a page within a minute and in the first of the next."""
+    of = worlds.exchange(HYPERLIQUID)
+    for start_ns in (worlds.ORIGIN_NS + 50 * SECOND_NS, worlds.ORIGIN_NS + 60 * SECOND_NS):
+        books = stream(of, Topic("l2Book", coin, ("null", "null", json.dumps(fast))), start_ns)
+        assert len(books) > 1
+        for due_ns, text in books:
+            told, whole = (
+                json.loads(text)["data"],
+                json.loads(info(of, T0 + due_ns, type="l2Book", coin=coin)),
+            )
+            assert told["time"] == whole["time"]
+            assert told["levels"] == [side[: 5 if fast else 20] for side in whole["levels"]]
+
+
 def test_a_grouped_book_tells_the_spread_of_the_whole_one() -> None:
     """One of the recorded prices (2026-10-06, gocryptotrader): 85,874 and 85,876 after grouping, "1.0" apart before."""
     of = market(start_bids=[(85_875, 1_786_492)], start_asks=[(85_876, 122_481)])
