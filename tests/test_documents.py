@@ -12,7 +12,7 @@ import yaml
 
 from emulator.config import SETTINGS, Setting
 from venues.base import VenueProtocol
-from venues.binance.trade import SPOT_API
+from venues.binance.spot_api import SPOT_API
 from venues.binance.usdm_api import USDM_API
 from venues.binance.usdm_wire import USDM_STREAMS
 from venues.binance.wire import SPOT_STREAMS

@@ -21,6 +21,7 @@ from reactor.exchange.orders import (
     OrderTriggered,
     Outcome,
     PlaceOrder,
+    PlacePair,
     Remember,
     TimeInForce,
     Told,
@@ -109,6 +110,8 @@ class ListenFault(RoleFault):
 def role_of(command: Command, floor: Floor) -> str:
     """A command's role; "" for one that no fault is about, or that would be refused anyway."""
     match command:
+        case PlacePair():
+            return PLACE
         case PlaceOrder(asked):
             return MAKE if asked.time_in_force is TimeInForce.POST_ONLY else PLACE
         case CancelOrder(account, market, order_id, client_id):

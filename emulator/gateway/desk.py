@@ -36,7 +36,17 @@ from emulator.gateway.journal import FileJournal, Journal, RuleChange
 from emulator.gateway.runlog import COMMAND, RunLog
 from emulator.witness import Witness
 from reactor.exchange.floor import Floor
-from reactor.exchange.orders import Command, Deposit, Done, OrderFilled, Outcome, PlaceOrder, Remember, Told
+from reactor.exchange.orders import (
+    Command,
+    Deposit,
+    Done,
+    OrderFilled,
+    Outcome,
+    PlaceOrder,
+    PlacePair,
+    Remember,
+    Told,
+)
 from reactor.exchange.terms import House
 from reactor.exchange.trading import FloorState, TradingFloor
 from reactor.types import BLOCK_NS, SECOND_NS
@@ -120,8 +130,9 @@ class Desk:
             self._journal.record(now_ns, self.venue, command)
         outcome = self.floor.apply(command, now_ns)
         self.stirred = True
-        if isinstance(command, PlaceOrder) and isinstance(outcome, Done):
-            self._witness.placed(self.venue, outcome.order, self.floor)
+        if isinstance(command, PlaceOrder | PlacePair) and isinstance(outcome, Done):
+            for order in outcome.orders:
+                self._witness.placed(self.venue, order, self.floor)
         elif isinstance(command, Remember) and command.name.startswith(KEY_FACT):
             self._learn_keys(command.account)
         self._tell(now_ns)

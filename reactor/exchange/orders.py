@@ -69,6 +69,8 @@ class Why(StrEnum):
     MARGIN = "margin"  # at its fill there was not enough
     POSITION_CLOSED = "position_closed"  # it waited to close a position that is no more
     SIBLING_FILLED = "sibling_filled"  # another child of its parent was filled
+    PARTNER_FIRST = "partner_first"  # the other one of its pair came first
+    WITH_PARTNER = "with_partner"  # the other one of its pair was cancelled
 
 
 class Gauge(StrEnum):
@@ -151,6 +153,7 @@ class Order:
     triggered_ns: int | None = None
     from_id: int | None = None
     into_id: int | None = None
+    pair_id: int | None = None  # of one that was placed with another, which has the same
 
     @property
     def open_lots(self) -> int:
@@ -176,6 +179,7 @@ class Order:
             self.triggered_ns,
             self.from_id,
             self.into_id,
+            self.pair_id,
         )
 
 
@@ -266,6 +270,27 @@ class PlaceOrder:
     """
 
     order: NewOrder
+
+
+@dataclass(frozen=True, slots=True)
+class PlacePair:
+    """Place two orders of one account, market, side and quantity, of which one is enough: one rests and one waits, or
+    both wait. When either is filled, if only in part, or its price comes, the other one expires; when one is cancelled,
+    both are. Money is held for one of them, the dearer. Outcome: Done with both, or Refused.
+    """
+
+    first: NewOrder
+    second: NewOrder
+
+    @property
+    def account(self) -> str:
+        """Whose they are."""
+        return self.first.account
+
+    @property
+    def market(self) -> str:
+        """Where."""
+        return self.first.market
 
 
 @dataclass(frozen=True, slots=True)
@@ -384,6 +409,7 @@ class Remember:
 
 Command: TypeAlias = (
     PlaceOrder
+    | PlacePair
     | CancelOrder
     | CancelAll
     | MeetOrder

@@ -52,6 +52,7 @@ from reactor.exchange.orders import (
     OrderTriggered,
     Outcome,
     PlaceOrder,
+    PlacePair,
     Position,
     Refusal,
     Refused,
@@ -557,6 +558,8 @@ class TradingFloor:
         match command:
             case PlaceOrder(order):
                 return self._place(order)
+            case PlacePair(first, second):
+                return self._place_pair(first, second)
             case CancelOrder():
                 return self._cancel(command)
             case CancelAll(account, market, waiting):
@@ -667,9 +670,65 @@ class TradingFloor:
             self._watch(order)
         self._tell(asked.account, OrderPlaced(order))
         if self._house.holds_waiting:
-            self._ledger.hold(replace(order, price_ticks=_reserved_ticks(asked, trigger)))
+            self._ledger.hold(replace(order, price_ticks=_reserved_ticks(asked)))
             self._tell_money(asked.account)
         return Done((order,))
+
+    def _place_pair(self, first: NewOrder, second: NewOrder) -> Outcome:
+        pit, plans = self._reach(first.market), []
+        if first.client_id and first.client_id == second.client_id:
+            return self._refused(Refusal.DUPLICATE_CLIENT_ID, pit)
+        for asked in (first, second):
+            if asked.trigger is None:
+                plan = self._judged(pit, asked)
+            else:
+                refusal = self._why_not_wait(pit, asked, asked.trigger)
+                plan = Plan(asked.side) if refusal is None else self._refused(refusal, pit)
+            if isinstance(plan, Refused):
+                return plan
+            plans.append(plan)
+        pair_id, orders = self._next_order_id, []
+        for asked, plan in zip((first, second), plans, strict=True):
+            status = OrderStatus.NEW if asked.trigger is None else OrderStatus.WAITING
+            order = self._numbered(asked, asked.qty_lots or 0, status, pair_id=pair_id)
+            self._tell(asked.account, OrderPlaced(order))
+            if asked.trigger is None:
+                order = self._carry_out(pit, order, plan).order
+            else:
+                self._watch(order)
+            orders.append(order)
+        if self._house.holds_waiting:
+            self._hold_dearer(orders)
+        return Done(tuple(orders))
+
+    def _hold_dearer(self, pair: Sequence[Order]) -> None:
+        """Hold what the dearer order of a pair needs, which is enough for either."""
+        prices = [_reserved_ticks(order.asked) for order in pair]
+        dearer = pair[prices.index(max(prices))] if pair[0].asked.side is Side.BUY else pair[0]
+        for order in pair:
+            self._ledger.release(order.id)
+        self._ledger.hold(replace(dearer, price_ticks=_reserved_ticks(dearer.asked)))
+        self._tell_money(dearer.asked.account)
+
+    def _partner(self, order: Order) -> Order | None:
+        """The other one of a pair, as long as it lives."""
+        if order.pair_id is None:
+            return None
+        client = self._client(order.asked.account)
+        others = (client.orders[i] for i in (*client.open, *client.waiting) if i != order.id)
+        return next((other for other in others if other.pair_id == order.pair_id), None)
+
+    def _end_partner(self, order: Order) -> bool:
+        """The other one of a pair expires, for this one came first; whether there was one."""
+        partner = self._partner(order)
+        if partner is None:
+            return False
+        if partner.status is OrderStatus.WAITING:
+            self._unwatch(partner)
+        else:
+            self._leave_book(partner)
+        self._end(partner, OrderStatus.EXPIRED, Why.PARTNER_FIRST, alone=True)
+        return True
 
     def _why_not_wait(self, pit: _Pit, asked: NewOrder, trigger: Trigger) -> Refusal | None:
         closed = self._closed(asked)
@@ -689,8 +748,7 @@ class TradingFloor:
             lives = parent is not None and (self._parented(asked) or parent.status is OrderStatus.FILLED)
             return None if lives else Refusal.UNKNOWN_ORDER
         if self._house.holds_waiting:
-            price_ticks = _reserved_ticks(asked, trigger)
-            refusal = self._ledger.refusal(asked, price_ticks, asked.qty_lots or 0)
+            refusal = self._ledger.refusal(asked, _reserved_ticks(asked), asked.qty_lots or 0)
             if refusal is not None:
                 return refusal
         now_ns = self._now_ns
@@ -724,6 +782,7 @@ class TradingFloor:
             order, status=OrderStatus.TRIGGERED, updated_ns=self._now_ns, triggered_ns=self._now_ns
         )
         self._unwatch(order)
+        self._end_partner(order)
         self._ledger.release(order.id)
         self._tell(asked.account, OrderTriggered(order))
         lots = self._reducible(order) if trigger.closes else order.qty_lots
@@ -752,8 +811,13 @@ class TradingFloor:
         return self._client(asked.account).lives(asked.trigger.parent_id)
 
     def _family(self, order: Order) -> None:
-        """What becomes of an order's children and siblings when it ends."""
+        """What becomes of an order's partner, children and siblings when it ends."""
         client = self._client(order.asked.account)
+        partner = self._partner(order)
+        if partner is not None and order.status is OrderStatus.CANCELLED:
+            self._take_off(partner, Why.WITH_PARTNER)
+        elif partner is not None:
+            self._end_partner(order)
         if not client.waiting:
             return
         filled, own = order.status is OrderStatus.FILLED, order.asked.trigger
@@ -783,6 +847,7 @@ class TradingFloor:
         lots: int,
         status: OrderStatus = OrderStatus.NEW,
         from_id: int | None = None,
+        pair_id: int | None = None,
     ) -> Order:
         """A new order, with an id and a name, and kept."""
         order_id = self._next_order_id
@@ -793,6 +858,8 @@ class TradingFloor:
         order = Order(order_id, asked, status, asked.price_ticks, lots, now_ns, now_ns, now_ns)
         if from_id is not None:
             order = replace(order, from_id=from_id, triggered_ns=now_ns)
+        if pair_id is not None:
+            order = replace(order, pair_id=pair_id)
         self._keep(order)
         return order
 
@@ -892,23 +959,26 @@ class TradingFloor:
         return [self._take_off(o, why) for o in orders if client.lives(o.id)]  # or it went with its parent
 
     def _take_off(self, order: Order, why: Why) -> Order:
-        market = order.asked.market
         if order.status is OrderStatus.WAITING:
             self._unwatch(order)
             return self._end(order, OrderStatus.CANCELLED, why)
-        pit = self._reach(market)
-        pit.overlay.cancel(order.id)
-        self._touched(pit, market)
+        self._leave_book(order)
         return self._end(order, OrderStatus.CANCELLED, why)
 
-    def _end(self, order: Order, status: OrderStatus, why: Why | None) -> Order:
-        """An order that is off the book ends."""
+    def _leave_book(self, order: Order) -> None:
+        pit = self._reach(order.asked.market)
+        pit.overlay.cancel(order.id)
+        self._touched(pit, order.asked.market)
+
+    def _end(self, order: Order, status: OrderStatus, why: Why | None, *, alone: bool = False) -> Order:
+        """An order that is off the book ends, and unless it goes alone, those with it that belong to it."""
         order = order.ended(status, why, self._now_ns)
         self._ledger.release(order.id)
         self._keep(order)
         self._tell(order.asked.account, OrderEnded(order))
         self._tell_money(order.asked.account)
-        self._family(order)
+        if not alone:
+            self._family(order)
         return order
 
     def _amend(self, command: AmendOrder) -> Outcome:
@@ -970,6 +1040,8 @@ class TradingFloor:
     def _filled(self, event: Execution, order_id: int, *, maker: bool) -> Fill:
         order = self._find(order_id)
         assert order is not None, order_id
+        if self._end_partner(order):
+            self._ledger.hold(order)  # which may have been held for the other one
         forced = order_id == self._forced_id
         fee_e6 = 0 if order_id == self._deleveraged_id else None
         if order_id == self._final_id:
@@ -1266,6 +1338,9 @@ def _trigger_of(order: Order) -> Trigger:
     return order.asked.trigger
 
 
-def _reserved_ticks(asked: NewOrder, trigger: Trigger) -> int:
-    """The price at which what an order needs is held while it waits."""
-    return trigger.price_ticks if asked.price_ticks is None else asked.price_ticks
+def _reserved_ticks(asked: NewOrder) -> int:
+    """The price at which what an order needs is held while it rests or waits."""
+    if asked.price_ticks is not None:
+        return asked.price_ticks
+    assert asked.trigger is not None, asked
+    return asked.trigger.price_ticks

@@ -72,7 +72,7 @@ def test_commands_come_back_as_they_were(path: Path) -> None:
 
 def test_every_command_can_be_kept() -> None:
     assert set(COMMANDS) == {
-        "PlaceOrder", "CancelOrder", "CancelAll", "AmendOrder", "SetLeverage", "Deposit", "Transfer",
+        "PlaceOrder", "PlacePair", "CancelOrder", "CancelAll", "AmendOrder", "SetLeverage", "Deposit", "Transfer",
         "ScheduleCancel", "Deleverage", "MeetOrder", "Remember",
     }  # fmt: skip
 

@@ -28,6 +28,17 @@ LIMIT = {
     "price": "62000",
 }
 MARKET = {"symbol": "BTCUSDT", "side": "BUY", "type": "MARKET", "quantity": "0.01"}
+PAIR = {
+    "symbol": "BTCUSDT",
+    "side": "SELL",
+    "quantity": "0.01",
+    "aboveType": "LIMIT_MAKER",
+    "abovePrice": "90000",
+    "belowType": "STOP_LOSS_LIMIT",
+    "belowStopPrice": "60000",
+    "belowPrice": "59000",
+    "belowTimeInForce": "GTC",
+}
 ONE = {"symbol": "BTCUSDT"}
 
 
@@ -60,6 +71,8 @@ def spot() -> Iterator[tuple[str, Any]]:
         trader.ask("POST", "/api/v3/order/cancelReplace", **replace, cancelOrderId=old),
     )
     yield "rest/openOrders.cancel", trader.ask("DELETE", "/api/v3/openOrders", **ONE)
+    yield "rest/orderList.oco", (pair := trader.ask("POST", "/api/v3/orderList/oco", **PAIR))
+    trader.ask("DELETE", "/api/v3/orderList", **ONE, orderListId=pair["orderListId"])
     yield (
         "ws/wsapi.order.cancelReplace",
         api.signed("order.cancelReplace", **replace, cancelOrderId=_resting(trader)),
@@ -183,9 +196,7 @@ DIFFERENT: dict[str, tuple[str, str]] = {
 }
 ABSENT = {
     "binance_spot/rest/listenKey": "gone on 2026-02-20",
-    "binance_spot/rest/orderList.oco": "lists of orders are refused",
     "binance_spot/ws/wsapi.session.logon": "an Ed25519 key: test_a_session_is_logged_on",
-    "binance_spot/user/listStatus": "there are no lists of orders",
     "binance_spot/user/externalLockUpdate": "nothing locks a wallet from outside",
     "binance_spot/user/balanceUpdate": "test_money_from_outside_is_an_update_of_a_balance",
     "binance_usdm/rest/marginType": "every position is crossed; to say so again is an error",

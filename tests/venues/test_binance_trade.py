@@ -21,7 +21,7 @@ from reactor.types import SECOND_NS
 from tests.venues.trader import START_NS, Socket, Trader
 from venues.base import HttpRequest
 from venues.binance import BINANCE
-from venues.binance.trade import TRADE_ROUTES
+from venues.binance.spot_api import KEYED_ROUTES
 from venues.limits import Usage
 
 ORDER, NOW_MS = "/api/v3/order", START_NS // 10**6
@@ -498,7 +498,8 @@ def test_an_order_is_refused_in_the_venues_words(
             "More than 24 hours between startTime and endTime.",
         ),
         ("GET", "myTrades", {"fromId": 1, "startTime": 0}, -1128, "Combination of optional parameters invalid."),
-        ("POST", "orderList/oco", {"side": "BUY"}, -2010, "OCO orders are not supported for this symbol"),
+        ("POST", "orderList/oto", {"side": "BUY"}, -1020, "This operation is not supported."),
+        ("POST", "orderList/opo", {"side": "BUY"}, -2010, "OPO orders are not supported for this symbol."),
         ("POST", "sor/order", {"side": "BUY"}, -1020, "This operation is not supported."),
         ("PUT", "order/amend/keepPriority", {"newQty": "1"}, -2038, "Order amend is not supported for this symbol."),
     ],
@@ -660,9 +661,9 @@ VALUES = st.sampled_from(
 @given(data=st.data())
 def test_no_signed_request_makes_it_stumble(data: st.DataObject) -> None:
     """Whatever is asked with a right signature is answered, and an error is one of the venue's."""
-    path = data.draw(st.sampled_from(sorted(TRADE_ROUTES)))
-    method = data.draw(st.sampled_from(sorted(TRADE_ROUTES[path])))
-    names = sorted(TRADE_ROUTES[path][method].params or ["symbol"])
+    path = data.draw(st.sampled_from(sorted(KEYED_ROUTES)))
+    method = data.draw(st.sampled_from(sorted(KEYED_ROUTES[path])))
+    names = sorted(KEYED_ROUTES[path][method].params or ["symbol"])
     params = data.draw(st.dictionaries(st.sampled_from(names), VALUES))
     good = data.draw(st.sampled_from([{}, {"symbol": "BTCUSDT"}, LIMIT, MARKET]))
     answer = Trader.send(stumbler(), method, path, stumbler().sign({**good, **params}))

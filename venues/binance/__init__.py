@@ -50,7 +50,7 @@ from venues.binance.rules import (
 from venues.binance.session import SPOT_ENDPOINTS, USDM_ENDPOINTS, BinanceSession, Endpoint, handshake
 from venues.binance.spot_2025 import API_2025 as SPOT_API_2025
 from venues.binance.spot_2025 import SOCKET_API_2025, events_2025
-from venues.binance.trade import SPOT_API
+from venues.binance.spot_api import SPOT_API
 from venues.binance.usdm_2025 import API_2025, ENDPOINTS_2025, STREAMS_2025
 from venues.binance.usdm_api import USDM_API
 from venues.binance.usdm_rules import USDM_SESSION, usdm_sizes

@@ -260,6 +260,7 @@ SPOT_ORDER_TYPES = (
     *("STOP_LOSS", "STOP_LOSS_LIMIT", "TAKE_PROFIT", "TAKE_PROFIT_LIMIT"),
 )
 SPOT_MAX_ALGO_ORDERS = 5  # of a symbol, as its filter says
+SPOT_MAX_ORDER_LISTS = 20  # likewise
 
 
 # The highest price, quantity and quantity of a market order. The first two of BTCUSDT and ETHUSDT are as recorded in
@@ -323,7 +324,7 @@ def spot_filters(instrument: Instrument, step_ticks: int = 1) -> list[dict[str, 
             "avgPriceMins": 5,
         },
         {"filterType": "MAX_NUM_ORDERS", "maxNumOrders": 200},
-        {"filterType": "MAX_NUM_ORDER_LISTS", "maxNumOrderLists": 20},
+        {"filterType": "MAX_NUM_ORDER_LISTS", "maxNumOrderLists": SPOT_MAX_ORDER_LISTS},
         {"filterType": "MAX_NUM_ALGO_ORDERS", "maxNumAlgoOrders": SPOT_MAX_ALGO_ORDERS},
         {"filterType": "MAX_NUM_ORDER_AMENDS", "maxNumOrderAmends": 10},
     ]
@@ -348,7 +349,7 @@ def spot_symbol(
         "quoteCommissionPrecision": 8,
         "orderTypes": SPOT_ORDER_TYPES,
         "icebergAllowed": False,
-        "ocoAllowed": False,
+        "ocoAllowed": True,
         "otoAllowed": False,
         "opoAllowed": False,
         "quoteOrderQtyMarketAllowed": True,

@@ -16,7 +16,7 @@ from venues.base import Exchange, Trading
 from venues.binance.listen_keys import LISTEN_KEY, Event, keep_named, start_listening, stop_named
 from venues.binance.rest import ANYTHING, Call, Param, Route, weighs
 from venues.binance.signing import Security
-from venues.binance.trade import SPOT_API
+from venues.binance.spot_api import SPOT_API
 from venues.binance.user import spot_events
 from venues.binance.ws_api import SPOT_SOCKET_API
 

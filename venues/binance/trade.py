@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from functools import lru_cache
@@ -36,6 +36,7 @@ from reactor.single_asset import HyperSynthReactor
 from reactor.types import BLOCK_NS, DAY_NS, Side
 from reactor.values import dataclass
 from venues.base import VenueError
+from venues.binance.order_lists import done_ns, list_id_of, pair_of, pairs, told_list
 from venues.binance.orders import (
     CLIENT_ID,
     DECIMAL,
@@ -61,24 +62,19 @@ from venues.binance.rest import (
     FLAG,
     NUMBER,
     ONE_SYMBOL,
-    SPOT_ROUTES,
     SYMBOL,
-    Api,
     Call,
     Param,
     Route,
     Routes,
     market_of,
-    nothing_listed,
     order_counts,
     weighs,
 )
-from venues.binance.rules import SPOT_MAX_ALGO_ORDERS, SPOT_RATE_LIMITS, WEIGHT_BAN
+from venues.binance.rules import SPOT_MAX_ALGO_ORDERS
 from venues.binance.signing import Security, time_ns
 from venues.binance.trade_rules import (
-    SPOT_ORDER_LIMITS,
     SPOT_REFUSALS,
-    SPOT_TRADE_ERRORS,
     filters_of,
 )
 from venues.binance.wire import average_price_e12
@@ -125,6 +121,7 @@ REFUSED_WORDS: Mapping[str, str] = {
     "pegOffsetType": "NO_PEGS",
     "pegOffsetValue": "NO_PEGS",
 }
+STRATEGY = ("strategyId", "strategyType")
 RESPONSES = ("ACK", "RESULT", "FULL")
 DEFAULT_PREVENTION = "EXPIRE_MAKER"
 LEAST_STRATEGY_TYPE = 1_000_000
@@ -177,7 +174,7 @@ def new_order(call: Call, market: HyperSynthReactor) -> NewOrder:
         time_in_force=TimeInForce.POST_ONLY if kind == "LIMIT_MAKER" else immediate,
         client_id=params.get("newClientOrderId", ""),
         self_trade=PREVENTIONS[prevention],
-        words=tuple([(name, params[name]) for name in ("strategyId", "strategyType") if name in params]),
+        words=tuple([(name, params[name]) for name in STRATEGY if name in params]),
         trigger=_trigger(call, market, side) if kind in STOPS else None,
     )
 
@@ -302,6 +299,8 @@ def expiry_of(order: Order) -> str | None:
         return "EXCHANGE_CANCELED"
     if order.status is not OrderStatus.EXPIRED or order.why is Why.SELF_TRADE:
         return None
+    if order.why is Why.PARTNER_FIRST:
+        return "OCO_TRIGGER"
     if order.why is not Why.NOT_FILLED_AT_ONCE:
         return "EXCHANGE_CANCELED"
     if order.asked.price_ticks is None:
@@ -311,7 +310,7 @@ def expiry_of(order: Order) -> str | None:
 
 
 def _strategy(order: Order) -> Json:
-    return {name: int(value) for name, value in order.asked.words}
+    return {name: int(value) for name, value in order.asked.words if name in STRATEGY}
 
 
 def _expiry(order: Order) -> Json:
@@ -331,7 +330,7 @@ def placed(call: Call, order: Order, fills: tuple[Fill, ...], response: str) -> 
     told: Json = {
         "symbol": measure.instrument.symbol,
         "orderId": order.id,
-        "orderListId": -1,
+        "orderListId": list_id_of(order),
         "clientOrderId": order.asked.client_id,
         "transactTime": call.stamp(order.updated_ns),
     }
@@ -373,7 +372,7 @@ def cancelled(call: Call, order: Order) -> Json:
         "symbol": measure.instrument.symbol,
         "origClientOrderId": order.asked.client_id,
         "orderId": order.id,
-        "orderListId": -1,
+        "orderListId": list_id_of(order),
         "clientOrderId": cancel_name(call.floor, order),
         "transactTime": call.stamp(order.updated_ns),
         "price": measure.price(order.asked.price_ticks),
@@ -391,6 +390,14 @@ def cancelled(call: Call, order: Order) -> Json:
     }
 
 
+# rest-api.md#cancel-order-list-trade, 2026-07-21. The cancel of one order of a list is that of both, and told like it.
+def cancelled_list(call: Call, pair: Sequence[Order]) -> Json:
+    """What is answered to the cancel of a list."""
+    symbol = market_by_id(call, pair[0].asked.market).instrument.symbol
+    told = told_list(pair, symbol, call.stamp(done_ns(pair)), runs=False)
+    return {**told, "orderReports": [cancelled(call, order) for order in pair]}
+
+
 # rest-api.md#query-order-user_data and web-socket-api.md#query-order-user_data, 2026-07-21
 def reported(call: Call, order: Order) -> Json:
     """An order as queries tell it."""
@@ -398,7 +405,7 @@ def reported(call: Call, order: Order) -> Json:
     return {
         "symbol": measure.instrument.symbol,
         "orderId": order.id,
-        "orderListId": -1,
+        "orderListId": list_id_of(order),
         "clientOrderId": order.asked.client_id,
         "price": measure.price(order.asked.price_ticks),
         "origQty": measure.qty(order.qty_lots),
@@ -517,6 +524,8 @@ def _cancel(call: Call, market: HyperSynthReactor, id_name: str, client_name: st
     outcome = call.trading.execute(CancelOrder(call.account, market.instrument.market, order.id), call.now_ns)
     if isinstance(outcome, Refused):
         raise refused(outcome.refusal)
+    if order.pair_id is not None:
+        return cancelled_list(call, pair_of(call.floor, order))
     return cancelled(call, outcome.order)
 
 
@@ -534,7 +543,13 @@ def cancel_all(call: Call) -> bytes:
         raise refused(outcome.refusal)
     if not outcome.orders:
         raise VenueError("UNKNOWN_ORDER")
-    return orjson.dumps([cancelled(call, order) for order in outcome.orders])
+    lists = {pair[0].pair_id: pair for pair in pairs(call.floor, call.account, market.instrument.market)}
+    return orjson.dumps(
+        [
+            cancelled(call, order) if order.pair_id is None else cancelled_list(call, lists[order.pair_id])
+            for order in outcome.orders
+        ]
+    )
 
 
 def cancel_replace(call: Call) -> bytes:
@@ -676,13 +691,14 @@ def my_trades(call: Call) -> bytes:
         raise VenueError("BAD_COMBINATION")
     start_ns, end_ns = window(call, DAY_NS)
     measure = measure_of(market.instrument)
+    lists = {o.id: list_id_of(o) for o in call.floor.orders(call.account, market.instrument.market)}
     return orjson.dumps(
         [
             {
                 "symbol": market.instrument.symbol,
                 "id": fill.trade_id,
                 "orderId": fill.order_id,
-                "orderListId": -1,
+                "orderListId": lists.get(fill.order_id, -1),
                 "price": measure.price(fill.price_ticks),
                 "qty": measure.qty(fill.qty_lots),
                 "quoteQty": measure.quote(fill.price_ticks * fill.qty_lots),
@@ -809,7 +825,7 @@ NEW_ORDER: Mapping[str, Param] = {
 }
 
 
-def _trade(
+def trade(
     answer: Callable[[Call], bytes],
     params: Mapping[str, Param] | None,
     weight: int = 1,
@@ -817,14 +833,16 @@ def _trade(
     counts: bool = False,
     free: bool = False,
 ) -> Route:
+    """An endpoint that places or cancels."""
     return Route(answer, weighs(weight), params, security=Security.TRADE, counts=counts, free=free)
 
 
-def _read(
+def read(
     answer: Callable[[Call], bytes],
     weight: int | Callable[[Mapping[str, str]], int],
     **params: Param,
 ) -> Route:
+    """An endpoint that tells of the account."""
     weigh = weighs(weight) if isinstance(weight, int) else weight
     return Route(answer, weigh, params, security=Security.USER_DATA)
 
@@ -836,13 +854,13 @@ def _test_weight(params: Mapping[str, str]) -> int:
 # Since 2026-04-02 what succeeds in placing or cancelling weighs nothing: CHANGELOG.md, 2026-03-23.
 TRADE_ROUTES: Routes = {
     "/api/v3/order": {
-        "POST": _trade(place, NEW_ORDER, counts=True, free=True),
-        "DELETE": _trade(
+        "POST": trade(place, NEW_ORDER, counts=True, free=True),
+        "DELETE": trade(
             cancel,
             {**ONE_ORDER, "newClientOrderId": CLIENT_ID, "cancelRestrictions": ANYTHING},
             free=True,
         ),
-        "GET": _read(query_order, 4, **ONE_ORDER),
+        "GET": read(query_order, 4, **ONE_ORDER),
     },
     "/api/v3/order/test": {
         "POST": Route(
@@ -853,7 +871,7 @@ TRADE_ROUTES: Routes = {
         )
     },
     "/api/v3/order/cancelReplace": {
-        "POST": _trade(
+        "POST": trade(
             cancel_replace,
             {
                 **NEW_ORDER,
@@ -868,40 +886,27 @@ TRADE_ROUTES: Routes = {
             free=True,
         )
     },
-    "/api/v3/order/amend/keepPriority": {"PUT": _trade(refuse("NO_AMENDMENTS"), None, 4)},
+    "/api/v3/order/amend/keepPriority": {"PUT": trade(refuse("NO_AMENDMENTS"), None, 4)},
     "/api/v3/openOrders": {
-        "GET": _read(open_orders, lambda params: 6 if "symbol" in params else 80, symbol=ONE_SYMBOL),
-        "DELETE": _trade(cancel_all, {"symbol": SYMBOL}, free=True),
+        "GET": read(open_orders, lambda params: 6 if "symbol" in params else 80, symbol=ONE_SYMBOL),
+        "DELETE": trade(cancel_all, {"symbol": SYMBOL}, free=True),
     },
-    "/api/v3/allOrders": {"GET": _read(all_orders, 20, symbol=SYMBOL, orderId=NUMBER, **LIST)},
+    "/api/v3/allOrders": {"GET": read(all_orders, 20, symbol=SYMBOL, orderId=NUMBER, **LIST)},
     "/api/v3/myTrades": {
-        "GET": _read(
+        "GET": read(
             my_trades,
             lambda params: 5 if "orderId" in params else 20,
             **{"symbol": SYMBOL, "orderId": NUMBER, "fromId": NUMBER, **LIST},
         )
     },
-    "/api/v3/account": {"GET": _read(account, 20, omitZeroBalances=FLAG)},
-    "/api/v3/account/commission": {"GET": _read(commission, 20, symbol=SYMBOL)},
-    "/api/v3/rateLimit/order": {"GET": _read(order_limits, 40)},
-    # lists of orders: there are none, and none is taken
-    "/api/v3/openOrderList": {"GET": _read(nothing_listed, 6)},
-    "/api/v3/allOrderList": {"GET": _read(nothing_listed, 20, fromId=NUMBER, **LIST)},
+    "/api/v3/account": {"GET": read(account, 20, omitZeroBalances=FLAG)},
+    "/api/v3/account/commission": {"GET": read(commission, 20, symbol=SYMBOL)},
+    "/api/v3/rateLimit/order": {"GET": read(order_limits, 40)},
+    "/api/v3/orderList/oto": {"POST": trade(refuse("UNSUPPORTED"), None)},
+    "/api/v3/orderList/otoco": {"POST": trade(refuse("UNSUPPORTED"), None)},
+    "/api/v3/orderList/opo": {"POST": trade(refuse("NO_OPO"), None)},
     **{
-        f"/api/v3/{path}": {"POST": _trade(refuse("NO_ORDER_LISTS"), None)}
-        for path in ("order/oco", "orderList/oco", "orderList/oto", "orderList/otoco", "orderList/opo")
-    },
-    **{
-        f"/api/v3/sor/{path}": {"POST": _trade(refuse("UNSUPPORTED"), None)}
+        f"/api/v3/sor/{path}": {"POST": trade(refuse("UNSUPPORTED"), None)}
         for path in ("order", "order/test")
     },
 }
-
-SPOT_API = Api(
-    {**SPOT_ROUTES, **TRADE_ROUTES},
-    SPOT_TRADE_ERRORS,
-    decimals=8,
-    time_units=True,
-    weight=SPOT_RATE_LIMITS[0].windowed(WEIGHT_BAN),
-    order_limits=SPOT_ORDER_LIMITS,
-)

@@ -68,7 +68,8 @@ SPOT_TRADE_ERRORS: Mapping[str, ErrorRow] = {
     "NO_ICEBERGS": _rejected("Iceberg orders are not supported for this symbol."),
     "NO_TRAILING": _rejected("Trailing stop orders are not supported for this symbol."),
     "NO_PEGS": _rejected("Pegged orders are not supported for this symbol."),
-    "NO_ORDER_LISTS": _rejected("OCO orders are not supported for this symbol"),
+    "NO_OPO": _rejected("OPO orders are not supported for this symbol."),
+    "PRICES_RELATED": _rejected("The relationship of the prices for the orders is not correct."),
     "NO_SUCH_PREVENTION": _rejected("This symbol does not allow the specified self-trade prevention mode."),
     "CANCEL_RESTRICTED": ErrorRow(400, -2011, "Order was not canceled due to cancel restrictions."),
     "PARTIALLY_REPLACED": ErrorRow(409, -2021, "Order cancel-replace partially failed."),
@@ -77,6 +78,10 @@ SPOT_TRADE_ERRORS: Mapping[str, ErrorRow] = {
     "NOT_SUBSCRIBED": ErrorRow(400, -2036, "User Data Stream subscription not active."),
     "NO_AMENDMENTS": ErrorRow(400, -2038, "Order amend is not supported for this symbol."),
     "OTHER_CLIENT_ID": ErrorRow(400, -2039, "Client order ID is not correct for this order ID."),
+    # as clients know them; the former's text from https://github.com/thrasher-corp/gocryptotrader (tests of binanceus,
+    # read 2026-11), which has not its code
+    "NO_SUCH_LIST": ErrorRow(400, -2013, "Order list does not exist."),
+    "UNKNOWN_LIST": ErrorRow(400, -2011, "Unknown order list sent."),
     "LAST_SUBSCRIPTION": ErrorRow(400, -2042, "Maximum subscription ID reached for this connection."),
 }
 

@@ -24,6 +24,7 @@ from reactor.exchange.orders import (
 )
 from reactor.exchange.terms import SPOT
 from venues.base import Exchange, Trading
+from venues.binance.order_lists import decides, list_id_of, list_status, pair_of
 from venues.binance.orders import MONEY, cancel_name, measure_of, prevention_of, side_of, status_of
 from venues.binance.trade import expiry_of, stop_price, time_in_force_of, type_of, working
 
@@ -36,6 +37,8 @@ def spot_events(exchange: Exchange, trading: Trading, told: Told, unit_ns: int) 
     match told.news:
         case OrderPlaced(order):
             yield _report(exchange, trading, told, unit_ns, order, "NEW")
+            if order.pair_id not in (None, order.id):  # the second one of a pair
+                yield _list_status(exchange, trading, told, unit_ns, order, runs=True)
         case OrderTriggered(order):  # once more, for it is at work now
             at_work = replace(order, status=OrderStatus.NEW, working_ns=order.updated_ns)
             yield _report(exchange, trading, told, unit_ns, at_work, "NEW")
@@ -43,6 +46,8 @@ def spot_events(exchange: Exchange, trading: Trading, told: Told, unit_ns: int) 
             yield _report(exchange, trading, told, unit_ns, order, "TRADE", fill)
         case OrderEnded(order):
             yield _report(exchange, trading, told, unit_ns, order, _ending(order))
+            if decides(order):
+                yield _list_status(exchange, trading, told, unit_ns, order, runs=False)
         case MoneyMoved():
             yield from _money(told, told.news, unit_ns)
         case _:
@@ -82,7 +87,7 @@ def _report(
         "p": measure.price(order.asked.price_ticks),
         "P": stop_price(order, measure),
         "F": measure.qty(0),
-        "g": -1,
+        "g": list_id_of(order),
         "C": order.asked.client_id if cancelled else "",
         "x": execution,
         "X": status_of(order),
@@ -109,6 +114,14 @@ def _report(
         "V": prevention_of(order),
         **({} if reason is None else {"eR": reason}),
     }
+
+
+def _list_status(
+    exchange: Exchange, trading: Trading, told: Told, unit_ns: int, order: Order, *, runs: bool
+) -> Event:
+    symbol = exchange.world.market(order.asked.market).instrument.symbol
+    pair, at = pair_of(trading.floor, order) or [order], order.updated_ns // unit_ns
+    return list_status(pair, symbol, told.ts_ns // unit_ns, at, runs=runs)
 
 
 def _money(told: Told, moved: MoneyMoved, unit_ns: int) -> Iterator[Event]:

@@ -52,7 +52,7 @@ from venues.binance.rules import (
 )
 from venues.binance.session import NOT_TEXT, TOO_MANY_REQUESTS, Heartbeat, query_of, shutdown_event
 from venues.binance.signing import Credentials, Security, authenticate, socket_payload_of
-from venues.binance.trade import SPOT_API, TRADE_ROUTES
+from venues.binance.spot_api import KEYED_ROUTES, SPOT_API
 from venues.binance.usdm_api import USDM_API, USDM_SOCKET_TRADES
 from venues.binance.usdm_rest import USDM_ROUTES, socket_book_ticker
 from venues.binance.usdm_rules import USDM_RATE_LIMITS, USDM_SESSION
@@ -92,7 +92,7 @@ def _spot(path: str) -> Route:
 
 
 def _trade(path: str, method: str = "GET") -> Route:
-    return TRADE_ROUTES[f"/api/v3/{path}"][method]
+    return KEYED_ROUTES[f"/api/v3/{path}"][method]
 
 
 SPOT_METHODS: Mapping[str, Route] = {
@@ -128,6 +128,8 @@ SPOT_METHODS: Mapping[str, Route] = {
     "account.status": _trade("account"),
     "account.commission": _trade("account/commission"),
     "account.rateLimits.orders": _trade("rateLimit/order"),
+    "orderList.status": _trade("orderList"),
+    "orderList.cancel": _trade("orderList", "DELETE"),
     "openOrderLists.status": _trade("openOrderList"),
     "allOrderLists": _trade("allOrderList"),
     **{

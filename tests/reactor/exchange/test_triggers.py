@@ -27,6 +27,7 @@ from reactor.exchange.orders import (
     OrderStatus,
     OrderTriggered,
     PlaceOrder,
+    PlacePair,
     Refusal,
     Refused,
     TimeInForce,
@@ -103,6 +104,15 @@ class Pitside:
     ) -> Any:
         order = NewOrder(account, market, side, price, lots, trigger=trigger, **more)
         return self.floor.apply(PlaceOrder(order), self.now_ns)
+
+    def pair(self, side: Side, lots: int, away: int, account: str = "a", market: str = BTC.market) -> Any:
+        """A limit order so far from the last price, and a stop on its other side."""
+        last = self.last(market)
+        limit = NewOrder(
+            *(account, market, side, last - side * away, lots), time_in_force=TimeInForce.POST_ONLY
+        )
+        stop = NewOrder(account, market, side, None, lots, trigger=Trigger(last + side * away, side is BUY))
+        return self.floor.apply(PlacePair(limit, stop), self.now_ns)
 
     def step(self, ns: int) -> Sequence[Told]:
         self.now_ns += ns
@@ -205,7 +215,10 @@ def run(steps: Iterator[int], *, apart: bool = True, restarts: bool = False) -> 
         kind, lots = chance.random(), chance.randrange(1, 1_500)
         trigger = Trigger(last + away, away > 0, gauge) if kind < 0.8 else None
         price = pitside.last(instrument.market) - side * away if kind > 0.5 else None
-        pitside.place(side, lots, trigger, account, instrument.market, price)
+        if kind < 0.2 and not apart:
+            pitside.pair(side, lots, abs(away), account, instrument.market)
+        else:
+            pitside.place(side, lots, trigger, account, instrument.market, price)
         if chance.random() < 0.1:
             pitside.floor.apply(CancelAll(account, waiting=True), at_ns)
         told += pitside.floor.news()
@@ -344,3 +357,36 @@ def test_children_go_with_a_parent_that_is_not_filled() -> None:
     assert ended == [parent.id, *(child.id for child in children)]
     late = Trigger(pitside.last() + 5, rises=True, parent_id=parent.id)
     assert pitside.place(SELL, 5, late).refusal is Refusal.UNKNOWN_ORDER
+
+
+# ---------------------------------------------------------------- pairs
+@pytest.mark.parametrize("side", [BUY, SELL])
+def test_of_a_pair_what_comes_first_ends_the_other(side: Side) -> None:
+    """A fill of the one that rests, or the price that the other waits for; each of which comes on one side here."""
+    pitside = Pitside(apart=False)
+    done = pitside.pair(side, 5, 28)
+    assert isinstance(done, Done)
+    limit, stop = done.orders
+    assert (limit.status, stop.status, limit.pair_id) == (OrderStatus.NEW, OrderStatus.WAITING, stop.pair_id)
+    told = pitside.step(END_NS - START_NS)
+    filled = [each.news.order.id for each in told_of(told, OrderFilled)]  # type: ignore[union-attr]
+    (ended,) = told_of(told, OrderEnded)
+    assert isinstance(ended.news, OrderEnded)
+    assert (ended.news.order.status, ended.news.order.why) == (OrderStatus.EXPIRED, Why.PARTNER_FIRST)
+    assert {filled[0], ended.news.order.id} == {limit.id, stop.id}
+    assert ended.number < told_of(told, OrderFilled)[0].number
+    assert pitside.floor.open_orders("a") == pitside.floor.waiting_orders("a") == []
+
+
+def test_a_pair_is_cancelled_together_and_placed_together() -> None:
+    pitside = Pitside(apart=False)
+    limit, stop = pitside.pair(BUY, 5, 10**4).orders
+    pitside.restart()
+    pitside.floor.apply(CancelOrder("a", BTC.market, stop.id), pitside.now_ns)
+    ended = [each.news.order for each in told_of(pitside.floor.news(), OrderEnded)]  # type: ignore[union-attr]
+    assert [(o.id, o.status) for o in ended] == [
+        (stop.id, OrderStatus.CANCELLED),
+        (limit.id, OrderStatus.CANCELLED),
+    ]
+    assert pitside.pair(BUY, 5, -(10**4)).refusal is Refusal.WOULD_TAKE
+    assert pitside.floor.open_orders("a") == pitside.floor.waiting_orders("a") == []
