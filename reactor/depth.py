@@ -19,7 +19,7 @@ from reactor.fixed import (
     exclusive,
     exp_q16,
     fixed_point,
-    merged,
+    inserted,
     ordered,
     rows,
 )
@@ -198,8 +198,7 @@ class Depth:
         sources = (deep, fallen, announced, self._touch_rows(touch))
         tick, rank, lots = (np.concatenate(parts) for parts in zip(*sources, strict=True))
         place, order = ordered((rank - lowest) << _TICK_BITS | tick)
-        holds = ends(place).nonzero()[0]
-        place, lots = place.take(holds), lots.take(order.take(holds))
+        lots = lots.take(order)
         last_of_rank = ends(place >> _TICK_BITS).nonzero()[0]
         last = place.take(last_of_rank)
 
@@ -229,21 +228,15 @@ class Depth:
         passed, tick = _passed_over(best, known.take(standing) + lowest)
         gone = standing.take(passed)
         gone_place = known.take(gone) << _TICK_BITS | tick
-        order = merged(place, gone_place, due_place)
-        place = np.concatenate((place, gone_place, due_place)).take(order)
-        holds = ends(place).nonzero()[0]
-        place, order = place.take(holds), order.take(holds)
-        n, m = len(lots), len(lots) + len(gone)
-        lots = np.concatenate((lots, np.zeros(len(gone), np.int64), then.take(due))).take(order)
-        at = ((order >= n) & (order < m)).nonzero()[0]
-        rank = place >> _TICK_BITS
-        same_rank = rank.take(at - 1, mode="clip") == rank.take(at)
-        same_rank[:1] &= at[:1] > 0
-        previous = np.where(
-            same_rank, lots.take(at - 1, mode="clip"), now.take(gone.take(order.take(at) - n))
-        )
-        real = np.ones(len(place), np.bool_)
-        real[at] = previous > 0
+        row, at = inserted(place, gone_place, due_place)
+        place, lots = place.take(row), lots.take(row)
+        place[at] = np.concatenate((gone_place, due_place))
+        lots[at] = np.concatenate((np.zeros(len(gone), np.int64), then.take(due)))
+        at = at[: len(gone)]
+        before = place.take(at - 1, mode="clip")
+        same_rank = (before < gone_place) & (before >> _TICK_BITS == gone_place >> _TICK_BITS)
+        real = ends(place)
+        real[at] &= np.where(same_rank, lots.take(at - 1, mode="clip"), now.take(gone)) > 0
         place, lots = place.compress(real), lots.compress(real)
         return SideRows(place & _TICK_MASK, (place >> _TICK_BITS) + lowest, lots)
 

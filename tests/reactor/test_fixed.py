@@ -29,10 +29,10 @@ from reactor.fixed import (
     exp_q16,
     exp_q32,
     increments,
+    inserted,
     isqrt,
     lengths,
     logistic_q16,
-    merged,
     muldiv,
     ordered,
     pareto_q16,
@@ -225,7 +225,9 @@ def test_new_rows_take_their_places(keys: list[int], before: list[int], after: l
     """As a stable sort has them, of those before, the keys, and those after."""
     keys.sort()
     columns = [np.array(part, dtype=np.int64) for part in (keys, before, after)]
-    n, m = len(keys), len(keys) + len(before)
-    everything = keys + before + after
-    rows_in_order = [*range(n, m), *range(n), *range(m, len(everything))]
-    assert merged(*columns).tolist() == sorted(rows_in_order, key=everything.__getitem__)
+    row, at = inserted(*columns)
+    new = [(key, -1, i) for i, key in enumerate(before)] + [(key, 1, i) for i, key in enumerate(after)]
+    whole = [(keys[i], 0, i) if keys else (0, 0, 0) for i in row.tolist()]
+    for place, each in zip(at.tolist(), new, strict=True):
+        whole[place] = each
+    assert whole == sorted([(key, 0, i) for i, key in enumerate(keys)] + new)
