@@ -61,7 +61,9 @@ class TrueTrade:
 
 @dataclass(frozen=True, slots=True)
 class TrueOrder:
-    """An order as it stands; `price` is None for a market order, `client_id` the venue's own where none was given."""
+    """An order as it stands; `price` is None for a market order, `client_id` the venue's own where none was given, and
+    `trigger_price` what it waits for, or did.
+    """
 
     id: int
     client_id: str
@@ -74,6 +76,7 @@ class TrueOrder:
     status: OrderStatus
     created_ns: int
     updated_ns: int
+    trigger_price: Decimal | None = None
 
     @property
     def open(self) -> bool:
@@ -82,7 +85,8 @@ class TrueOrder:
 
     def __str__(self) -> str:
         at = "at the market" if self.price is None else f"at {self.price}"
-        return f"{self.side} {self.quantity} {self.symbol} {at}"
+        when = "" if self.trigger_price is None else f" when {self.trigger_price} is there"
+        return f"{self.side} {self.quantity} {self.symbol} {at}{when}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +129,7 @@ def true_order(of: Instrument, order: Order) -> TrueOrder:
         order.status,
         order.created_ns,
         order.updated_ns,
+        None if order.asked.trigger is None else _price(of, order.asked.trigger.price_ticks),
     )
 
 

@@ -152,13 +152,14 @@ class BackOffice:
 
     # ------------------------------------------------------------ orders
     def cancel(self, venue: str, order_id: int) -> TrueOrder:
-        """Cancel an open order, as if its owner had."""
+        """Cancel an open order, or one that waits, as if its owner had."""
         port = self._inspector.port(venue)
         self._reach()
+        floor = self._floor(venue).floor
         orders = (
             order
-            for name in self._floor(venue).floor.accounts()
-            for order in self._floor(venue).floor.open_orders(name)
+            for name in floor.accounts()
+            for order in (*floor.open_orders(name), *floor.waiting_orders(name))
             if order.id == order_id
         )
         order = next(orders, None)
@@ -171,11 +172,15 @@ class BackOffice:
     def cancel_all(
         self, venue: str, account: str | None = None, symbol: str | None = None
     ) -> list[TrueOrder]:
-        """Cancel the open orders of an account, or of all, of a market or of all."""
+        """Cancel the open orders of an account, or of all, of a market or of all, and those that wait."""
         names = dict.fromkeys(order.account for order in self._inspector.orders(venue, account, symbol))
         port = self._inspector.port(venue, symbol)
         market = None if symbol is None else port.exchange.markets[symbol]
-        done = [self._do(self._floor(venue), CancelAll(name, market)) for name in names]
+        done = [
+            self._do(self._floor(venue), CancelAll(name, market, waiting))
+            for name in names
+            for waiting in (False, True)
+        ]
         instrument = port.exchange.world.instrument
         return [true_order(instrument(order.asked.market), order) for each in done for order in each.orders]
 

@@ -114,13 +114,13 @@ class Inspector:
         only_open: bool = True,
         limit: int = ROWS_MAX,
     ) -> list[TrueOrder]:
-        """The newest orders of an account, or of all, in the order of their ids; also those that ended, as far as the
-        floor keeps them, unless `only_open`.
+        """The newest orders of an account, or of all, in the order of their ids, those that wait among them; also those
+        that ended, as far as the floor keeps them, unless `only_open`.
         """
         _limited(limit)
         floor, accounts, market = self._floor(venue, account, symbol)
-        found = floor.open_orders if only_open else floor.orders
-        orders = chain.from_iterable(found(each, market) for each in accounts)
+        looks = (floor.open_orders, floor.waiting_orders) if only_open else (floor.orders,)
+        orders = chain.from_iterable(look(each, market) for look in looks for each in accounts)
         newest = sorted(orders, key=lambda order: order.id)[-limit:]
         return [true_order(self._instrument(venue, order.asked.market), order) for order in newest]
 

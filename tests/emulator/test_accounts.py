@@ -113,6 +113,30 @@ def test_orders_are_cancelled_from_outside(running: Emulator) -> None:
         assert trader.signed("GET", "/api/v3/openOrders") == []
 
 
+def test_orders_that_wait_are_seen_and_cancelled_from_outside(running: Emulator) -> None:
+    """Those that a venue keeps apart from its orders, too; alone, and with all."""
+    stop = {"symbol": "BTCUSDT", "side": "SELL", "quantity": "0.01"}
+    spot_stop = stop | {"type": "STOP_LOSS", "stopPrice": "30000"}
+    apart = stop | {"algoType": "CONDITIONAL", "type": "STOP_MARKET", "triggerPrice": "30000"}
+    with (
+        closing(Trader(running.url("binance"))) as spot,
+        closing(Trader(running.url("binance-usdm"))) as usdm,
+    ):
+        for _ in range(2):
+            spot.signed("POST", "/api/v3/order", spot_stop)
+            usdm.signed("POST", "/fapi/v1/algoOrder", apart)
+        for venue in ("binance", "binance-usdm"):
+            first, second = ask(running, "GET", f"/orders?venue={venue}")[1]
+            assert (first["status"], float(first["trigger_price"])) == ("waiting", 30_000)
+            status, row = ask(running, "DELETE", f"/orders/{first['id']}?venue={venue}")
+            assert (status, row["id"], row["status"]) == (200, first["id"], "cancelled")
+            assert [each.id for each in running.orders(venue)] == [second["id"]]
+            gone = ask(running, "DELETE", f"/orders?venue={venue}")[1]
+            assert [row["id"] for row in gone] == [second["id"]]
+        assert spot.signed("GET", "/api/v3/openOrders") == []
+        assert usdm.signed("GET", "/fapi/v1/openAlgoOrders") == []
+
+
 @pytest.mark.parametrize(
     ("method", "path", "body", "status", "said"),
     [
