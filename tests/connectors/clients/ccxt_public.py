@@ -85,7 +85,7 @@ async def bars(exchange, venue, symbol):
     candles, trades, tickers = {}, [], []
 
     async def watch_candles():
-        while len(candles) < CANDLES + 2:
+        while len(candles) < CANDLES + 3:
             candles.update((row[0], row[1:]) for row in await exchange.watch_ohlcv(symbol, "1m"))
 
     async def watch_trades():
@@ -103,8 +103,9 @@ async def bars(exchange, venue, symbol):
         task.cancel()
     await asyncio.gather(*meanwhile, return_exceptions=True)
 
-    # Of a minute that nobody heard all of, or that is not over, there is nothing to compare.
-    closed = [at for at in sorted(candles)[:-1] if at > trades[0]["timestamp"]]
+    # Of a minute that nobody heard all of, or that is not over, there is nothing to compare; nor of one that is just
+    # over, for its last trades may still be on their way, on another socket.
+    closed = [at for at in sorted(candles)[:-2] if at > trades[0]["timestamp"]]
     assert len(closed) >= CANDLES, "minutes are missing"
     until = {"until": closed[-1] + MINUTE_MS - 1}
     fetched = await exchange.fetch_ohlcv(symbol, "1m", since=closed[0], limit=len(closed), params=until)
