@@ -96,15 +96,15 @@ USDM_QUIRKS = {
 
 @dataclass(frozen=True, slots=True)
 class Edition:
-    """A card at one of its profiles: what set it apart, and what of it has changed since."""
+    """A card at one of its profiles: what set it apart, and what of it has changed since; None: nothing."""
 
     about: str
-    endpoints: tuple[Endpoint, ...]
-    streams: Mapping[str, Stream]
-    api: Api
-    socket_api: SocketApi
+    endpoints: tuple[Endpoint, ...] | None = None
+    streams: Mapping[str, Stream] | None = None
+    api: Api | None = None
+    socket_api: SocketApi | None = None
     listener: EventsOf | None = None
-    categories: Mapping[str, str] = field(default_factory=dict)
+    categories: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +143,8 @@ class Binance:
             assert name in NOW, name
             return self
         then = self.editions[name]
-        changed = {each.name: getattr(then, each.name) for each in fields(then) if each.name != "about"}
-        return replace(self, **changed)
+        of_then = {each.name: getattr(then, each.name) for each in fields(then) if each.name != "about"}
+        return replace(self, **{name: value for name, value in of_then.items() if value is not None})
 
     def with_quirks(self, changes: Mapping[str, bool]) -> Self:
         return replace(self, quirks=switched(self.quirks, changes))
@@ -285,19 +285,11 @@ BINANCE = Binance(
     editions={
         "2025-12": Edition(
             about="accounts may be listened to by listen keys, too",
-            endpoints=SPOT_ENDPOINTS,
-            streams=SPOT_STREAMS,
             api=SPOT_API_2025,
             socket_api=SOCKET_API_2025,
             listener=events_2025,
         ),
-        "2026-03": Edition(
-            about="listen keys are gone (2026-02-20)",
-            endpoints=SPOT_ENDPOINTS,
-            streams=SPOT_STREAMS,
-            api=SPOT_API,
-            socket_api=SPOT_SOCKET_API,
-        ),
+        "2026-03": Edition(about="listen keys are gone (2026-02-20)"),
     },
 )
 
@@ -321,8 +313,7 @@ BINANCE_USDM = Binance(
             endpoints=ENDPOINTS_2025,
             streams=STREAMS_2025,
             api=API_2025,
-            socket_api=USDM_SOCKET_API,
-            listener=usdm_events,
+            categories={},
         )
     },
     quirks=USDM_QUIRKS,
