@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from reactor.types import SECOND_NS
+from tests.venues.test_binance_real_account import PAIR
 from tests.venues.test_binance_stops import balance, listen, near
 from tests.venues.test_binance_usdm_trade import text
 from tests.venues.trader import Socket, Trader
@@ -18,15 +19,7 @@ from venues.binance import BINANCE
 
 OCO, LIST, ORDER = "/api/v3/orderList/oco", "/api/v3/orderList", "/api/v3/order"
 SELL = {
-    "symbol": "BTCUSDT",
-    "side": "SELL",
-    "quantity": "0.01",
-    "aboveType": "LIMIT_MAKER",
-    "abovePrice": "90000",
-    "belowType": "STOP_LOSS_LIMIT",
-    "belowStopPrice": "60000",
-    "belowPrice": "59000",
-    "belowTimeInForce": "GTC",
+    **PAIR,
     "listClientOrderId": "both",
     "aboveClientOrderId": "profit",
     "belowClientOrderId": "loss",

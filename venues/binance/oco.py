@@ -30,8 +30,8 @@ from venues.binance.rest import ANYTHING, NUMBER, SYMBOL, Call, Param, Routes, m
 from venues.binance.rules import SPOT_MAX_ALGO_ORDERS, SPOT_MAX_ORDER_LISTS
 from venues.binance.trade import (
     LIST,
-    LONG,
     NAMED,
+    NEW_ORDER,
     RESPONSES,
     Json,
     cancelled_list,
@@ -64,20 +64,6 @@ _SUFFIXES: Mapping[str, str] = {
     "pegPriceType": "PegPriceType",
     "pegOffsetType": "PegOffsetType",
     "pegOffsetValue": "PegOffsetValue",
-}
-_KINDS: Mapping[str, Param] = {
-    "type": NAMED,
-    "timeInForce": ANYTHING,
-    "price": DECIMAL,
-    "newClientOrderId": CLIENT_ID,
-    "strategyId": LONG,
-    "strategyType": LONG,
-    "stopPrice": DECIMAL,
-    "trailingDelta": NUMBER,
-    "icebergQty": DECIMAL,
-    "pegPriceType": ANYTHING,
-    "pegOffsetType": ANYTHING,
-    "pegOffsetValue": NUMBER,
 }
 ABOVE, BELOW = ({name: leg + suffix for name, suffix in _SUFFIXES.items()} for leg in ("above", "below"))
 # rest-api.md#new-oco-deprecated-trade, 2026-07-21
@@ -238,11 +224,11 @@ _COMMON: Mapping[str, Param] = {
 }
 _NEW_OCO: Mapping[str, Param] = {
     **_COMMON,
-    **{leg[name]: kind for leg in (ABOVE, BELOW) for name, kind in _KINDS.items()},
+    **{own: NEW_ORDER[name] for leg in (ABOVE, BELOW) for name, own in leg.items()},
 }
 _OLD_OCO: Mapping[str, Param] = {
     **_COMMON,
-    **{own: _KINDS[name] for leg in (OLD_LIMIT, OLD_STOP) for name, own in leg.items()},
+    **{own: NEW_ORDER[name] for leg in (OLD_LIMIT, OLD_STOP) for name, own in leg.items()},
     "price": replace(DECIMAL, required=True),
     "stopPrice": replace(DECIMAL, required=True),
 }
