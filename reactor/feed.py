@@ -53,8 +53,7 @@ class SyntheticTelemetryUplink:
 
     def __init__(self, market: Market) -> None:
         self._market = market
-        instrument = market.instrument
-        self._tick_e8 = instrument.tick_size * 10 ** (8 - instrument.price_decimals)
+        self._tick_e8 = market.instrument.tick_e8
         self._spread_ticks = market.manifest.base_spread_ticks
 
     def rows(self, start_ns: int, end_ns: int) -> Telemetry:

@@ -26,6 +26,7 @@ SECOND_NS = 1_000 * MS_NS
 TICK_NS = 10 * MS_NS
 BLOCK_NS = 60 * SECOND_NS
 DAY_NS = 86_400 * SECOND_NS
+NEVER_NS = 1 << 62
 
 
 class Side(IntEnum):
@@ -76,6 +77,12 @@ class Instrument:
     qty_decimals: int
     lot_size: int
     funding: FundingProfile = FundingProfile.REAL
+
+    @property
+    def tick_e8(self) -> int:
+        """A tick, in 1e-8 quote units."""
+        step: int = self.tick_size * 10 ** (8 - self.price_decimals)
+        return step
 
     def __hash__(self) -> int:
         return hash(self.market)  # what is kept of an instrument is asked for with every order

@@ -24,6 +24,7 @@ from reactor.single_asset import HyperSynthReactor
 from reactor.types import (
     BLOCK_NS,
     DAY_NS,
+    NEVER_NS,
     TICK_NS,
     Block,
     BookSide,
@@ -40,7 +41,6 @@ from reactor.types import (
 )
 from reactor.values import dataclass
 
-NEVER_NS = 1 << 62
 _ROWS_KEPT = 2 * DAY_NS // BLOCK_NS
 Rows: TypeAlias = NDArray[np.bool_]  # which of some rows
 

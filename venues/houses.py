@@ -80,8 +80,7 @@ def final_price(
         tape = exchange.world.market(market)
         rows = tape.seconds(closes_ns - window_ns, closes_ns)
         index_e8: list[int] = rows.index_e8[rows.ts_ns % every_ns == 0].tolist()
-        tick_e8: int = tape.instrument.tick_size * 10 ** (8 - tape.instrument.price_decimals)
-        return nearest(sum(index_e8), tick_e8 * len(index_e8))
+        return nearest(sum(index_e8), tape.instrument.tick_e8 * len(index_e8))
 
     return at
 

@@ -20,10 +20,10 @@ from emulator.chaos.rules import Event, Fault, Rule, Scope, Where
 from emulator.config import Given, nearest
 from reactor.bends import NONE, Bend, Bends
 from reactor.exchange.orders import Command
-from reactor.types import BLOCK_NS, TICK_NS, Kind
+from reactor.types import BLOCK_NS, NEVER_NS, TICK_NS, Kind
 from reactor.unified_market import Fate
 from reactor.values import dataclass
-from reactor.veils import NEVER_NS, Phase, Veil
+from reactor.veils import Phase, Veil
 from venues.base import Channel, Exchange, Listed, Page, Topic, VenueProtocol
 from venues.wire import payloads
 

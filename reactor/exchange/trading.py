@@ -69,10 +69,10 @@ from reactor.exchange.overlaid import OverlaidMarket
 from reactor.exchange.overlay import Ended, Execution, Overlay, OverlayState, Plan, Resting
 from reactor.exchange.tape import TapeIndex
 from reactor.exchange.terms import House
-from reactor.exchange.triggers import NEVER_NS, Watch
+from reactor.exchange.triggers import Watch
 from reactor.fixed import nearest
 from reactor.single_asset import HyperSynthReactor
-from reactor.types import BLOCK_NS, MS_NS, SECOND_NS, TICK_NS, BookSide, Side
+from reactor.types import BLOCK_NS, MS_NS, NEVER_NS, SECOND_NS, TICK_NS, BookSide, Side
 from reactor.unified_market import Fate, MarketOrchestrationCore
 from reactor.values import dataclass
 from reactor.veils import Phase
@@ -157,8 +157,7 @@ class _Pit:
 
     def in_ticks(self, price_e8: int) -> tuple[int, int]:
         """The least trigger that a price has fallen to, and the greatest that it has risen to, in ticks."""
-        at = self.face.instrument
-        tick_e8: int = at.tick_size * 10 ** (8 - at.price_decimals)
+        tick_e8 = self.face.instrument.tick_e8
         return -(-price_e8 // tick_e8), price_e8 // tick_e8
 
     def last_ticks(self, at_ns: int) -> int:
@@ -412,9 +411,8 @@ class TradingFloor:
     def _stir(self) -> None:
         """All that happens by itself at the boundary where the floor stands."""
         for pit in [self._pits[market] for market in self._house.terms if market in self._pits]:
-            if (
-                pit.revision and pit.overlay.at_ns <= self._now_ns
-            ):  # or it has lived on to a later fill already
+            # It may have lived on to a later fill already.
+            if pit.revision and pit.overlay.at_ns <= self._now_ns:
                 self._enter(pit.reach(self._now_ns))
         for market, at_ns in list(self._settlements.items()):
             if at_ns <= self._now_ns:
@@ -1161,9 +1159,7 @@ class TradingFloor:
             return self._refused(closed, pit)
         if self._house.deleveraging_cancels:
             self._cancel_all(account, market, Why.LIQUIDATION)
-        instrument = self._world.instrument(market)
-        tick_e8 = instrument.tick_size * 10 ** (8 - instrument.price_decimals)
-        price_ticks = nearest(self.mark_e8(market), tick_e8)
+        price_ticks = nearest(self.mark_e8(market), self._world.instrument(market).tick_e8)
         lots = max(abs(position.lots) * share_e6 // 10**6, 1)
         order = self._forced(account, position, lots, self._house.deleveraging_id)
         self._deleveraged_id = order.id

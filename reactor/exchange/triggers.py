@@ -12,9 +12,7 @@ import numpy as np
 
 from reactor.exchange.orders import Gauge, Trigger
 from reactor.exchange.tape import TapeIndex
-from reactor.types import BLOCK_NS, DAY_NS, TICK_NS
-
-NEVER_NS = 1 << 62
+from reactor.types import BLOCK_NS, DAY_NS, NEVER_NS, TICK_NS
 
 
 class Watch:

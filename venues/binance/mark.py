@@ -16,7 +16,7 @@ import numpy as np
 from reactor.bars import QUARTER_NS, Interval
 from reactor.fixed import nearest
 from reactor.single_asset import HyperSynthReactor
-from reactor.types import BLOCK_NS, DAY_NS, SECOND_NS, Column, Columns, Instrument
+from reactor.types import BLOCK_NS, DAY_NS, SECOND_NS, Column, Columns
 from reactor.values import dataclass
 from venues.base import FundingPayments
 from venues.binance.rules import funding_of
@@ -94,7 +94,7 @@ def mark_prices(market: HyperSynthReactor, start_ns: int, end_ns: int) -> Marks:
 
 def _marks(market: HyperSynthReactor, start_ns: int, end_ns: int) -> Marks:
     grid = market.seconds(start_ns - (SETTLE_SECONDS - 1) * SECOND_NS, end_ns)
-    tick_e8 = _tick_e8(market.instrument)
+    tick_e8 = market.instrument.tick_e8
     mid_e8 = grid.bid_ticks * tick_e8 + tick_e8 // 2
     basis_e8 = moving_average(mid_e8 - grid.index_e8, BASIS_SECONDS)
     settle_e8 = moving_average(grid.index_e8, SETTLE_SECONDS)
@@ -265,7 +265,7 @@ def _mark_minutes(market: HyperSynthReactor, start_ns: int, end_ns: int) -> Samp
     """The index moved by the basis, averaged over BASIS_MINUTES minute starts: within a fraction of a basis point."""
     before_ns = start_ns - (BASIS_MINUTES - 1) * BLOCK_NS
     index = market.index_minutes(before_ns, end_ns)
-    price_e8 = market.minutes(before_ns, end_ns + BLOCK_NS).open_ticks * _tick_e8(market.instrument)
+    price_e8 = market.minutes(before_ns, end_ns + BLOCK_NS).open_ticks * market.instrument.tick_e8
     basis_e8 = moving_average(price_e8 - np.append(index.open_e8, index.close_e8[-1:]), BASIS_MINUTES)
     asked = int(np.searchsorted(index.start_ns, start_ns))
     index, opens, closes = index.cut(asked, len(index)), basis_e8[asked:-1], basis_e8[asked + 1 :]
@@ -310,8 +310,3 @@ def open_interests_lots(market: HyperSynthReactor, at_ns: Sequence[int]) -> Colu
     first, last = np.searchsorted(rows.start_ns, np.stack((minutes - DAY_NS, minutes)))
     lots: Column = (traded[last] - traded[first]) * _OPEN_SHARE_E3 // 1_000
     return lots
-
-
-def _tick_e8(instrument: Instrument) -> int:
-    tick_e8: int = instrument.tick_size * 10 ** (8 - instrument.price_decimals)
-    return tick_e8

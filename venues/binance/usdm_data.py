@@ -86,8 +86,7 @@ def basis(call: Call) -> bytes:
         return b"[]"
     index_e8 = candles(INDEX, market, interval, starts, call.now_ns).open_e8
     price_ticks = market.bars.bars(interval, starts[0], starts[-1] + 1, call.now_ns).open_ticks
-    instrument = market.instrument
-    basis_e8 = price_ticks * instrument.tick_size * 10 ** (8 - instrument.price_decimals) - index_e8
+    basis_e8 = price_ticks * market.instrument.tick_e8 - index_e8
     columns = {
         "i": index_e8,
         "rate": nearest(basis_e8 * 10**4, index_e8),

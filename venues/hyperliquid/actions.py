@@ -360,11 +360,6 @@ def size_lots(text: str, instrument: Instrument) -> int:
     return lots
 
 
-def _tick_e8(instrument: Instrument) -> int:
-    step: int = instrument.tick_size * 10 ** (8 - instrument.price_decimals)
-    return step
-
-
 def _reference_e8(desk: Desk, row: Perp | Spot) -> int:
     """What prices may not be far from: the mark; for spot, the middle of the book."""
     instrument = row.instrument
@@ -373,7 +368,7 @@ def _reference_e8(desk: Desk, row: Perp | Spot) -> int:
     market = desk.book.exchange.market(instrument.symbol)
     assert market is not None
     quote = market.quote(desk.now_ns)
-    tick_e8 = _tick_e8(instrument)
+    tick_e8 = instrument.tick_e8
     both_ticks = int(quote.bid_ticks[0]) + int(quote.ask_ticks[0])
     return both_ticks * tick_e8 // 2
 
@@ -423,7 +418,7 @@ def _new_order(desk: Desk, signer: Signer, fields: Mapping[str, Any], link: Link
     closes = asked is not None and link.position and not Fraction(fields["s"])  # of all there is then
     lots = 0 if closes else size_lots(fields["s"], instrument)
     trigger = None if asked is None else _trigger(fields, instrument, ticks, lots, link)
-    tick_e8 = _tick_e8(instrument)
+    tick_e8 = instrument.tick_e8
     reference_e8 = _reference_e8(desk, row)
     if abs(ticks * tick_e8 - reference_e8) * 100 > FARTHEST_E2 * reference_e8:
         raise OrderError("Order price cannot be more than 95% away from the reference price")

@@ -137,7 +137,7 @@ def _minute_marks(market: HyperSynthReactor, minute_ns: int) -> list[int]:
 def marks_e8(market: HyperSynthReactor, start_ns: int, end_ns: int) -> list[int]:
     """The mark prices as of their updates in [start_ns, end_ns), of which the first is one."""
     instrument = market.instrument
-    tick_e8 = instrument.tick_size * 10 ** (8 - instrument.price_decimals)
+    tick_e8 = instrument.tick_e8
     grid = market.seconds(start_ns - MARK_WINDOW_S * SECOND_NS, end_ns)
     index_e8, mid_e8 = grid.index_e8, grid.bid_ticks * tick_e8 + tick_e8 // 2
     ends = [len(grid) - (end_ns - at_ns) // SECOND_NS + 1 for at_ns in range(start_ns, end_ns, ORACLE_NS)]

@@ -74,7 +74,7 @@ def updates_at(market: HyperSynthReactor, at_ns: Column) -> Updates:
 
 def _updates(market: HyperSynthReactor, start_ns: int, end_ns: int) -> Updates:
     instrument = market.instrument
-    tick = instrument.tick_size * 10 ** (8 - instrument.price_decimals)  # in 1e-8, as all prices from here on
+    tick = instrument.tick_e8  # in 1e-8, as all prices from here on
     oracle_step, impact_step = oracle_step_e8(instrument), impact_step_e8(instrument)
     main = dex_of(instrument.symbol) == MAIN_DEX
     impacts_of, premium_of = (impact_prices, premium) if main else (builder_impact_prices, builder_premium)

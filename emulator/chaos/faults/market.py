@@ -19,9 +19,9 @@ from reactor.bends import Bend, log_q32, swing
 from reactor.exchange.orders import Command, Deleverage
 from reactor.fixed import fixed_point
 from reactor.skeleton import BURST_ACTIVITY_MAX
-from reactor.types import SECOND_NS, Kind
+from reactor.types import NEVER_NS, SECOND_NS, Kind
 from reactor.values import dataclass
-from reactor.veils import NEVER_NS, Closing, Coarsening, Halt, Opening, Thinning
+from reactor.veils import Closing, Coarsening, Halt, Opening, Thinning
 from venues.base import VenueProtocol
 from venues.funding import HOURS
 
