@@ -314,11 +314,6 @@ class MinutePlan:
     next_update_id: int  # ... and at its end; the difference exceeds any number of events of a block
     burst: Burst | None = None
 
-    @property
-    def volatility_q16(self) -> int:
-        """Relative to the asset's usual one; 65536 = usual."""
-        return int(exp_q16(np.array([self.log_volatility_q16]))[0])
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Day:

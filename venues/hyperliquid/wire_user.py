@@ -26,7 +26,7 @@ from reactor.exchange.orders import (
     TimeInForce,
     Why,
 )
-from reactor.exchange.terms import PERP, SPOT
+from reactor.exchange.terms import SPOT
 from reactor.types import MS_NS, Instrument, Kind, Side
 from venues.base import Exchange
 from venues.hyperliquid.rules import (
@@ -413,8 +413,3 @@ def asset_data(book: Book, account: str, perp: Perp) -> dict[str, Any]:
         "availableToTrade": [usd(each) for each in room],
         "markPx": mark_text(mark_e8, instrument),
     }
-
-
-def wallet_asset(row: Perp | Spot) -> tuple[str, str]:
-    """The wallet and asset that a market is paid from."""
-    return (PERP if isinstance(row, Perp) else SPOT), row.instrument.quote
