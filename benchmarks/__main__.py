@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import platform
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -116,4 +117,5 @@ def _figure(value: float | None) -> str:
 
 
 if __name__ == "__main__":
+    gc.freeze()  # as the program does with what it imports
     main()
