@@ -82,14 +82,14 @@ async def books(exchange, venue, symbol):
 
 # ---------------------------------------------------------------- candles, tickers, funding
 async def bars(exchange, venue, symbol):
-    candles, trades, tickers = {}, [], []
+    candles, trades, tickers, over_ms = {}, [], [], []
 
     async def watch_candles():
         while len(candles) < CANDLES + 2:
             candles.update((row[0], row[1:]) for row in await exchange.watch_ohlcv(symbol, "1m"))
 
     async def watch_trades():
-        while True:
+        while not over_ms or trades[-1]["timestamp"] < over_ms[-1]:
             trades.extend(await exchange.watch_trades(symbol))
 
     async def watch_tickers():
@@ -97,16 +97,15 @@ async def bars(exchange, venue, symbol):
             tickers.append(await exchange.watch_ticker(symbol))
 
     trades += await exchange.watch_trades(symbol)
-    meanwhile = [asyncio.create_task(watch()) for watch in (watch_trades, watch_tickers)]
+    listening, meanwhile = (asyncio.create_task(watch()) for watch in (watch_trades, watch_tickers))
     await watch_candles()
     # Of a minute that nobody heard all of, or that is not over, there is nothing to compare. Trades are on a socket
     # of their own, which may be behind the candles': what is over is what a later trade has come after.
     closed = [at for at in sorted(candles)[:-1] if at > trades[0]["timestamp"]]
-    while trades[-1]["timestamp"] < closed[-1] + MINUTE_MS:
-        await asyncio.sleep(0.1)
-    for task in meanwhile:
-        task.cancel()
-    await asyncio.gather(*meanwhile, return_exceptions=True)
+    over_ms.append(closed[-1] + MINUTE_MS)
+    await listening
+    meanwhile.cancel()
+    await asyncio.gather(meanwhile, return_exceptions=True)
 
     assert len(closed) >= CANDLES, "minutes are missing"
     until = {"until": closed[-1] + MINUTE_MS - 1}
