@@ -44,7 +44,7 @@ Dumps: TypeAlias = Callable[[Any], bytes]
 MANY = 5_000  # messages, levels or prints that are written at once, at least, as in a burst
 REPEATS = 3
 CARDS = {venue.id: venue for venue in VENUES}
-MINUTES, ALONE = 60, 20
+MINUTES, ALONE = 60, 300
 
 
 def encoding(runs: int) -> Iterator[Row]:

@@ -142,7 +142,7 @@ class Table:
         missing[rows] = True
         new = np.flatnonzero(missing & ~made)
         if len(new):
-            said = _texts(Message.of(parts), {name: column[new] for name, column in self.columns.items()})
+            said = _texts_of(parts, {name: column[new] for name, column in self.columns.items()})
             for row, text in zip(new.tolist(), said, strict=True):
                 known[row] = text
             made[new] = True
@@ -446,12 +446,19 @@ def _lists(rows: Column, leading: str = "") -> list[list[str]]:
 # ---------------------------------------------------------------- the template encoder
 def encode(parts: Sequence[Part], columns: Mapping[str, Values]) -> list[bytes]:
     """One JSON payload per row of the columns a message's parts name (at least one)."""
-    return [text.encode() for text in _texts(Message.of(parts), columns)]
+    message = Message.of(parts)
+    return [text.encode() for text in _texts(message, columns, _rows_of(message, columns))]
 
 
-def _texts(message: Message, columns: Mapping[str, Values]) -> list[str]:
-    """The same as text: every column becomes a list of texts, all numbers at once, and then each row is joined."""
-    count = _rows_of(message, columns)
+def _texts_of(parts: Sequence[Part], columns: Mapping[str, Values]) -> list[str]:
+    message = Message.of(parts)
+    return _texts(message, columns, _rows_of(message, columns))
+
+
+def _texts(message: Message, columns: Mapping[str, Values], count: int) -> list[str]:
+    """The same of so many rows as text: every column becomes a list of texts, all numbers at once, and then each row
+    is joined.
+    """
     if not count:
         return []
     numbers = message.numbers.texts(columns, count) if message.numbers.parts else []
@@ -473,7 +480,7 @@ def _column_texts(part: Choice | Text | Each, values: Values) -> Sequence[str]:
         if isinstance(values, Picked):
             rows = values.table.texts(part.parts, values.rows)
         else:
-            rows = _texts(Message.of(part.parts), values.columns)
+            rows = _texts_of(part.parts, values.columns)
         return [",".join(rows[a:b]) for a, b in pairwise([0, *values.ends.tolist()])]
     if isinstance(part, Choice):
         assert isinstance(values, np.ndarray)
@@ -537,7 +544,7 @@ def _rows(
     shapes = numbers.shapes(bounds)
     for part, shape in zip(numbers.parts, shapes, strict=True):
         if not shape:
-            own.append(texts_of(_texts(Message((part,)), columns)))
+            own.append(texts_of(_texts_of((part,), columns)))
     widths = [length if isinstance(length, int) else None for _, length in own]
     choices = [columns[part.name] for part in message.choices]
     return message.layout(around, shapes, widths).rows(units, [low for low, _ in bounds], choices, own)
@@ -641,10 +648,10 @@ class Draft:
 
 def write(drafts: Sequence[Draft]) -> list[Framed]:
     """The frames of each, by whichever encoder is the cheaper for all of them: they are of one shape."""
+    if len(drafts) == 1:
+        return [_write(drafts[0])]
     if not (IN_ORDER and _many(drafts)):
         return [frame_all(encode(each.parts, each.columns), each.head, each.tail) for each in drafts]
-    if len(drafts) == 1:
-        return [by_arrays(drafts[0])]
     alike: dict[tuple[Table, ...], list[int]] = {}  # those whose lists are of the same tables
     for i, each in enumerate(drafts):
         tables = tuple(values.table for values in each.columns.values() if isinstance(values, Picked))
@@ -662,6 +669,16 @@ def write(drafts: Sequence[Draft]) -> list[Framed]:
     return [found[i] for i in range(len(drafts))]
 
 
+def _write(draft: Draft) -> Framed:
+    """One of them by itself: a message is to cost no more than its template, so nothing is found out twice."""
+    message = Message.of(draft.parts)
+    count = _rows_of(message, draft.columns)
+    if IN_ORDER and _enough(message, count, _items_in(message, draft.columns)):
+        return by_arrays(draft)
+    texts = _texts(message, draft.columns, count)
+    return frame_all([text.encode() for text in texts], draft.head, draft.tail)
+
+
 def payloads_of(draft: Draft) -> list[bytes]:
     """What these messages say, by whichever encoder is the cheaper."""
     if IN_ORDER and _many((draft,)):
@@ -671,15 +688,28 @@ def payloads_of(draft: Draft) -> list[bytes]:
 
 def _many(drafts: Sequence[Draft]) -> bool:
     """Whether there is enough to write for arrays."""
-    message, items = Message.of(drafts[0].parts), 0.0
-    if not (lists := message.lists):
-        return sum([_rows_of(message, each.columns) for each in drafts]) >= MANY_MESSAGES
-    for values in [each.columns[part.name] for each in drafts for part in lists]:
-        assert isinstance(values, LISTS)
-        size = int(values.ends[-1]) if len(values.ends) else 0
-        own = min(size, values.table.rows) if isinstance(values, Picked) else size
-        items += own + (size - own) / REPEATED
-    return items >= MANY_ITEMS
+    message = Message.of(drafts[0].parts)
+    counts = [_rows_of(message, each.columns) for each in drafts]
+    return _enough(message, sum(counts), sum([_items_in(message, each.columns) for each in drafts]))
+
+
+def _enough(message: Message, rows: int, items: float) -> bool:
+    return items >= MANY_ITEMS if message.lists else rows >= MANY_MESSAGES
+
+
+def _items_in(message: Message, columns: Mapping[str, Values]) -> float:
+    """The rows of a page's lists, as the array encoder feels them."""
+    items = 0.0
+    for part in message.lists:
+        values = columns[part.name]
+        if isinstance(values, Ragged):
+            items += _count(next(iter(values.columns.values())))
+        else:
+            assert isinstance(values, Picked)
+            size = len(values.rows)
+            own = min(size, values.table.rows)
+            items += own + (size - own) / REPEATED
+    return items
 
 
 def form_of(parts: Sequence[Part]) -> object:
