@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from subprocess import PIPE
 from tempfile import TemporaryDirectory
@@ -31,6 +32,7 @@ from urllib.parse import urlencode, urlsplit
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
+from tests.patience import PATIENCE_S, until
 from tests.serving import free_ports
 from venues.registry import VENUES
 
@@ -39,6 +41,7 @@ HEADERS = {"X-MBX-APIKEY": KEY}
 RATE = 200  # commands a second, of all clients together
 LIFE_S = (0.3, 2.0)
 QTY = "0.002"
+LATE_MS = 10_000  # within every window, and not ahead of a server that lags behind the wall
 MOST_OPEN = 40  # of each client
 OFFSETS = {venue.id: venue.port_offset for venue in VENUES}
 GONE = (OSError, http.client.HTTPException, ConnectionClosed)  # what a client sees of a kill
@@ -84,6 +87,10 @@ class Told:
     ended: dict[int, str] = field(default_factory=dict)
     trades: dict[int, tuple[int, Decimal, Decimal]] = field(default_factory=dict)  # order, price, quantity
 
+    def is_of(self, least: int) -> bool:
+        """Whether it is of so many orders."""
+        return len(self.names) >= least
+
     def order(self, order_id: int, name: str, status: str, filled: str) -> None:
         """An order as it stood in a reply or an event."""
         self.names[order_id] = name
@@ -117,12 +124,12 @@ class Clock:
     @classmethod
     def of(cls, url: str) -> Clock:
         with _rest(url) as ask:
-            before_ms = time.time_ns() // 1_000_000
-            return cls(ask("GET /api/v3/time", {})["serverTime"] - before_ms)
+            server_ms = ask("GET /api/v3/time", {})["serverTime"]
+            return cls(server_ms - time.time_ns() // 1_000_000)
 
     def sign(self, params: Mapping[str, object], *, by_name: bool = False) -> dict[str, object]:
         """The parameters with a timestamp and a signature."""
-        now_ms = time.time_ns() // 1_000_000 + self.ahead_ms
+        now_ms = time.time_ns() // 1_000_000 + self.ahead_ms - LATE_MS
         full = {**params, "recvWindow": 60_000, "timestamp": now_ms}
         if by_name:
             full = dict(sorted({**full, "apiKey": KEY}.items()))
@@ -132,7 +139,7 @@ class Clock:
 @contextmanager
 def _rest(url: str) -> Iterator[Ask]:
     """Requests over one kept-alive connection, "METHOD /path" and parameters."""
-    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=30)
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=PATIENCE_S)
 
     def ask(what: str, params: Mapping[str, object]) -> Any:
         method, path = what.split()
@@ -161,7 +168,7 @@ def _socket_orders(url: str, dialect: Dialect, clock: Clock) -> Iterator[Ask]:
         def ask(verb: str, params: Mapping[str, object]) -> Any:
             message = {"id": 1, "method": f"order.{verb}", "params": clock.sign(params, by_name=True)}
             socket.send(json.dumps(message))
-            answer = json.loads(socket.recv(timeout=30))
+            answer = json.loads(socket.recv(timeout=PATIENCE_S))
             if answer["status"] != 200:
                 raise RefusedError(answer)
             return answer["result"]
@@ -214,7 +221,7 @@ def _listen(url: str, dialect: Dialect, clock: Clock, told: Told, stack: ExitSta
         socket = stack.enter_context(connect(base + dialect.api, max_queue=None))
         params = clock.sign({}, by_name=True)
         socket.send(json.dumps({"id": 1, "method": "userDataStream.subscribe.signature", "params": params}))
-        assert json.loads(socket.recv(timeout=30))["status"] == 200
+        assert json.loads(socket.recv(timeout=PATIENCE_S))["status"] == 200
     else:
         with _rest(url) as ask:
             key = ask("POST /fapi/v1/listenKey", {})["listenKey"]
@@ -372,11 +379,21 @@ def _alive(
 
 
 def crash(
-    kills: int, seed: int, folder: Path, base: int | None = None, options: Sequence[str] = ()
+    kills: int,
+    seed: int,
+    folder: Path,
+    base: int | None = None,
+    options: Sequence[str] = (),
+    *,
+    least: int = 1,
 ) -> Verdict:
-    """Kill and restart so often; what was told and what of it was missing or doubled."""
+    """Kill and restart so often, each time when every venue has told of at least so many orders; what was told and what
+    of it was missing or doubled.
+    """
     chance = random.Random(seed)  # it is the test's own
-    base = free_ports() if base is None else base
+    if base is None:
+        with free_ports() as free:
+            return crash(kills, seed, folder, free, options, least=least)
     verdict, accounts = Verdict(), [Account(dialect) for dialect in DIALECTS]
     told: dict[str, Told] = {}
     for life in range(kills + 1):
@@ -400,10 +417,13 @@ def crash(
                         urls[dialect.venue], dialect, clock, told[dialect.venue], life, chance, sockets
                     )
                 life_s = chance.uniform(*LIFE_S)
+                began_s = time.monotonic()
                 time.sleep(life_s)
-            verdict.seconds += life_s
+                for each in told.values():
+                    until(partial(each.is_of, least))
+                verdict.seconds += time.monotonic() - began_s
             for thread in threads:
-                thread.join(30)
+                thread.join(PATIENCE_S)
                 assert not thread.is_alive(), "a client hangs"
     return verdict
 

@@ -31,6 +31,8 @@ import yaml
 from websockets.sync.client import ClientConnection, connect
 
 from emulator.sdk import Emulator
+from tests.patience import PATIENCE_S
+from tests.patience import told as sent
 from tests.venues import test_hyperliquid_real
 from tests.venues.test_binance_real import ABSENT, DIFFERENT, PRIVATE, PRODUCED
 from tests.venues.test_contract import DIALOGUES
@@ -156,7 +158,7 @@ def capture(emulator: Emulator) -> dict[Row, list[str]]:
                 dialled[row] = stack.enter_context(_listener(emulator, row))
         emulator.clock.advance(SECONDS)
         for row, socket in dialled.items():
-            told[row] = list(_heard(socket))
+            told[row] = [payload.decode() for payload in sent(socket)]
     return told
 
 
@@ -169,7 +171,7 @@ def _asked(emulator: Emulator, row: Row) -> str:
     if row.key:
         headers["X-MBX-APIKEY"] = "a" * 64
     try:
-        with urllib.request.urlopen(urllib.request.Request(url, body, headers), timeout=60) as answer:
+        with urllib.request.urlopen(urllib.request.Request(url, body, headers), timeout=PATIENCE_S) as answer:
             status, text = answer.status, answer.read()
     except urllib.error.HTTPError as refused:
         status, text = refused.code, refused.read()
@@ -180,7 +182,7 @@ def _asked(emulator: Emulator, row: Row) -> str:
 def _answer(emulator: Emulator, row: Row) -> str:
     with _dial(emulator, row.venue, row.path or DIALOGUES[row.venue].path) as socket:
         socket.send(row.say)
-        return _text(socket.recv(timeout=30))
+        return _text(socket.recv(timeout=PATIENCE_S))
 
 
 @contextmanager
@@ -190,22 +192,13 @@ def _listener(emulator: Emulator, row: Row) -> Iterator[ClientConnection]:
     with _dial(emulator, row.venue, row.path or dialogue.path) as socket:
         if not row.path:
             socket.send(json.dumps(dialogue.subscribe(row.ask)))
-            socket.recv(timeout=30)
+            socket.recv(timeout=PATIENCE_S)
         yield socket
 
 
 def _dial(emulator: Emulator, venue: str, path: str) -> AbstractContextManager[ClientConnection]:
     url = emulator.ws_url(venue) + path
     return connect(url, compression=None, max_queue=None, max_size=None, ping_interval=None, proxy=None)
-
-
-def _heard(socket: ClientConnection) -> Iterator[str]:
-    assert socket.ping().wait(30), "no answer to a ping"
-    while True:
-        try:
-            yield _text(socket.recv(timeout=0))
-        except TimeoutError:
-            return
 
 
 def _text(message: str | bytes) -> str:

@@ -11,9 +11,8 @@ from typing import Any
 
 from websockets.sync.client import ClientConnection, connect
 
+from tests.patience import told
 from tests.serving import Served
-
-READ_S = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,13 +138,8 @@ class Listener:
             self.socket.send(json.dumps(said))
 
     def collect(self) -> None:
-        """Take in what was sent until now: a pong comes after it."""
-        assert self.socket.ping().wait(READ_S), "no answer to a ping"
-        while True:
-            try:
-                payload = self.socket.recv(timeout=0, decode=False)
-            except TimeoutError:
-                return
+        """Take in what was sent until now."""
+        for payload in told(self.socket):
             stream = self.feed.stream_of(json.loads(payload))
             if stream is not None:
                 self.told[stream].append(payload)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import socket
@@ -12,16 +13,16 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
+
+from tests.patience import PATIENCE_S
 
 PORTS = 16  # control and five venues, and ten higher these with TLS
-READY_S, STOP_S = 30, 15
-FIRST_PORT = (
-    20_000 + os.getpid() % 500 * 20
-)  # processes that look at the same moment begin to look in different places
+FIRST_PORT, LAST_PORT = 20_000, 30_000  # below those that the system gives to clients
+RESERVATIONS = Path(tempfile.gettempdir()) / f"exchange-emulator-ports-{os.getuid()}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,20 +54,24 @@ def serving(
     *options: str, environment: Mapping[str, str] | None = None, killed: bool = False
 ) -> Iterator[Served]:
     """`exchange-emulator serve` with these options, from ready until it has ended with exit code 0, or was killed."""
-    base = free_ports()
     program = str(Path(sys.executable).with_name("exchange-emulator"))
-    command = (program, "serve", "--base-port", str(base), *options)
     child = {**os.environ, **(environment or {})}
     with (
+        free_ports() as base,
         tempfile.TemporaryFile("w+") as log,
-        subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=child) as process,
+        subprocess.Popen(
+            (program, "serve", "--base-port", str(base), *options),
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env=child,
+        ) as process,
     ):
         try:
             try:
                 yield Served(base, _ready(base, process))
             finally:
                 (process.kill if killed else process.terminate)()
-                code = process.wait(STOP_S)
+                code = process.wait(PATIENCE_S)
             assert code == (-9 if killed else 0)
         except BaseException as failure:
             process.kill()
@@ -75,25 +80,32 @@ def serving(
             raise
 
 
-def free_ports() -> int:
-    """A base port above which nobody listens, for now."""
-    for base in range(FIRST_PORT, FIRST_PORT + 10_000, PORTS):
-        held = [socket.socket() for _ in range(PORTS)]
-        try:
-            for offset, each in enumerate(held):
-                each.bind(("127.0.0.1", base + offset))
-        except OSError:
-            continue
-        else:
-            return base
-        finally:
-            for each in held:
-                each.close()
+@contextmanager
+def free_ports() -> Iterator[int]:
+    """A base port above which nobody listens, and which no other test is given meanwhile."""
+    RESERVATIONS.mkdir(exist_ok=True)
+    for base in range(FIRST_PORT, LAST_PORT, PORTS):
+        with (RESERVATIONS / str(base)).open("w") as reservation:
+            if _are_free(reservation, range(base, base + PORTS)):
+                yield base
+                return
     raise RuntimeError("no free ports")
 
 
+def _are_free(reservation: TextIO, ports: range) -> bool:
+    """Whether they are; then they are reserved until the file is closed."""
+    with ExitStack() as held:
+        try:
+            fcntl.flock(reservation, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            for port in ports:
+                held.enter_context(socket.socket()).bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
+
+
 def _ready(base: int, process: subprocess.Popen[bytes]) -> Mapping[str, Mapping[str, str]]:
-    give_up = time.monotonic() + READY_S
+    give_up = time.monotonic() + PATIENCE_S
     while time.monotonic() < give_up and process.poll() is None:
         try:
             health = ask(f"http://127.0.0.1:{base}/health")

@@ -11,6 +11,7 @@ import pytest
 from websockets.sync.client import connect
 
 from emulator.sdk import Emulator
+from tests.patience import PATIENCE_S
 
 HYPERLIQUID = {"method": "subscribe", "subscription": {"type": "l2Book", "coin": "BTC"}}
 
@@ -26,9 +27,9 @@ def heard(running: Emulator, venue: str, path: str, count: int, said: object = N
     with connect(running.ws_url(venue) + path, max_queue=None) as socket:
         if said is not None:
             socket.send(json.dumps(said))
-            socket.recv(timeout=20)
+            socket.recv(timeout=PATIENCE_S)
         running.clock.advance(5)
-        return [json.loads(socket.recv(timeout=20)) for _ in range(count)]
+        return [json.loads(socket.recv(timeout=PATIENCE_S)) for _ in range(count)]
 
 
 @pytest.mark.parametrize(

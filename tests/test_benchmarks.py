@@ -73,7 +73,9 @@ def test_json_has_a_line_for_each_row() -> None:
         row = json.loads(line)
         assert tuple(row) == keys
         assert row["bench"] == "startup"
-        assert row["ours"] > row["reference_cost"] > 0
+        assert min(row["ours"], row["reference_cost"]) > 0
+        if "CPU" in row["workload"]:
+            assert row["ours"] > row["reference_cost"]
         assert row["runs"] == 1
     assert told
 

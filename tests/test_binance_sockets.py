@@ -13,6 +13,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from emulator.sdk import Emulator
+from tests.patience import PATIENCE_S
 
 SETTINGS = {
     "venues": ["binance", "binance-usdm"],
@@ -32,7 +33,7 @@ def get(exchange: Emulator, path: str, name: str) -> tuple[int, dict[str, str], 
     """The answer to a client of this name."""
     request = urllib.request.Request(exchange.url("binance") + path, headers={"X-Emulator-Client": name})
     try:
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
             return answer.status, dict(answer.headers), json.load(answer)
     except urllib.error.HTTPError as error:
         return error.code, dict(error.headers), json.load(error)

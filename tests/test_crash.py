@@ -13,7 +13,7 @@ from tests.trader import Trader
 
 def test_what_was_acknowledged_survives_kills(tmp_path: Path) -> None:
     """Two kills in the midst of orders, cancels and fills on two venues, by REST and sockets."""
-    verdict = crash(kills=2, seed=7, folder=tmp_path)
+    verdict = crash(kills=2, seed=7, folder=tmp_path, least=10)
     assert verdict.told["orders"] > 10
     assert (verdict.missing, verdict.doubled) == ([], [])
 

@@ -14,6 +14,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from emulator.sdk import Emulator
+from tests.patience import PATIENCE_S
 
 Outcome = str  # "ok", or what a refusal says
 Provoke = Callable[[Emulator, str, str], Iterator[Outcome]]  # on a venue, by a client; without end
@@ -35,7 +36,7 @@ def asking(path: str, body: object = None) -> Provoke:
         while True:
             try:
                 request = urllib.request.Request(emulator.url(venue) + path, data, headers)
-                with urllib.request.urlopen(request, timeout=30):
+                with urllib.request.urlopen(request, timeout=PATIENCE_S):
                     yield "ok"
             except urllib.error.HTTPError as refused:
                 yield f"{refused.code} {refused.read().decode()}"
@@ -49,12 +50,9 @@ def dial(emulator: Emulator, venue: str, client: str, path: str) -> ClientConnec
     )
 
 
-AHEAD = 12
-
-
-def talking(path: str, said: str) -> Provoke:
-    """One message after another on one socket, a dozen ahead of the answers: of those that may be said in a second, all
-    are, however busy the machine is.
+def talking(path: str, said: str, ahead: int) -> Provoke:
+    """Messages on one socket, so many at once and then their answers: what may be said in a window is said in one,
+    however busy the machine is.
     """
 
     def talk(emulator: Emulator, venue: str, client: str) -> Iterator[Outcome]:
@@ -62,10 +60,10 @@ def talking(path: str, said: str) -> Provoke:
         try:
             for n in count():
                 with suppress(ConnectionClosed):  # there may be answers still
-                    for _ in range(1 if n else AHEAD):
+                    for _ in range(0 if n % ahead else ahead):
                         socket.send(said)
                 try:
-                    answer = str(socket.recv(timeout=30))
+                    answer = str(socket.recv(timeout=PATIENCE_S))
                 except ConnectionClosed:
                     close = socket.protocol.close_rcvd
                     assert close is not None
@@ -112,12 +110,12 @@ TOO_MANY = '{"channel":"error","data":"Cannot send more than 2000 messages per m
 # and the tables of limits in its rules.
 TABLE = [
     ("binance", asking("/api/v3/depth?symbol=BTCUSDT&limit=5000"), 24, SPOT_429),  # 250 of 6,000 each
-    ("binance", talking("/ws", LIST), 5, "1008 Too many requests"),
+    ("binance", talking("/ws", LIST, 12), 5, "1008 Too many requests"),
     ("binance", opening("/ws", keeping=False), 300, "429 "),
     ("binance-usdm", asking("/fapi/v1/ticker/24hr"), 60, USDM_429),  # 40 of 2,400 each
-    ("binance-usdm", talking("/ws", LIST), 10, "1008 Too many requests"),
+    ("binance-usdm", talking("/ws", LIST, 24), 10, "1008 Too many requests"),
     ("hyperliquid", asking("/info", {"type": "meta"}), 60, "429 null"),  # 20 of 1,200 each
-    ("hyperliquid", talking("/ws", PING), 2_000, TOO_MANY),
+    ("hyperliquid", talking("/ws", PING, 100), 2_000, TOO_MANY),
     ("hyperliquid", opening("/ws", keeping=True), 10, "429 "),
     ("hyperliquid", opening("/ws", keeping=False), 30, "429 "),
 ]

@@ -6,9 +6,12 @@ import hashlib
 import hmac
 import http.client
 import json
+import socket
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode, urlsplit
+
+from tests.patience import PATIENCE_S
 
 KEY, SECRET = "test-key", "test-secret"
 
@@ -30,7 +33,7 @@ class Trader:
         key: str = KEY,
         secret: str = SECRET,
         clock_ms: int = 1_767_225_600_000,
-        timeout_s: float = 30,
+        timeout_s: float = PATIENCE_S,
     ) -> None:
         self._connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=timeout_s)
         self._key, self._secret, self.clock_ms = key, secret, clock_ms
@@ -52,6 +55,10 @@ class Trader:
         if answer.status != 200:
             raise Refused(answer.status, body)
         return body
+
+    def hang_up(self) -> None:
+        """End the connection under whoever waits for an answer on it."""
+        self._connection.sock.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         self._connection.close()

@@ -14,6 +14,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from emulator.sdk import Emulator
 from tests.emulator.toy import toys
+from tests.patience import PATIENCE_S
 
 HANDSHAKE = (
     "GET {} HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -48,7 +49,7 @@ def dial(toy: Emulator) -> Iterator[Callable[..., Client]]:
 
 def messages(toy: Emulator) -> int:
     """How many messages the toy venue's sessions were given."""
-    with urllib.request.urlopen(toy.url("toy") + "/messages", timeout=20) as answer:
+    with urllib.request.urlopen(toy.url("toy") + "/messages", timeout=PATIENCE_S) as answer:
         return int(answer.read())
 
 
@@ -66,7 +67,7 @@ class Client:
 
     def recv(self) -> str:
         """The next message."""
-        message = self.socket.recv(timeout=20)
+        message = self.socket.recv(timeout=PATIENCE_S)
         assert isinstance(message, str)
         return message
 
@@ -99,7 +100,7 @@ class RawClient:
         address = urlsplit(url)
         self.socket = socket.socket()
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
-        self.socket.settimeout(20)
+        self.socket.settimeout(PATIENCE_S)
         self.socket.connect((address.hostname, address.port))
         self.head = b""
         self.path = path

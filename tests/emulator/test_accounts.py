@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
-from websockets.sync.client import ClientConnection, connect
+from websockets.sync.client import connect
 
 from emulator.config import ConfigError
 from emulator.sdk import Emulator
+from tests.patience import PATIENCE_S
+from tests.patience import told as heard
 from tests.trader import Refused, Trader
 
 LIMIT = {"symbol": "BTCUSDT", "side": "BUY", "type": "LIMIT", "timeInForce": "GTC", "quantity": "0.01"}
@@ -35,7 +37,7 @@ def ask(running: Emulator, method: str, path: str, body: object = None) -> tuple
     headers = {"content-type": "application/json"}
     request = urllib.request.Request(running.control_url + path, data, headers, method=method)
     try:
-        with urllib.request.urlopen(request, timeout=20) as answer:
+        with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
             return answer.status, json.load(answer)
     except urllib.error.HTTPError as refused:
         with refused:
@@ -218,16 +220,6 @@ def test_accounts_outlive_the_process_with_their_keys(tmp_path: Path) -> None:
 
 
 # ---------------------------------------------------------------- the log
-def heard(socket: ClientConnection) -> Sequence[str]:
-    """All that was said until now."""
-    told = []
-    try:
-        while True:
-            told.append(str(socket.recv(timeout=0.5)))
-    except TimeoutError:
-        return told
-
-
 def test_a_run_is_had_again_from_its_log() -> None:
     """Orders, faults and accounts, each at its instant: the same frames and fills."""
     stream = "/stream?streams=btcusdt@depth@100ms/btcusdt@trade"
@@ -260,7 +252,7 @@ def test_the_log_over_http_is_a_line_for_each_input(running: Emulator) -> None:
         running.clock.advance(1)
         trader.signed("POST", "/api/v3/order", FAR)
     running.faults.add("md.gap", id="gap", venue="binance")
-    with urllib.request.urlopen(running.control_url + "/log", timeout=20) as answer:
+    with urllib.request.urlopen(running.control_url + "/log", timeout=PATIENCE_S) as answer:
         head, *rows = map(json.loads, answer.read().splitlines())
     assert (head["seed"], head["inputs"], head["settings"]["venues"]) == (1, 3, ["binance", "binance-usdm"])
     assert (rows[0]["command"], rows[0]["what"]["account"]) == ("Remember", "demo")  # what its clock showed

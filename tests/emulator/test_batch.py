@@ -7,7 +7,7 @@ import json
 import re
 import time
 from collections.abc import Sequence
-from contextlib import closing, suppress
+from contextlib import closing
 from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
@@ -48,14 +48,18 @@ def heard_by(venue_id: str) -> Sequence[Channel]:
     return channels(*view, *ASKS[venue_id])
 
 
-def everything(client: RawClient, wait_s: float = 0.5) -> bytes:
-    """All that comes until nothing more does for so long."""
-    client.socket.settimeout(wait_s)
+PING, PONG = b"\x89\x84\0\0\0\0done", b"\x8a\x04done"
+
+
+def everything(client: RawClient) -> bytes:
+    """All that was sent until now: the answer to a ping comes after it."""
+    client.socket.sendall(PING)
     data = b""
-    with suppress(TimeoutError):
-        while more := client.socket.recv(1 << 16):
-            data += more
-    return data
+    while not data.endswith(PONG):
+        more = client.socket.recv(1 << 16)
+        assert more, "it ended"
+        data += more
+    return data.removesuffix(PONG)
 
 
 @pytest.mark.parametrize("venue_id", ASKS)
@@ -67,9 +71,7 @@ def test_a_batch_is_what_a_socket_receives(venue_id: str) -> None:
         client.upgrade()
         for message in messages:
             client.send(message)
-        everything(
-            client, 2
-        )  # acknowledgements, and what only a new subscriber is told: minutes are made for it
+        everything(client)  # acknowledgements, and what only a new subscriber is told
         exchange.clock.advance(SECONDS)
         received = everything(client)
     assert batch.count(b'"') > 100 * SECONDS
@@ -84,10 +86,10 @@ def test_it_does_not_matter_how_a_batch_is_cut(cuts: list[int]) -> None:
     assert b"".join(parts) == b"".join(run_batch(COUNTERS, START_NS, edges[-1]))
 
 
-@pytest.mark.parametrize(("speed", "ms"), [(10.0, 3_210), (10_000.0, 61_230), (FASTEST, 61_230)])
-async def test_a_stream_is_a_batch_in_its_time(speed: float, ms: int) -> None:
+@pytest.mark.parametrize("speed", [100.0, 10_000.0, FASTEST])
+async def test_a_stream_is_a_batch_in_its_time(speed: float) -> None:
     """The same bytes, no earlier than the pace has them; at the fastest when they are asked for."""
-    clock, end_ns = Chronometer(START_NS, speed), START_NS + ms * MS_NS
+    clock, end_ns = Chronometer(START_NS, speed), START_NS + 61_230 * MS_NS
     began_ns, pieces = time.monotonic_ns(), []
     async for frames in run_stream(COUNTERS, clock, end_ns):
         assert clock.now_ns - START_NS <= (time.monotonic_ns() - began_ns) * speed
@@ -99,6 +101,7 @@ async def test_a_stream_is_a_batch_in_its_time(speed: float, ms: int) -> None:
 
 async def test_a_paused_stream_waits() -> None:
     """Nothing comes of it until its clock runs again, and then what is due since."""
+    began_ns = time.monotonic_ns()
     clock = Chronometer(START_NS, paused=True)
     stream = run_stream(COUNTERS, clock, START_NS + 60 * SECOND_NS)
     first = asyncio.ensure_future(anext(stream))
@@ -106,7 +109,7 @@ async def test_a_paused_stream_waits() -> None:
     assert not done
     clock.paused = False
     assert b"b " in await first
-    assert clock.now_ns < START_NS + SECOND_NS
+    assert clock.now_ns - START_NS < time.monotonic_ns() - began_ns - SECOND_NS // 2
 
 
 def test_the_example_in_the_documents_runs(capsys: pytest.CaptureFixture[str]) -> None:

@@ -23,6 +23,7 @@ from emulator.config import ConfigError
 from emulator.sdk import Emulator
 from tests.emulator.conftest import Client
 from tests.emulator.toy import START_NS, toys
+from tests.patience import PATIENCE_S
 from venues.wire import frame, payloads
 
 Dial = Callable[..., Client]
@@ -297,7 +298,7 @@ def test_pings_may_go_unanswered(toy: Emulator, dial: Dial) -> None:
     client = dial()
     toy.faults.add("ws.no_pong", count=1)
     assert not client.socket.ping("one").wait(0.2)
-    assert client.socket.ping("two").wait(20)
+    assert client.socket.ping("two").wait(PATIENCE_S)
     client.socket.send("heard")
     assert client.recv() == "ping ping"
 

@@ -11,6 +11,7 @@ from typing import Any
 from websockets.sync.client import ClientConnection, connect
 
 from emulator.sdk import Emulator
+from tests.patience import PATIENCE_S
 from tests.trader import KEY, Refused, Trader
 
 STREAMS = "/stream?streams=btcusdt@depth@100ms/btcusdt@trade/ethusdt@aggTrade/solusdt@kline_1m"
@@ -70,7 +71,7 @@ def drained(socket: ClientConnection, found: Any) -> int:
     """Take in what was sent until now, which the answer to a question comes after; how many messages."""
     socket.send('{"method": "LIST_SUBSCRIPTIONS", "id": 1}')
     for n in itertools.count():
-        message = str(socket.recv(timeout=60))
+        message = str(socket.recv(timeout=PATIENCE_S))
         if message.startswith('{"result"'):
             return n
         found.update(message.encode())

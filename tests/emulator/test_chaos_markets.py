@@ -18,6 +18,8 @@ from emulator.config import ConfigError
 from emulator.sdk import Emulator
 from reactor.types import BLOCK_NS, SECOND_NS
 from tests.emulator.test_chaos_orders import act
+from tests.patience import PATIENCE_S
+from tests.patience import said as heard
 from tests.trader import Refused, Trader
 from tests.venues.wallet import ALICE, limit
 
@@ -45,20 +47,10 @@ def listening(running: Emulator, venue: str, path: str) -> Iterator[ClientConnec
         yield socket
 
 
-def heard(socket: ClientConnection) -> list[Any]:
-    """All messages until now."""
-    found = []
-    try:
-        while True:
-            found.append(json.loads(socket.recv(timeout=0.3)))
-    except TimeoutError:
-        return found
-
-
 def asked(running: Emulator, venue: str, path: str, body: object = None) -> Any:
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(running.url(venue) + path, data, {"content-type": "application/json"})
-    with urllib.request.urlopen(request, timeout=20) as answer:
+    with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
         return json.load(answer)
 
 
@@ -411,7 +403,7 @@ def test_markets_are_halted_and_resumed_by_plain_words() -> None:
                 running.control_url + path, json.dumps(body).encode(), {"content-type": "application/json"}
             )
             try:
-                with urllib.request.urlopen(request, timeout=20) as answer:
+                with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
                     return json.load(answer)
             except urllib.error.HTTPError as error:
                 return json.load(error)["error"]

@@ -5,17 +5,17 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import time
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
-from threading import Thread
 from typing import Any
 
 import pytest
 from websockets.sync.client import ClientConnection, connect
 
 from emulator.sdk import Emulator
+from tests.patience import PATIENCE_S, said
 from tests.trader import KEY, SECRET, Refused, Trader
 from tests.venues.wallet import ALICE, limit
 from venues.hyperliquid.signing import agent_digest, connection_id
@@ -24,6 +24,7 @@ ORDER = {"symbol": "BTCUSDT", "side": "BUY", "type": "LIMIT", "timeInForce": "GT
 FAR = ORDER | {"price": "30000"}  # rests, for the market is at 65,000
 MARKET = {"symbol": "BTCUSDT", "side": "BUY", "type": "MARKET", "quantity": "0.01"}
 NOW_MS = 1_767_225_600_000
+LONG_S = 3_600  # beyond the patience of any test
 
 
 @pytest.fixture
@@ -58,7 +59,7 @@ def subscribe(socket: ClientConnection) -> Any:
     query = "&".join(f"{name}={value}" for name, value in params.items())
     params["signature"] = hmac.new(SECRET.encode(), query.encode(), hashlib.sha256).hexdigest()
     socket.send(json.dumps({"id": 1, "method": "userDataStream.subscribe.signature", "params": params}))
-    return json.loads(socket.recv(timeout=20))
+    return json.loads(socket.recv(timeout=PATIENCE_S))
 
 
 def place(trader: Trader, order: dict[str, str]) -> Any:
@@ -71,12 +72,12 @@ def open_orders(trader: Trader) -> list[str]:
 
 def events(told: ClientConnection) -> list[Any]:
     """What was told until now."""
-    found = []
-    try:
-        while True:
-            found.append(json.loads(told.recv(timeout=0.3))["event"])
-    except TimeoutError:
-        return found
+    return [message["event"] for message in said(told)]
+
+
+def hear_of_a_trade(told: ClientConnection) -> None:
+    while json.loads(told.recv(timeout=PATIENCE_S))["event"].get("x") != "TRADE":
+        pass
 
 
 def fills(told: ClientConnection) -> list[int]:
@@ -157,20 +158,18 @@ def test_a_user_stream_is_a_stream_like_others(
 def test_an_answer_may_come_after_the_event_of_its_fill(
     running: Emulator, trader: Trader, told: ClientConnection
 ) -> None:
-    running.faults.add("http.hang", endpoint="/api/v3/order", wait_s=1.0)
-    answered: list[float] = []
-
-    def ask() -> None:
-        place(trader, MARKET)
-        answered.append(time.monotonic())
-
-    placing = Thread(target=ask)
-    placing.start()
-    while json.loads(told.recv(timeout=20))["event"].get("x") != "TRADE":
-        pass
-    heard = time.monotonic()
-    placing.join()
-    assert heard < answered[0]
+    """And it comes; another one, which is not waited for, has not come when the event is heard."""
+    for wait_s in (LONG_S, 0.2):
+        running.faults.add("http.hang", endpoint="/api/v3/order", wait_s=wait_s, count=1)
+    with ThreadPoolExecutor(1) as thread:
+        placing = thread.submit(place, trader, MARKET)
+        hear_of_a_trade(told)
+        assert not placing.done()
+        with closing(Trader(running.url("binance"))) as other:
+            late = place(other, MARKET)
+        assert late["fills"]
+        trader.hang_up()
+        assert placing.exception() is not None
 
 
 def test_an_order_is_placed_though_its_answer_is_an_error(running: Emulator, trader: Trader) -> None:
@@ -245,10 +244,9 @@ def test_a_listen_key_ends_before_its_hour() -> None:
             running.clock.advance(60)
             trader.signed("PUT", "/fapi/v1/listenKey")
             running.clock.advance(89)
-            with pytest.raises(TimeoutError):
-                socket.recv(timeout=0.2)
+            assert said(socket) == []
             running.clock.advance(2)
-            told = json.loads(socket.recv(timeout=20))
+            told = json.loads(socket.recv(timeout=PATIENCE_S))
         assert (told["e"], told["listenKey"]) == ("listenKeyExpired", key)
         with pytest.raises(Refused) as refused:
             trader.signed("PUT", "/fapi/v1/listenKey")
@@ -284,46 +282,43 @@ def test_an_order_works_before_it_is_answered(
     running: Emulator, trader: Trader, told: ClientConnection
 ) -> None:
     """Of the market that the rule names; questions are answered at once."""
-    running.faults.add("ord.slow_ack", symbol="BTCUSDT", wait_s=1.5, count=1)
-    answered: list[float] = []
-
-    def ask() -> None:
-        place(trader, MARKET)
-        answered.append(time.monotonic())
-
-    placing = Thread(target=ask)
-    placing.start()
-    while json.loads(told.recv(timeout=20))["event"].get("x") != "TRADE":
-        pass
-    heard = time.monotonic()
-    with closing(Trader(running.url("binance"))) as other:
-        assert other.signed("GET", "/api/v3/myTrades", {"symbol": "BTCUSDT"})
-    assert answered == []
-    placing.join()
-    assert answered[0] > heard
+    for wait_s in (LONG_S, 0.2):
+        running.faults.add("ord.slow_ack", symbol="BTCUSDT", wait_s=wait_s, count=1)
+    with ThreadPoolExecutor(1) as thread:
+        placing = thread.submit(place, trader, MARKET)
+        hear_of_a_trade(told)
+        with closing(Trader(running.url("binance"))) as other:
+            assert other.signed("GET", "/api/v3/myTrades", {"symbol": "BTCUSDT"})
+            assert not placing.done()
+            assert place(other, MARKET)["fills"]
+        trader.hang_up()
+        assert placing.exception() is not None
 
 
 def test_an_order_on_a_socket_is_answered_late(running: Emulator, trader: Trader) -> None:
     """After its events and after what is asked later; and no other request waits for it."""
-    running.faults.add("ord.slow_ack", symbol="BTCUSDT", wait_s=1.0, count=1)
     with user_stream(running) as socket:
-        params = {**FAR, "apiKey": KEY, "newClientOrderId": "slow", "timestamp": str(NOW_MS)}
-        query = "&".join(f"{name}={value}" for name, value in sorted(params.items()))
-        params["signature"] = hmac.new(SECRET.encode(), query.encode(), hashlib.sha256).hexdigest()
-        socket.send(json.dumps({"id": "late", "method": "order.place", "params": params}))
+
+        def ask(name: str) -> None:
+            params = {**FAR, "apiKey": KEY, "newClientOrderId": name, "timestamp": str(NOW_MS)}
+            query = "&".join(f"{key}={value}" for key, value in sorted(params.items()))
+            params["signature"] = hmac.new(SECRET.encode(), query.encode(), hashlib.sha256).hexdigest()
+            socket.send(json.dumps({"id": name, "method": "order.place", "params": params}))
+
+        running.faults.add("ord.slow_ack", symbol="BTCUSDT", wait_s=LONG_S, count=1)
+        ask("never")
         socket.send(json.dumps({"id": "soon", "method": "time"}))
-        told = [json.loads(socket.recv(timeout=20)) for _ in range(2)]
-        assert open_orders(trader) == ["slow"]
-        began = time.monotonic()
-        trader.signed("GET", "/api/v3/openOrders", {"symbol": "BTCUSDT"})
+        events = ["executionReport", "outboundAccountPosition"]
+        heard = [json.loads(socket.recv(timeout=PATIENCE_S)) for _ in range(3)]
+        assert [each.get("id") or each["event"]["e"] for each in heard] == [*events, "soon"]
+        assert open_orders(trader) == ["never"]
         place(trader, FAR | {"newClientOrderId": "quick"})
-        assert time.monotonic() - began < 0.9
-        while not any(each.get("id") == "late" for each in told):
-            told.append(json.loads(socket.recv(timeout=20)))
-    names = [each.get("id") or each["event"]["e"] for each in told]
-    assert names[0] == "executionReport"
-    assert names.index("soon") < names.index("late")
-    assert next(each for each in told if each.get("id") == "late")["result"]["clientOrderId"] == "slow"
+        assert [each["event"]["e"] for each in said(socket)] == events
+        running.faults.add("ord.slow_ack", symbol="BTCUSDT", wait_s=0.2, count=1)
+        ask("late")
+        *heard, late = (json.loads(socket.recv(timeout=PATIENCE_S)) for _ in range(3))
+    assert [each["event"]["e"] for each in heard] == events
+    assert (late["id"], late["result"]["clientOrderId"]) == ("late", "late")
     running.assert_no_duplicate_orders()
 
 
@@ -339,7 +334,7 @@ def act(running: Emulator, order: dict[str, Any], nonce: int, expires: int | Non
 def post(running: Emulator, path: str, body: object) -> Any:
     headers = {"content-type": "application/json"}
     request = urllib.request.Request(running.url("hyperliquid") + path, json.dumps(body).encode(), headers)
-    with urllib.request.urlopen(request, timeout=20) as answer:
+    with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
         return json.load(answer)
 
 
@@ -420,7 +415,7 @@ def test_fills_come_without_what_marks_a_snapshot() -> None:
             for kind in ("userEvents", "userFills"):
                 subscription = {"type": kind, "user": ALICE.address}
                 socket.send(json.dumps({"method": "subscribe", "subscription": subscription}))
-            heard = [json.loads(socket.recv(timeout=20)) for _ in range(5)]
+            heard = [json.loads(socket.recv(timeout=PATIENCE_S)) for _ in range(5)]
         assert [each["channel"] for each in heard] == [
             "subscriptionResponse", "subscriptionResponse", "userFills", "user", "userFills",
         ]  # fmt: skip
@@ -441,7 +436,7 @@ def test_a_listen_key_taken_up_again_brings_old_fills() -> None:
         known = trader.signed("GET", "/fapi/v1/userTrades", {"symbol": "BTCUSDT"})
         key = trader.signed("POST", "/fapi/v1/listenKey")["listenKey"]
         with connect(f"{running.ws_url('binance-usdm')}/private/ws?listenKey={key}") as socket:
-            heard = [json.loads(socket.recv(timeout=20)) for _ in range(2 * len(known))]
+            heard = [json.loads(socket.recv(timeout=PATIENCE_S)) for _ in range(2 * len(known))]
         trades = [event["o"]["t"] for event in heard if event["e"] == "ORDER_TRADE_UPDATE"]
         assert trades == [trade["id"] for trade in known]
         assert len(trades) >= 1

@@ -19,6 +19,8 @@ from emulator.chaos.faults import KINDS
 from emulator.chaos.scenarios import scenarios
 from emulator.config import SETTINGS, Layer, load
 from emulator.gateway.journal import FileJournal, Run, settings_hash
+from tests.patience import PATIENCE_S
+from tests.serving import free_ports
 from venues.registry import VENUES
 
 
@@ -158,13 +160,13 @@ def test_a_damaged_journal_is_one_line(
 
 def test_a_busy_port_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """Which port, where and for whom; and the ports before it are free again."""
-    with socket.create_server(("127.0.0.1", 0)) as held:
-        port = held.getsockname()[1]
-        assert command(monkeypatch, "serve", "--base-port", str(port - 1)) == 2
-    said = rf"exchange-emulator: port {port} on 127\.0\.0\.1, for [\w-]+, is in use\n"
-    assert re.fullmatch(said, capsys.readouterr().err)
-    with socket.create_server(("127.0.0.1", port - 1)):
-        pass
+    with free_ports() as base:
+        with socket.create_server(("127.0.0.1", base + 1)):
+            assert command(monkeypatch, "serve", "--base-port", str(base)) == 2
+        said = rf"exchange-emulator: port {base + 1} on 127\.0\.0\.1, for [\w-]+, is in use\n"
+        assert re.fullmatch(said, capsys.readouterr().err)
+        with socket.create_server(("127.0.0.1", base)):
+            pass
 
 
 def test_every_setting_is_an_option(
@@ -196,14 +198,14 @@ def test_serve_until_told_to_go(tmp_path: Path, number: signal.Signals) -> None:
             )
             assert found, said
             url, control = found.groups()
-            with urllib.request.urlopen(control + "/health", timeout=20) as answer:
+            with urllib.request.urlopen(control + "/health", timeout=PATIENCE_S) as answer:
                 assert b'"seed":9,"now_ns":1767225600000000000' in answer.read()
             with connect(url + "/ws") as socket:
                 process.send_signal(number)
                 list(socket)  # what the venue says before; ends with the close
                 assert socket.protocol.close_rcvd is not None
                 assert socket.protocol.close_rcvd.code == 1_001
-            assert process.wait(20) == 0
+            assert process.wait(PATIENCE_S) == 0
             assert process.stdout.read() == ""
         finally:
             process.kill()

@@ -16,6 +16,7 @@ from emulator.sdk import Emulator
 from reactor.types import SECOND_NS
 from tests.emulator.conftest import Client, RawClient
 from tests.emulator.toy import START_NS, toys
+from tests.patience import PATIENCE_S
 
 JSON = {"content-type": "application/json"}
 
@@ -26,7 +27,7 @@ def ask(
     """Status and answer of a GET, or with data a POST, or of another method."""
     request = urllib.request.Request(url, data, dict(headers), method=method)
     try:
-        with urllib.request.urlopen(request, timeout=20) as answer:
+        with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
             return answer.status, json.load(answer)
     except urllib.error.HTTPError as error:
         with error:
@@ -111,7 +112,7 @@ def test_what_is_wrong_is_said(toy: Emulator, path: str, body: bytes, status: in
     """A 4xx with one line, and the clock has not moved."""
     request = urllib.request.Request(toy.control_url + "/clock" + path, body, JSON)
     with pytest.raises(urllib.error.HTTPError) as refused:
-        urllib.request.urlopen(request, timeout=20)
+        urllib.request.urlopen(request, timeout=PATIENCE_S)
     with refused.value as answer:
         text = answer.read().decode()
     assert answer.code == status

@@ -6,6 +6,7 @@ from websockets.sync.client import connect
 
 from emulator.gateway.echo import EchoVenue
 from emulator.sdk import Emulator
+from tests.patience import PATIENCE_S
 
 
 def test_every_message_comes_back_as_it_was() -> None:
@@ -23,7 +24,7 @@ def test_every_message_comes_back_as_it_was() -> None:
             "x" * 900_000,
         ):
             socket.send(message)
-            assert socket.recv(timeout=20) == message
+            assert socket.recv(timeout=PATIENCE_S) == message
 
 
 def test_a_client_may_close_in_the_midst_of_a_message() -> None:
@@ -33,7 +34,7 @@ def test_a_client_may_close_in_the_midst_of_a_message() -> None:
             socket.protocol.send_text(b"half a mess", fin=False)
             socket.protocol.send_close(3_000, "never mind")
             socket.send_data()
-        socket.recv_events_thread.join(20)
+        socket.recv_events_thread.join(PATIENCE_S)
         close = socket.protocol.close_rcvd
         assert close is not None
         assert (close.code, close.reason) == (3_000, "never mind")

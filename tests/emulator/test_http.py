@@ -16,12 +16,13 @@ import pytest
 from emulator.gateway.http import BODY_BYTES_MAX
 from emulator.sdk import Emulator
 from tests.emulator.toy import START_NS
+from tests.patience import PATIENCE_S
 
 
 @pytest.fixture
 def link(toy: Emulator) -> Iterator[http.client.HTTPConnection]:
     """A kept-alive connection to the toy venue."""
-    connection = http.client.HTTPConnection(urlsplit(toy.url("toy")).netloc, timeout=20)
+    connection = http.client.HTTPConnection(urlsplit(toy.url("toy")).netloc, timeout=PATIENCE_S)
     yield connection
     connection.close()
 
@@ -68,7 +69,7 @@ def test_a_venue_that_fails_is_a_bare_500(link: http.client.HTTPConnection) -> N
 def test_a_body_has_a_bound(toy: Emulator, link: http.client.HTTPConnection) -> None:
     """At the bound it is handed over, beyond it refused before the venue sees it."""
     assert str(BODY_BYTES_MAX).encode() in ask(link, "POST", "/", bytes(BODY_BYTES_MAX))[1]
-    other = http.client.HTTPConnection(urlsplit(toy.url("toy")).netloc, timeout=20)
+    other = http.client.HTTPConnection(urlsplit(toy.url("toy")).netloc, timeout=PATIENCE_S)
     assert ask(other, "POST", "/", bytes(BODY_BYTES_MAX + 1))[0].status == 413
     other.close()
 
@@ -82,7 +83,9 @@ def test_both_worlds_share_the_port(toy: Emulator) -> None:
 def raw(toy: Emulator, *pieces: bytes) -> bytes:
     """What comes back on a connection to which these pieces are written, until its server closes it."""
     address = urlsplit(toy.url("toy"))
-    with socket.create_connection((address.hostname or "", address.port or 0), timeout=20) as connection:
+    with socket.create_connection(
+        (address.hostname or "", address.port or 0), timeout=PATIENCE_S
+    ) as connection:
         for piece in pieces:
             connection.sendall(piece)
             time.sleep(0.05)  # so that it comes by itself

@@ -11,6 +11,7 @@ from emulator.driver import settled
 from emulator.gateway.hub import CROWD, Feed, Group, Hub, Key, Piece
 from reactor.types import SECOND_NS, TICK_NS
 from tests.emulator.toy import START_NS, Counter
+from tests.patience import PATIENCE_S
 from venues.base import PAGE_NS, Topic
 
 
@@ -66,7 +67,7 @@ class Crank:
         """Let the page maker work until it is done."""
         while not done():
             self._changed.clear()
-            await asyncio.wait_for(self._changed.wait(), 20)
+            await asyncio.wait_for(self._changed.wait(), PATIENCE_S)
 
     async def turn(self, ticks: int, at_once: int = 1) -> None:
         """So many ticks, so many of them in one delivery."""

@@ -15,6 +15,7 @@ from websockets.frames import CloseCode
 from websockets.sync.client import connect
 
 from emulator.sdk import Emulator
+from tests.patience import PATIENCE_S
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +83,7 @@ def test_errors_as_the_venue_sends_them(
         running.url("hyperliquid") + path, body, {"content-type": "application/json"}, method=method
     )
     with pytest.raises(urllib.error.HTTPError) as failed:
-        urllib.request.urlopen(request, timeout=20)
+        urllib.request.urlopen(request, timeout=PATIENCE_S)
     assert (failed.value.code, failed.value.headers["content-type"], failed.value.read()) == (
         status,
         content_type,

@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -25,6 +26,7 @@ from websockets.sync.client import ClientConnection, connect
 from emulator.sdk import Emulator
 from emulator.witness import WRITERS_KEPT
 from tests.emulator.conftest import RawClient
+from tests.patience import PATIENCE_S, until
 from tests.trader import KEY, SECRET, Refused, Trader
 
 DEPTH = "/ws/btcusdt@depth@100ms"
@@ -54,7 +56,7 @@ def lose(running: Emulator, socket: ClientConnection) -> None:
     running.clock.advance(1)
     with suppress(ConnectionClosed):
         while True:
-            socket.recv(timeout=20)
+            socket.recv(timeout=PATIENCE_S)
 
 
 def place(trader: Trader, order: dict[str, str]) -> Any:
@@ -74,7 +76,7 @@ def test_who_stays_away_has_not(running: Emulator) -> None:
     with connect(running.ws_url("binance") + DEPTH) as socket:
         lose(running, socket)
     who = rf"^binance: binance-1 \({DEPTH}, 127\.0\.0\.1\) was cut at {START} and "
-    with pytest.raises(AssertionError, match=who + r"has not reconnected after \d\.\d s$"):
+    with pytest.raises(AssertionError, match=who + r"has not reconnected after \d+\.\d s$"):
         running.assert_reconnected(within_seconds=0.2)
     with pytest.raises(
         AssertionError, match=who + "depth BTCUSDT 100ms is not subscribed again within 0.2 s$"
@@ -101,7 +103,7 @@ def test_a_reconnection_is_waited_for(running: Emulator) -> None:
 
     def come_back() -> None:
         with connect(running.ws_url("binance") + DEPTH):
-            done.wait(20)
+            done.wait(PATIENCE_S)
 
     client = threading.Timer(0.3, come_back)
     client.start()
@@ -132,15 +134,15 @@ async def test_a_client_in_the_same_event_loop_goes_on_meanwhile(running: Emulat
 
 
 def test_who_comes_back_and_forgets_a_stream_is_found_out(running: Emulator) -> None:
+    began = time.monotonic()
     with connect(running.ws_url("binance") + "/ws/btcusdt@trade") as socket:
         socket.send(json.dumps({"method": "SUBSCRIBE", "params": ["ethusdt@bookTicker"], "id": 1}))
         lose(running, socket)
     with connect(running.ws_url("binance") + "/ws/btcusdt@trade") as socket:
         running.assert_reconnected(within_seconds=20)
-        with pytest.raises(
-            AssertionError, match=r"and bookTicker ETHUSDT is not subscribed again within 0.2 s$"
-        ):
-            running.assert_resubscribed(within_seconds=0.2)
+        said = r"and bookTicker ETHUSDT is not subscribed again within [\d.]+ s$"
+        with pytest.raises(AssertionError, match=said):
+            running.assert_resubscribed(within_seconds=time.monotonic() - began + 0.2)
         socket.send(json.dumps({"method": "SUBSCRIBE", "params": ["ethusdt@bookTicker"], "id": 1}))
         running.assert_resubscribed(within_seconds=20)
 
@@ -152,7 +154,7 @@ def test_an_accounts_news_are_to_be_listened_to_again(running: Emulator) -> None
     said = json.dumps({"id": 1, "method": "userDataStream.subscribe.signature", "params": params})
     with connect(running.ws_url("binance") + "/ws-api/v3") as socket:
         socket.send(said)
-        assert json.loads(socket.recv(timeout=20))["status"] == 200
+        assert json.loads(socket.recv(timeout=PATIENCE_S))["status"] == 200
         (row,) = running.connections.list()
         assert row.accounts == ("demo",)
         running.connections.kick(row.id)
@@ -162,7 +164,7 @@ def test_an_accounts_news_are_to_be_listened_to_again(running: Emulator) -> None
         ):
             running.assert_resubscribed(within_seconds=0.2)
         socket.send(said)
-        assert json.loads(socket.recv(timeout=20))["status"] == 200
+        assert json.loads(socket.recv(timeout=PATIENCE_S))["status"] == 200
         running.assert_resubscribed(within_seconds=20)
 
 
@@ -178,12 +180,13 @@ def test_a_socket_that_went_silent_is_as_good_as_cut(running: Emulator) -> None:
 
 
 def test_one_socket_takes_the_place_of_one(running: Emulator) -> None:
+    began = time.monotonic()
     with connect(running.ws_url("binance") + DEPTH), connect(running.ws_url("binance") + DEPTH):
         for socket in running.connections.list():
             running.connections.kick(socket.id)
         with connect(running.ws_url("binance") + DEPTH):
             with pytest.raises(AssertionError, match=r"binance-2 .* has not reconnected"):
-                running.assert_reconnected(within_seconds=0.3)
+                running.assert_reconnected(within_seconds=time.monotonic() - began + 0.2)
             with connect(running.ws_url("binance") + DEPTH):
                 running.assert_reconnected(within_seconds=20)
 
@@ -210,7 +213,7 @@ def test_who_leaves_a_ping_unanswered_is_named(running: Emulator) -> None:
     with closing(RawClient(running.url("binance"), DEPTH)) as client:
         client.upgrade()
         running.connections.ping("binance-1")
-        said = rf"^binance: the ping of {START} to binance-1 \(.*\) was not answered for \d\.\d s$"
+        said = rf"^binance: the ping of {START} to binance-1 \(.*\) was not answered for \d+\.\d s$"
         with pytest.raises(AssertionError, match=said):
             running.assert_answered_pings(within_seconds=0.2)
 
@@ -256,12 +259,23 @@ def test_an_order_that_never_arrived_may_be_placed_again(running: Emulator, trad
     running.assert_no_orphan_orders()
 
 
+def verdict(running: Emulator) -> str:
+    """What is said of orders that nobody knows of; nothing where there are none."""
+    try:
+        running.assert_no_orphan_orders()
+    except AssertionError as wrong:
+        return str(wrong)
+    return ""
+
+
 @pytest.mark.parametrize("kind", ["http.drop", "http.truncated_json", "http.hang"])
 def test_whatever_becomes_of_its_answer_an_order_is_known_to_nobody(running: Emulator, kind: str) -> None:
     more: dict[str, dict[str, Any]] = {"http.drop": {"carried_out": True}, "http.hang": {"wait_s": 30}}
     running.faults.add(kind, **more.get(kind, {}), **HIT)
     with (
-        closing(Trader(running.url("binance"), timeout_s=1)) as hurried,
+        closing(
+            Trader(running.url("binance"), timeout_s=1 if kind == "http.hang" else PATIENCE_S)
+        ) as hurried,
         pytest.raises((OSError, ValueError, ConnectionError)),
     ):
         place(hurried, FAR)
@@ -270,10 +284,8 @@ def test_whatever_becomes_of_its_answer_an_order_is_known_to_nobody(running: Emu
         "http.truncated_json": "it was answered with another 200 than the venue's",
         "http.hang": "its client no longer waited for the answer",
     }[kind]
-    deadline = threading.Event()
-    deadline.wait(0.3)  # for the exchange to notice that the client is gone
-    with pytest.raises(AssertionError, match=f"buy 0.01.* of demo has been open since .*, {why}$"):
-        running.assert_no_orphan_orders()
+    until(lambda: verdict(running).endswith(why))  # the exchange is to notice that the client is gone
+    assert re.search(r"buy 0\.01.* of demo has been open since ", verdict(running))
     (order,) = running.orders("binance", "demo")
     assert (order.symbol, order.side, str(order.price), order.open) == ("BTCUSDT", "buy", "30000.00", True)
     with closing(Trader(running.url("binance"))) as trader:
@@ -290,7 +302,7 @@ def test_an_answer_that_is_lost_on_a_socket_is_lost(running: Emulator) -> None:
         said = {"id": 1, "method": "order.place", "params": order | {"signature": signature}}
         for _ in range(2):
             socket.send(json.dumps(said))
-        assert json.loads(socket.recv(timeout=20))["status"] == 200
+        assert json.loads(socket.recv(timeout=PATIENCE_S))["status"] == 200
     with pytest.raises(
         AssertionError, match=r"by binance-1, its answer did not leave binance-1, and placed it again"
     ):
@@ -302,7 +314,7 @@ def test_an_answer_that_is_lost_on_a_socket_is_lost(running: Emulator) -> None:
 # ---------------------------------------------------------------- limits
 def ask(url: str) -> int:
     try:
-        with urllib.request.urlopen(url, timeout=20) as answer:
+        with urllib.request.urlopen(url, timeout=PATIENCE_S) as answer:
             return int(answer.status)
     except urllib.error.HTTPError as refused:
         refused.close()
@@ -310,19 +322,19 @@ def ask(url: str) -> int:
 
 
 def test_who_waits_as_told_respects_the_limits(running: Emulator) -> None:
-    time = running.url("binance") + "/api/v3/time"
+    clock = running.url("binance") + "/api/v3/time"
     running.faults.add("http.429", venue="binance", retry_after_s=30, count=1)
-    assert [ask(time), running.clock.advance(30) > 0, ask(time)] == [429, True, 200]
+    assert [ask(clock), running.clock.advance(30) > 0, ask(clock)] == [429, True, 200]
     running.assert_respected_limits()
 
 
 def test_who_does_not_wait_is_named(running: Emulator) -> None:
-    time = running.url("binance") + "/api/v3/time"
+    clock = running.url("binance") + "/api/v3/time"
     running.faults.add("http.429", venue="binance", retry_after_s=30, count=1)
-    assert [ask(time), ask(time)] == [429, 200]
+    assert [ask(clock), ask(clock)] == [429, 200]
     said = (
-        rf"^binance: 127\.0\.0\.1 asked GET /api/v3/time at {START}, \d\.\d s after a 429 to GET /api/v3/time had told "
-        r"it to wait 30 s$"
+        rf"^binance: 127\.0\.0\.1 asked GET /api/v3/time at {START}, \d+\.\d s after a 429 to GET /api/v3/time had "
+        r"told it to wait 30 s$"
     )
     with pytest.raises(AssertionError, match=said):
         running.assert_respected_limits()
@@ -345,7 +357,7 @@ def test_what_is_kept_to_be_shown_is_bounded(running: Emulator) -> None:
     for _ in range(WRITERS_KEPT + 5):
         with connect(running.ws_url("binance") + DEPTH, max_queue=None) as socket:
             socket.send('{"method":"LIST_SUBSCRIPTIONS","id":1}')
-            socket.recv(timeout=20)
+            socket.recv(timeout=PATIENCE_S)
     witness = running._gateway.witness
     while len(witness.over) < WRITERS_KEPT + 5:
         running.clock.advance(0)

@@ -23,6 +23,7 @@ from emulator.parquet import PART_MINUTES, TABLES, Job, Part, generate
 from emulator.sdk import Emulator
 from reactor.runner import Run, Runner
 from reactor.types import BLOCK_NS, SECOND_NS
+from tests.patience import PATIENCE_S
 from venues.registry import LISTED
 
 EIGHT_NS = 1_767_254_400 * SECOND_NS  # 2026-01-01T08:00Z: funding is settled at every full hour
@@ -166,7 +167,7 @@ def test_an_interrupted_run_goes_on(
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for _ in range(10):  # on a busy machine a run may be over before the signal is there
         with subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-            deadline = time.monotonic() + 60
+            deadline = time.monotonic() + PATIENCE_S
             while not list(tmp_path.glob("trades/.*.tmp")) and time.monotonic() < deadline:
                 time.sleep(0.005)
             process.send_signal(number)

@@ -15,6 +15,7 @@ import pytest
 import emulator
 from emulator.config import ConfigError
 from emulator.sdk import Emulator
+from tests.patience import PATIENCE_S
 from venues.registry import VENUES
 
 
@@ -28,7 +29,7 @@ def test_the_fixture_is_a_running_exchange(exchange: Emulator) -> None:
     assert exchange.clock.paused
     assert exchange.clock.now_ns == 1_767_225_600_000_000_000
     exchange.clock.advance(1.5)
-    with urllib.request.urlopen(exchange.control_url + "/health", timeout=20) as answer:
+    with urllib.request.urlopen(exchange.control_url + "/health", timeout=PATIENCE_S) as answer:
         health = json.load(answer)
     assert health["now_ns"] == exchange.clock.now_ns == 1_767_225_601_500_000_000
     assert health["venues"] == {id_: {"http": http, "ws": ws} for id_, (http, ws) in urls.items()}
@@ -37,7 +38,7 @@ def test_the_fixture_is_a_running_exchange(exchange: Emulator) -> None:
 @pytest.mark.emulator(seed=7, start="2026-03-01T12:00:00Z", venues=["hyperliquid"])
 def test_a_marker_has_the_exchange_as_a_test_wants_it(exchange: Emulator) -> None:
     """Its settings are those of a file."""
-    with urllib.request.urlopen(exchange.control_url + "/health", timeout=20) as answer:
+    with urllib.request.urlopen(exchange.control_url + "/health", timeout=PATIENCE_S) as answer:
         health = json.load(answer)
     assert (health["seed"], list(health["venues"])) == (7, ["hyperliquid"])
     assert health["now_ns"] == 1_772_366_400_000_000_000
@@ -69,7 +70,7 @@ def test_it(exchange, other):
     mine = pathlib.Path(f"{1 - other}.ports")
     urls = [exchange.url(venue) for venue in ("binance", "binance-usdm", "hyperliquid")]
     mine.write_text("\\n".join([os.environ["PYTEST_XDIST_WORKER"], exchange.control_url, *urls]))
-    give_up = time.monotonic() + 60
+    give_up = time.monotonic() + 120
     while not pathlib.Path(f"{other}.ports").exists():  # both run at the same time, or this never ends
         assert time.monotonic() < give_up
         time.sleep(0.02)

@@ -24,13 +24,16 @@ from emulator.sdk import Emulator
 from reactor.types import SECOND_NS
 from tests.emulator.conftest import Client
 from tests.emulator.toy import toys
+from tests.patience import PATIENCE_S
 
 DATED = re.compile(r"\d{4}-\d\d-\d\d-")
 
 
 def status(running: Emulator, venue: str = "toy", method: str = "GET", path: str = "/x") -> int:
     """Of a request's answer; 0 for none."""
-    with closing(http.client.HTTPConnection(urlsplit(running.url(venue)).netloc, timeout=5)) as connection:
+    with closing(
+        http.client.HTTPConnection(urlsplit(running.url(venue)).netloc, timeout=PATIENCE_S)
+    ) as connection:
         connection.request(method, path)
         try:
             return connection.getresponse().status
@@ -142,7 +145,7 @@ def traded(running: Emulator, venue: str = "binance", symbol: str = "BTCUSDT") -
 def index_over_market(running: Emulator, symbol: str) -> float:
     answers = []
     for path in (f"/fapi/v1/premiumIndex?symbol={symbol}", f"/fapi/v1/ticker/price?symbol={symbol}"):
-        with urllib.request.urlopen(running.url("binance-usdm") + path, timeout=20) as answer:
+        with urllib.request.urlopen(running.url("binance-usdm") + path, timeout=PATIENCE_S) as answer:
             answers.append(json.load(answer))
     return float(answers[0]["indexPrice"]) / float(answers[1]["price"])
 
@@ -171,7 +174,7 @@ def test_spot_stands_still_and_contracts_go_on() -> None:
 def test_a_tick_size_grows() -> None:
     def tick_size() -> str:
         path = "/api/v3/exchangeInfo?symbol=SOLUSDT"
-        with urllib.request.urlopen(running.url("binance") + path, timeout=20) as answer:
+        with urllib.request.urlopen(running.url("binance") + path, timeout=PATIENCE_S) as answer:
             return str(json.load(answer)["symbols"][0]["filters"][0]["tickSize"])
 
     with Emulator({"venues": ["binance"], "scenario": "2024-01-19-tick-size"}) as running:
@@ -193,7 +196,7 @@ def test_a_cascade_empties_books_and_an_index_goes_astray() -> None:
 
         whole = bids()
         running.clock.advance(30)
-        sides = [json.loads(socket.recv(timeout=20))["o"]["S"] for _ in range(10)]
+        sides = [json.loads(socket.recv(timeout=PATIENCE_S))["o"]["S"] for _ in range(10)]
         assert sides.count("SELL") > 7
         socket.close()
         running.clock.advance(1_770)
@@ -213,7 +216,7 @@ def test_a_perpetual_is_squeezed_and_taken_off() -> None:
                 b'{"type": "metaAndAssetCtxs"}',
                 {"content-type": "application/json"},
             )
-            with urllib.request.urlopen(request, timeout=20) as answer:
+            with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
                 meta, contexts = json.load(answer)
             place = [row["name"] for row in meta["universe"]].index("SOL")
             return meta["universe"][place], contexts[place]
@@ -256,7 +259,7 @@ def test_funding_runs_from_one_bound_to_the_other() -> None:
     with Emulator({"venues": ["binance-usdm"], "scenario": "funding-shock"}) as running:
         running.clock.advance(18 * 3_600)
         path = "/fapi/v1/fundingRate?symbol=BTCUSDT&limit=20"
-        with urllib.request.urlopen(running.url("binance-usdm") + path, timeout=20) as answer:
+        with urllib.request.urlopen(running.url("binance-usdm") + path, timeout=PATIENCE_S) as answer:
             rates = {row["fundingRate"] for row in json.load(answer)}
     assert {"0.00300000", "-0.00300000"} <= rates
 
@@ -267,7 +270,7 @@ def test_a_ladder_of_activity_climbs() -> None:
         running.faults.start("activity-ladder")
         running.clock.advance(480)
         path = "/api/v3/klines?symbol=SOLUSDT&interval=1m&limit=8"
-        with urllib.request.urlopen(running.url("binance") + path, timeout=20) as answer:
+        with urllib.request.urlopen(running.url("binance") + path, timeout=PATIENCE_S) as answer:
             counts = [row[8] for row in json.load(answer)]
     busy, calm = counts[0::2], counts[1::2]
     assert busy == sorted(busy)
@@ -277,7 +280,7 @@ def test_a_ladder_of_activity_climbs() -> None:
 def test_scenarios_over_http(toy: Emulator) -> None:
     def ask(path: str, data: bytes | None = None) -> object:
         with urllib.request.urlopen(
-            urllib.request.Request(toy.control_url + path, data), timeout=20
+            urllib.request.Request(toy.control_url + path, data), timeout=PATIENCE_S
         ) as answer:
             return json.load(answer)
 

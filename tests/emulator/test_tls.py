@@ -15,6 +15,7 @@ from websockets.sync.client import connect
 from emulator.config import ConfigError
 from emulator.sdk import Emulator
 from tests.emulator.toy import toys
+from tests.patience import PATIENCE_S
 
 
 @pytest.fixture(autouse=True)
@@ -25,7 +26,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def get(url: str, trusting: ssl.SSLContext | None = None) -> bytes:
-    with urllib.request.urlopen(url, timeout=20, context=trusting) as answer:
+    with urllib.request.urlopen(url, timeout=PATIENCE_S, context=trusting) as answer:
         body: bytes = answer.read()
         return body
 
@@ -41,9 +42,9 @@ def test_requests_and_sockets_over_tls() -> None:
             url = running.ws_url("toy", tls=True).replace("127.0.0.1", host)
             with connect(url, ssl=trusting) as socket:
                 socket.send("sub a 10")
-                assert socket.recv(timeout=20) == "ok sub a 10"
+                assert socket.recv(timeout=PATIENCE_S) == "ok sub a 10"
                 running.clock.advance(0.02)
-                counted = [socket.recv(timeout=20) for _ in range(2)]
+                counted = [socket.recv(timeout=PATIENCE_S) for _ in range(2)]
                 assert all(str(text).startswith("a ") for text in counted)
         health = json.loads(get(running.control_url + "/health"))
         assert health["ca"] == str(running.ca)

@@ -13,6 +13,8 @@ import pytest
 from websockets.sync.client import ClientConnection, connect
 
 from emulator.sdk import Emulator
+from tests.patience import PATIENCE_S
+from tests.patience import said as heard
 from tests.trader import Trader
 
 DEPTH = "/ws/btcusdt@depth@100ms"
@@ -29,7 +31,7 @@ class Keeper:
 
     def __init__(self, running: Emulator, socket: ClientConnection) -> None:
         url = running.url("binance") + "/api/v3/depth?symbol=BTCUSDT&limit=5000"
-        with urllib.request.urlopen(url, timeout=20) as answer:
+        with urllib.request.urlopen(url, timeout=PATIENCE_S) as answer:
             book = json.load(answer)
         self.bids, self.asks = dict(book["bids"]), dict(book["asks"])
         self._last = book["lastUpdateId"]
@@ -37,7 +39,7 @@ class Keeper:
 
     def read(self, count: int) -> None:
         for _ in range(count):
-            event: Any = json.loads(self._socket.recv(timeout=20))
+            event: Any = json.loads(self._socket.recv(timeout=PATIENCE_S))
             if event["u"] > self._last:
                 self.bids.update(event["b"])
                 self.asks.update(event["a"])
@@ -79,16 +81,11 @@ def test_who_was_told_nothing_more_is_not_blamed(running: Emulator) -> None:
 
 def test_a_book_that_is_told_whole_is_in_sync(running: Emulator) -> None:
     with connect(running.ws_url("hyperliquid") + "/ws", max_queue=None) as socket:
-        said = {"method": "subscribe", "subscription": {"type": "l2Book", "coin": "BTC"}}
-        socket.send(json.dumps(said))
-        socket.recv(timeout=20)
+        asked = {"method": "subscribe", "subscription": {"type": "l2Book", "coin": "BTC"}}
+        socket.send(json.dumps(asked))
+        socket.recv(timeout=PATIENCE_S)
         running.clock.advance(10)
-        book: Any = None
-        while True:
-            try:
-                book = json.loads(socket.recv(timeout=0.5))["data"]
-            except TimeoutError:
-                break
+        book = heard(socket)[-1]["data"]
         bids, asks = ({level["px"]: level["sz"] for level in side} for side in book["levels"])
         running.assert_book_in_sync("hyperliquid", "BTC", bids, asks)
 
@@ -118,18 +115,18 @@ def test_the_truth_over_http(running: Emulator) -> None:
     running.clock.advance(1)
     book = running.truth.book("binance", "BTCUSDT")
     url = running.control_url + "/truth/book?venue=binance&symbol=BTCUSDT"
-    with urllib.request.urlopen(f"{url}&at_ns={book.at_ns}", timeout=20) as answer:
+    with urllib.request.urlopen(f"{url}&at_ns={book.at_ns}", timeout=PATIENCE_S) as answer:
         said = json.load(answer)
     assert (said["at_ns"], said["update_id"]) == (book.at_ns, book.update_id)
     assert said["bids"] == [[str(price), str(size)] for price, size in book.bids.items()]
     with pytest.raises(urllib.error.HTTPError) as refused:
-        urllib.request.urlopen(f"{url}&at_ns=5", timeout=20)
+        urllib.request.urlopen(f"{url}&at_ns=5", timeout=PATIENCE_S)
     with refused.value as answer:
         assert json.load(answer) == {"error": "at_ns: 5 is no boundary of a tick between the start and now"}
 
 
 def ask(running: Emulator, path: str) -> Any:
-    with urllib.request.urlopen(running.control_url + path, timeout=20) as answer:
+    with urllib.request.urlopen(running.control_url + path, timeout=PATIENCE_S) as answer:
         return json.load(answer)
 
 
@@ -145,7 +142,7 @@ def test_the_true_trades_are_those_that_a_socket_is_told_of(running: Emulator) -
         running.clock.advance(5)
         told: list[Any] = []
         while not told or told[-1]["T"] < 1_767_225_607_000:
-            told.append(json.loads(socket.recv(timeout=20)))
+            told.append(json.loads(socket.recv(timeout=PATIENCE_S)))
     rows = [(row["t"], row["p"], row["q"], "sell" if row["m"] else "buy") for row in told]
     trades = running.truth.trades("binance", "BTCUSDT")
     so = [(row.id, f"{row.price:.8f}", f"{row.quantity:.8f}", row.side) for row in trades]
@@ -169,7 +166,7 @@ def test_the_true_trades_are_those_that_a_socket_is_told_of(running: Emulator) -
 def test_the_true_sequence_is_that_of_the_stream(running: Emulator) -> None:
     with connect(running.ws_url("binance") + DEPTH, max_queue=None) as socket:
         running.clock.advance(1)
-        told = [json.loads(socket.recv(timeout=20)) for _ in range(10)]
+        told = [json.loads(socket.recv(timeout=PATIENCE_S)) for _ in range(10)]
     at_ns = 1_767_225_600_500_000_000
     assert running.truth.sequence("binance", "BTCUSDT", at_ns) == told[4]["u"]
     assert running.truth.sequence("binance", "BTCUSDT") == told[9]["u"]

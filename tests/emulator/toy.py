@@ -2,8 +2,8 @@
 
 A socket understands "sub NAME MS [SIZE]", "snap NAME MS" (with a snapshot), "unsub NAME MS", "say SIZE", "now", "ping",
 "heard", "quit CODE" and "boom", which raises. The counter NAME says "NAME n" every MS milliseconds, padded to SIZE;
-only "book" speaks JSON. On /strict, who has said nothing for half a second by both clocks is closed. Sockets of the
-venue live for an hour.
+only "book" speaks JSON. On /strict, who has said nothing for half a second by both clocks is closed, on /patient for
+two minutes. Sockets of the venue live for an hour.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ from venues.limits import Moment
 from venues.wire import pack
 
 START_NS = 1_767_225_600_000_000_000  # 2026-01-01T00:00:00Z
+IDLE_NS = {"/strict": SECOND_NS // 2, "/patient": 120 * SECOND_NS}
 
 
 @dataclass(frozen=True)
@@ -137,9 +138,10 @@ class Dialogue:
         return [Reply(b"bye at %d" % now_ns)] if self.path == "/polite" else []
 
     def tick(self, now_ns: int, wall_ns: int) -> Sequence[Action]:
-        if self.path == "/strict" and Moment(now_ns, wall_ns).surely_since(self.last) > SECOND_NS // 2:
+        most_ns = IDLE_NS.get(self.path)
+        if most_ns is not None and Moment(now_ns, wall_ns).surely_since(self.last) > most_ns:
             return [Close(4_009, "idle")]
-        return [Reply(b"tock")] if self.path == "/ticking" else []
+        return [Reply(b"tock")] if self.path in ("/ticking", "/patient") else []
 
     def closed(self) -> None:
         """Nothing is held."""
