@@ -29,7 +29,7 @@ from tests.connectors.test_clients import (
 )
 from tests.serving import Served
 
-pytestmark = [pytest.mark.client, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.client, pytest.mark.timeout(900)]
 
 PATHS = (str(Path(__file__).parents[2]), sysconfig.get_path("purelib"))
 

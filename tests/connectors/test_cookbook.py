@@ -10,7 +10,7 @@ import pytest
 from tests.connectors.test_clients import python, run
 from tests.connectors.test_configure import PATHS
 
-pytestmark = [pytest.mark.client, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.client, pytest.mark.timeout(900)]
 
 PAGE = Path(__file__).parents[2] / "docs" / "cookbook.md"
 PYTEST = f"""

@@ -13,7 +13,7 @@ from tests.connectors.environments import interpreter
 from tests.connectors.test_clients import PYTHON_BINANCE, SDK, python, run, verdicts_on
 from tests.connectors.test_configure import PATHS
 
-pytestmark = [pytest.mark.client, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.client, pytest.mark.timeout(900)]
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 PYTEST = f"""

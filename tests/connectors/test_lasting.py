@@ -16,7 +16,7 @@ from tests.serving import Served, serving
 
 SPEED = 60
 STEP_S = 8 * 3_600
-WAIT_S = 300
+WAIT_S = 300  # a stop for what hangs
 SLACK_MS = 120_000  # the last minute is told when the next one has begun
 
 # Its pins, its script, and its venue.
@@ -88,13 +88,14 @@ def hold_out(run_s: int, pause_s: int) -> None:
             assert all(client.heard()["cuts"] == 0 for client in clients)
 
         served.post("/clock/pause")
-        time.sleep(1)
-        before = [client.heard()["last"] for client in clients]
+        paused_ms = now_ms(served)
         time.sleep(pause_s)
-        assert [client.heard()["last"] for client in clients] == before, "news of a clock that stands"
+        for client in clients:
+            heard = client.until("last", paused_ms - SLACK_MS)
+            assert heard["last"] <= paused_ms, "news of a clock that stands"
         served.post("/clock/resume")
-        for client, last in zip(clients, before, strict=True):
-            client.until("last", last + 1)
+        for client in clients:
+            client.until("last", paused_ms + 1)
 
         reached_ms = served.post("/clock/advance", seconds=STEP_S)["now_ns"] // 1_000_000
         for client, (_, _, venue) in zip(clients, LASTING, strict=True):
@@ -123,7 +124,7 @@ def test_real_clients_stay_for_a_day() -> None:
 
 
 @pytest.mark.client
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_real_clients_are_cut_when_sockets_have_lived_long_enough() -> None:
     """Where the venue ends sockets, after as long as the setting says; they come back by themselves."""
     with (
@@ -136,11 +137,12 @@ def test_real_clients_are_cut_when_sockets_have_lived_long_enough() -> None:
 
 
 @pytest.mark.client
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_real_clients_are_cut_where_a_fault_says_so() -> None:
     """One rule of chaos for each socket: all notice, and those that come back by themselves hear on."""
     with serving("--seed", "7", "--speed", str(SPEED)) as served, all_staying(served) as clients:
-        served.post("/faults", kind="ws.close", code=1012, reason="maintenance", count=len(clients))
+        for _, _, venue in LASTING:
+            served.post("/faults", kind="ws.close", venue=venue, code=1012, reason="maintenance", count=1)
         heard = [client.until("cuts", 1) for client in clients]
         for client, before in zip(clients[:2], heard, strict=False):
             client.until("last", before["last"] + SLACK_MS)

@@ -7,15 +7,17 @@ import re
 import shutil
 import subprocess
 import urllib.request
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from tests.connectors.environments import reserved
-from tests.connectors.test_clients import python
+from tests.connectors.test_clients import RUN_S, python
+from tests.patience import PATIENCE_S
 from tests.serving import free_ports
 
-pytestmark = [pytest.mark.client, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.client, pytest.mark.timeout(900)]
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
@@ -62,7 +64,7 @@ def run(interpreter: Path, folder: Path) -> tuple[int, str]:
     """How pytest ends in a folder, and what it says."""
     options = ("-q", "-o", "asyncio_mode=auto", "-p", "no:cacheprovider")
     command = (interpreter, "-I", "-m", "pytest", *options)
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=RUN_S, check=False)
     return done.returncode, done.stdout + done.stderr
 
 
@@ -90,18 +92,20 @@ def instruction(name: str) -> str:
 def test_what_an_image_runs_is_healthy(stranger: Path) -> None:
     """The Dockerfile's command, and what it calls healthy, but for ports that are free here."""
     (program,) = json.loads(instruction("ENTRYPOINT"))
-    base = free_ports()
-    command = [stranger.with_name(program), *json.loads(instruction("CMD")), "--base-port", str(base)]
-    healthy = instruction("HEALTHCHECK --interval=2s CMD").replace(":9000", f":{base}")
-    check = [str(stranger), *json.loads(healthy)[1:]]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with ExitStack() as stack:
+        base = stack.enter_context(free_ports())
+        command = [stranger.with_name(program), *json.loads(instruction("CMD")), "--base-port", str(base)]
+        healthy = instruction("HEALTHCHECK --interval=2s CMD").replace(":9000", f":{base}")
+        check = [str(stranger), *json.loads(healthy)[1:]]
+        process = stack.enter_context(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
         try:
             assert process.stdout
             assert "ready\n" in iter(process.stdout.readline, "")
             assert subprocess.run(check, capture_output=True, check=False).returncode == 0
-            with urllib.request.urlopen(f"http://127.0.0.1:{base + 1}/api/v3/ping", timeout=20) as answer:
+            ping = f"http://127.0.0.1:{base + 1}/api/v3/ping"
+            with urllib.request.urlopen(ping, timeout=PATIENCE_S) as answer:
                 assert answer.read() == b"{}"
         finally:
             process.terminate()
-        assert process.wait(20) == 0
-    assert subprocess.run(check, capture_output=True, check=False).returncode != 0
+        assert process.wait(PATIENCE_S) == 0
+        assert subprocess.run(check, capture_output=True, check=False).returncode != 0

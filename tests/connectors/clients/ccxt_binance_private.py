@@ -38,12 +38,12 @@ VENUES = {"binance": (binance, "BTC/USDT"), "binance-usdm": (binance_usdm, "BTC/
 
 def make(venue, http, ws, **keys):
     client, api, options = VENUES[venue][0](http, ws)
-    more = {"options": {**options, "fetchCurrencies": False}, "newUpdates": True}
+    more = {"options": {**options, "fetchCurrencies": False}, "newUpdates": True, "timeout": 60_000}
     return client({"urls": {"api": api}, **KEYS, **keys, **more})
 
 
 async def until(condition, what):
-    for _ in range(200):
+    for _ in range(1_200):
         if condition():
             return
         await asyncio.sleep(0.05)
@@ -63,7 +63,13 @@ async def trade(exchange, venue, symbol):
         asyncio.create_task(watch("trades", lambda: exchange.watch_my_trades(symbol))),
         asyncio.create_task(watch("balances", exchange.watch_balance)),
     ]
-    await asyncio.sleep(1)  # until it listens
+
+    def listens():
+        connected = [client for client in exchange.clients.values() if client.isConnected]
+        awaited = {name for client in connected for name in client.futures}
+        return {f"orders:{symbol}", f"myTrades:{symbol}"} < awaited and any("balance" in x for x in awaited)
+
+    await until(listens, "its own subscriptions")
     before = (await exchange.fetch_balance())["total"]
     last = (await exchange.fetch_ticker(symbol))["last"]
     low = float(exchange.price_to_precision(symbol, last * 0.97))

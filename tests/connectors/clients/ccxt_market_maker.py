@@ -58,13 +58,24 @@ class Maker(ccxt.pro.binanceusdm):
         return super().handle_message(client, message)
 
 
-async def settled(books, exchange):
-    """Until nothing more is told."""
-    for _ in range(100):
-        before = (len(books.fills), len(books.orders), books.money)
-        await asyncio.sleep(0.03)
-        if (len(books.fills), len(books.orders), books.money) == before:
+async def settled(exchange):
+    """Until all was heard that was said: the answer to a ping comes after it."""
+    for client in connected(exchange):
+        before = client.lastPong = exchange.milliseconds() - 1
+        await client.connection.ping()
+        await until(lambda client=client, before=before: client.lastPong > before)
+
+
+def connected(exchange):
+    return [client for client in exchange.clients.values() if client.isConnected]
+
+
+async def until(done):
+    """Look until it is so."""
+    while True:
+        if done():
             return
+        await asyncio.sleep(0.002)
 
 
 async def main(control, http, ws):
@@ -77,15 +88,15 @@ async def main(control, http, ws):
     books = Books()
     options = {"fetchMarkets": {"types": ["linear"]}, "fetchCurrencies": False, "books": books}
     async with Maker(
-        {"urls": {"api": api}, **KEYS, "options": options, "enableRateLimit": False}
+        {"urls": {"api": api}, **KEYS, "options": options, "enableRateLimit": False, "timeout": 60_000}
     ) as exchange:
         await exchange.load_markets()
         listening = asyncio.create_task(exchange.watch_orders(SYMBOL))
-        await asyncio.sleep(1)
+        await until(lambda: any(f"orders:{SYMBOL}" in client.futures for client in connected(exchange)))
         await exchange.create_order(SYMBOL, "market", "buy", float(INVENTORY))
         for step in range(HOURS * 3600 // STEP_S):
             await asyncio.to_thread(post, f"{control}/clock/advance", seconds=STEP_S)
-            await settled(books, exchange)
+            await settled(exchange)
             if step % 10 == 9:
                 await exchange.fapiPrivatePutListenKey()
             quote = (await exchange.fetch_bids_asks([SYMBOL]))[SYMBOL]
@@ -97,7 +108,7 @@ async def main(control, http, ws):
             ):
                 with suppress(ccxt.OrderImmediatelyFillable):
                     await exchange.create_order(SYMBOL, "limit", side, SIZE, price, {"postOnly": True})
-        await settled(books, exchange)
+        await settled(exchange)
         listening.cancel()
 
         # its books against the venue's

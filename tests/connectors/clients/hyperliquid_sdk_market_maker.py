@@ -7,11 +7,12 @@ venue's, to the last unit.
 
 import json
 import sys
-import time
+import threading
 import urllib.request
 from decimal import Decimal
 
 import eth_account
+import websocket
 from hyperliquid.exchange import Exchange
 from hyperliquid.info import Info
 
@@ -31,18 +32,13 @@ class Books:
     """What the subscriptions have told."""
 
     def __init__(self, info):
-        self.orders, self.fills, self.funding, self.heard, self.marks = {}, {}, {}, 0, 0
+        self.orders, self.fills, self.funding = {}, {}, {}
+        self.socket, self.all_heard = info.ws_manager.ws, threading.Event()
+        self.socket.on_pong = lambda *_: self.all_heard.set()
         user = WALLET.address
-        info.subscribe({"type": "orderUpdates", "user": user}, self.hear(self.hear_orders))
-        info.subscribe({"type": "userFills", "user": user}, self.hear(self.hear_fills))
-        info.subscribe({"type": "userFundings", "user": user}, self.hear(self.hear_funding))
-
-    def hear(self, read):
-        def told(message):
-            read(message["data"])
-            self.heard += 1
-
-        return told
+        info.subscribe({"type": "orderUpdates", "user": user}, lambda told: self.hear_orders(told["data"]))
+        info.subscribe({"type": "userFills", "user": user}, lambda told: self.hear_fills(told["data"]))
+        info.subscribe({"type": "userFundings", "user": user}, lambda told: self.hear_funding(told["data"]))
 
     def hear_orders(self, updates):
         for update in updates:
@@ -72,11 +68,10 @@ class Books:
         return 1_000_000 - paid + sum(Decimal(p["usdc"]) for p in self.funding.values())
 
     def settle(self):
-        """Until nothing more is told."""
-        before = -1
-        while before != self.heard:
-            before = self.heard
-            time.sleep(0.1)
+        """Until all was heard that was said: the answer to a ping comes after it."""
+        self.all_heard.clear()
+        self.socket.send(b"", opcode=websocket.ABNF.OPCODE_PING)
+        assert self.all_heard.wait(60)
 
 
 def price(value):

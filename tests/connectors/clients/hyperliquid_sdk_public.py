@@ -11,7 +11,7 @@ from itertools import pairwise
 
 from hyperliquid.info import Info
 
-BOOKS, TRADES, CANDLES, WAIT_S = 3, 20, 3, 20
+BOOKS, TRADES, CANDLES, WAIT_S = 3, 20, 3, 60
 MINUTE_MS, HOUR_MS = 60_000, 3_600_000
 
 

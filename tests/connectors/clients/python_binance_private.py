@@ -20,7 +20,7 @@ async def hear(stream, kind, count):
     """So many events of a kind, of whatever else is told."""
     events = []
     while len(events) < count:
-        message = await asyncio.wait_for(stream.recv(), 20)
+        message = await asyncio.wait_for(stream.recv(), 60)
         event = message.get("event", message)
         if event["e"] == kind:
             events.append(event)
@@ -41,7 +41,6 @@ async def spot(client, sockets):
     before = {row["asset"]: Decimal(row["free"]) for row in (await client.get_account())["balances"]}
     low = f"{float((await client.get_symbol_ticker(symbol='BTCUSDT'))['price']) * 0.97:.2f}"
     async with sockets.user_socket() as stream:
-        await asyncio.sleep(0.5)
         resting = await client.create_order(**LIMIT, price=low)
         one = {"symbol": "BTCUSDT", "orderId": resting["orderId"]}
         assert (await client.get_order(**one))["status"] == "NEW"
@@ -78,7 +77,6 @@ async def usdm(client, sockets):
     before = {row["asset"]: Decimal(row["balance"]) for row in await client.futures_account_balance()}
     low = f"{float((await client.futures_mark_price(symbol='BTCUSDT'))['markPrice']) * 0.97:.1f}"
     async with sockets.futures_user_socket() as stream:
-        await asyncio.sleep(0.5)
         resting = await client.futures_create_order(**LIMIT, price=low)
         one = {"symbol": "BTCUSDT", "orderId": resting["orderId"]}
         assert (await client.futures_get_order(**one))["status"] == "NEW"
@@ -124,7 +122,7 @@ async def main(market, _part, http, ws):
     AsyncClient.API_URL, AsyncClient.FUTURES_URL = f"{http}/api", f"{http}/fapi"
     AsyncClient.WS_API_URL, AsyncClient.WS_FUTURES_URL = f"{ws}/ws-api/v3", f"{ws}/ws-fapi/v1"
     BinanceSocketManager.STREAM_URL = BinanceSocketManager.FSTREAM_URL = f"{ws}/"
-    client = await AsyncClient.create(KEY, SECRET)
+    client = await AsyncClient.create(KEY, SECRET, requests_params={"timeout": 60})
     try:
         return await {"spot": spot, "usdm": usdm}[market](client, BinanceSocketManager(client))
     finally:

@@ -8,7 +8,7 @@ import requests
 from unicorn_binance_local_depth_cache import BinanceLocalDepthCacheManager
 from unicorn_binance_websocket_api import manager
 
-READS, EQUAL, PATIENCE_S = 20, 3, 30
+READS, EQUAL, PATIENCE_S = 20, 5, 180
 DEPTH = {"binance.com": "/api/v3/depth", "binance.com-futures": "/fapi/v1/depth"}
 
 
@@ -50,9 +50,10 @@ def watch(caches, url):
         before = kept["last_update_id"]
         bids, asks = caches.get_bids("BTCUSDT", limit_count=50), caches.get_asks("BTCUSDT", limit_count=50)
         if kept["last_update_id"] == before:
-            assert bids[0][0] < asks[0][0], "crossed"
             rest = requests.get(f"{url}?symbol=BTCUSDT&limit=50", timeout=PATIENCE_S).json()
+            # Else what was read may be half of one book and half of the next, which the library was just taking in.
             if rest["lastUpdateId"] == before:
+                assert bids[0][0] < asks[0][0], "crossed"
                 told = [[[float(n) for n in level] for level in rest[side]] for side in ("bids", "asks")]
                 assert told == [bids, asks], "REST and cache disagree"
                 same += 1
