@@ -15,7 +15,7 @@ ORDERS = {"venue": "hyperliquid", "endpoint": "/exchange"}
 def bot(exchange):
     exchange.configure(Info)
     info = Info(skip_ws=True)
-    return DipBuyer(Exchange(eth_account.Account.from_key(KEY), timeout=2), info, "BTC", 0.01)
+    return DipBuyer(Exchange(eth_account.Account.from_key(KEY), timeout=60), info, "BTC", 0.01)
 
 
 def trade(exchange, bot, steps):
