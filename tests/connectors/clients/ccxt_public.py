@@ -93,19 +93,17 @@ async def bars(exchange, venue, symbol):
             trades.extend(await exchange.watch_trades(symbol))
 
     async def watch_tickers():
-        while True:
+        while not over_ms or len(tickers) < CANDLES:
             tickers.append(await exchange.watch_ticker(symbol))
 
     trades += await exchange.watch_trades(symbol)
-    listening, meanwhile = (asyncio.create_task(watch()) for watch in (watch_trades, watch_tickers))
+    listening = [asyncio.create_task(watch()) for watch in (watch_trades, watch_tickers)]
     await watch_candles()
     # Of a minute that nobody heard all of, or that is not over, there is nothing to compare. Trades are on a socket
     # of their own, which may be behind the candles': what is over is what a later trade has come after.
     closed = [at for at in sorted(candles)[:-1] if at > trades[0]["timestamp"]]
     over_ms.append(closed[-1] + MINUTE_MS)
-    await listening
-    meanwhile.cancel()
-    await asyncio.gather(meanwhile, return_exceptions=True)
+    await asyncio.gather(*listening)
 
     assert len(closed) >= CANDLES, "minutes are missing"
     until = {"until": closed[-1] + MINUTE_MS - 1}
@@ -127,7 +125,6 @@ async def bars(exchange, venue, symbol):
             "a price of its own"
         )
     fetched = await exchange.fetch_ticker(symbol)
-    assert len(tickers) >= CANDLES, "tickers are missing"
     for ticker in (*tickers, fetched):
         assert (
             abs((ticker["last"] or ticker["close"] or ticker["info"]["midPx"]) / trades[-1]["price"] - 1)
