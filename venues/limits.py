@@ -290,6 +290,7 @@ class Clocks:
 
     def __init__(self) -> None:
         self._shown: dict[str, tuple[int, Moment]] = {}
+        self._delays_ns: dict[str, int] = {}  # how much longer than another the first was on its way
 
     def start(self, client: str, told_ns: int, at: Moment) -> None:
         """The client's clock showed told_ns at this moment; only the first counts."""
@@ -301,3 +302,16 @@ class Clocks:
             return None
         first_ns, since = self._shown[client]
         return (at.wall_ns - since.wall_ns) - (told_ns - first_ns)
+
+    def correct(self, client: str, told_ns: int, at: Moment, most_ns: int) -> bool:
+        """Go by this in the place of what was shown first, if that may have been on its way for so much longer, at most
+        `most_ns` in all; whether it may.
+        """
+        late_ns = self.late_ns(client, told_ns, at)
+        if late_ns is None or late_ns >= 0:
+            return False
+        delay_ns = self._delays_ns.get(client, 0) - late_ns
+        if delay_ns > most_ns:
+            return False
+        self._shown[client], self._delays_ns[client] = (told_ns, at), delay_ns
+        return True

@@ -212,7 +212,9 @@ def test_timestamps_may_be_in_microseconds() -> None:
         (3_600, 1, 3_600, True),  # the client goes by what it is told
         (3_600, 10, 0, False),
         (10, 10, 4, False),
-        (10, 10, 11.5, False),
+        (10, 10, 11.5, True),  # the first was longer on its way
+        (3_600, 10, 11.5, True),
+        (10, 10, 15.001, False),  # not that long
     ],
 )
 def test_otherwise_an_accounts_clock_is_its_own(
@@ -226,6 +228,19 @@ def test_otherwise_an_accounts_clock_is_its_own(
     trader.wall_ns += int(wall_s * SECOND_NS)
     answer = trader.send("GET", ACCOUNT, trader.sign({"timestamp": first_ms + int(told_s * 1_000)}))
     assert (answer.status, b"-1021" in answer.body) == ((200, False) if right else (400, True))
+
+
+def test_a_first_request_that_came_late_is_nobodys_clock() -> None:
+    """On a busy machine it may be on its way for seconds; those that come at once are in time, but no clock goes on
+    gaining.
+    """
+    trader = Trader(BINANCE)
+    signed_ms = trader.now_ns // MS_NS
+    trader.now_ns, trader.wall_ns = trader.now_ns + 3 * SECOND_NS, trader.wall_ns + 3 * SECOND_NS
+    trader.ask("GET", ACCOUNT, timestamp=signed_ms)
+    for later_ms in (0, 1_900, 0):
+        trader.ask("GET", ACCOUNT, timestamp=signed_ms + 3_000 + later_ms)
+    assert trader.error("GET", ACCOUNT, timestamp=signed_ms + 3_000 + 3_001)[1] == -1021
 
 
 def test_a_clock_that_ran_while_the_program_was_down_counts_anew() -> None:

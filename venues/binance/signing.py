@@ -232,7 +232,8 @@ def _ahead_ns(  # what a time is held against
     """How far the account's clock is ahead of ours, which is remembered from its first request on.
 
     A request in time is one that is by this clock, or by what the wall clock has run since: a live client is not cut
-    because virtual time was warped, nor because the program was down, after which his first request counts anew. With
+    because virtual time was warped, nor because the program was down, after which his first request counts anew; nor
+    because that first one was on its way for longer than the others, as it may be for as long as the window says. With
     a strict clock, there is only the exchange's. Where that is `off_ns` ahead, so late is every request.
     """
     trading = exchange.trading
@@ -248,7 +249,10 @@ def _ahead_ns(  # what a time is held against
         if by_wall_ns is None and not off_ns:
             ahead_ns = told_ns - at.now_ns
         elif by_wall_ns is None or not -AHEAD_NS < by_wall_ns + off_ns <= window_ns:
-            _check_late(late_ns, window_ns)
+            if off_ns or not exchange.clocks.correct(key.account, told_ns, at, window_ns):
+                _check_late(late_ns, window_ns)
+            elif late_ns < 0:
+                ahead_ns = told_ns - at.now_ns
     if known != str(ahead_ns):
         trading.execute(Remember(key.account, CLOCK, str(ahead_ns)), at.now_ns)
     exchange.clocks.start(key.account, told_ns, at)
