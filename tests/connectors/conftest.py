@@ -17,7 +17,8 @@ ACCOUNTS = {
 }
 
 
-@pytest.fixture(scope="session")
+# Of a package, so that no emulator runs on beside what else a worker has to do.
+@pytest.fixture(scope="package")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     authority = {
         "XDG_CACHE_HOME": str(tmp_path_factory.mktemp("cache"))
@@ -27,14 +28,15 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         yield emulator
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def stepped() -> Iterator[Served]:
     """An hour before a settlement of funding, its clock standing still."""
-    with serving("--seed", "7", "--start", "2026-01-01T07:00:00Z", "--paused") as emulator:
+    options = ("--seed", "7", "--start", "2026-01-01T07:00:00Z", "--paused", "--lazy-history")
+    with serving(*options) as emulator:
         yield emulator
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def hastened() -> Iterator[Served]:
-    with serving("--seed", "7", "--speed", HASTE) as emulator:
+    with serving("--seed", "7", "--speed", HASTE, "--lazy-history") as emulator:
         yield emulator

@@ -18,6 +18,7 @@ from tests.connectors.environments import interpreter
 from tests.connectors.test_clients import (
     CLIENTS,
     GUIDE,
+    PATIENT,
     PYTHON_BINANCE,
     SDK,
     SHORT_WAY,
@@ -82,6 +83,6 @@ def pieces() -> list[str]:
 @pytest.mark.parametrize("code", pieces())
 def test_the_short_way_of_the_guide_works(code: str, served: Served) -> None:
     """Each piece of code prints the best bid and the best ask, in this order."""
-    with_both = f"import sys; sys.path += {PATHS!r}\n" + at_ports_of(served, code)
+    with_both = f"import sys; sys.path += {PATHS!r}\n" + PATIENT["ccxt"] + at_ports_of(served, code)
     bid, ask = map(float, run(python("ccxt"), "-c", with_both).split())
     assert 0 < bid < ask

@@ -11,7 +11,7 @@ from collections import Counter
 
 CLIENT, *PATHS = sys.argv[1:]
 sys.path += PATHS
-PATIENCE_S = 180
+PATIENCE_S = 400
 LOCAL = {"127.0.0.1", "localhost", "::1", "0.0.0.0", "", None}
 
 elsewhere = []
@@ -56,6 +56,7 @@ async def ccxt_object(exchange):
     """One object, two venues."""
     import ccxt.pro
 
+    ccxt.Exchange.timeout = 60_000
     async with exchange.configure(ccxt.pro.binance()) as client:
         await ccxt_books(client, "BTC/USDT", "BTC/USDT:USDT")
         await trade(client, "BTC/USDT")
@@ -71,6 +72,7 @@ async def ccxt_class(exchange):
     """Of a class, all that are made of it; of one that does not wait, too."""
     import ccxt.pro
 
+    ccxt.Exchange.timeout = 60_000
     for kind, symbol in ((ccxt.pro.binanceusdm, "BTC/USDT:USDT"), (ccxt.pro.hyperliquid, "BTC/USDC:USDC")):
         assert exchange.configure(kind) is kind
         exchange.configure(kind)
@@ -87,6 +89,7 @@ async def ccxt_class(exchange):
 async def python_binance_class(exchange):
     from binance import AsyncClient, BinanceSocketManager
 
+    AsyncClient.REQUEST_TIMEOUT = 60
     exchange.configure(AsyncClient)
     client = await AsyncClient.create("test-key", "test-secret")
     await python_binance(client, BinanceSocketManager(client, max_queue_size=10_000))
@@ -96,6 +99,7 @@ async def python_binance_object(exchange):
     """What was made before, for a testnet, without keys."""
     from binance import AsyncClient, BinanceSocketManager
 
+    AsyncClient.REQUEST_TIMEOUT = 60
     client = AsyncClient(testnet=True)
     sockets = BinanceSocketManager(client, max_queue_size=10_000)
     assert exchange.configure(sockets) is sockets
@@ -136,6 +140,7 @@ def python_binance_waiting(exchange):
     threaded.start_trade_socket(heard.put, "BTCUSDT")
     assert heard.get(timeout=PATIENCE_S)["e"] == "trade"
     threaded.stop()
+    Client.REQUEST_TIMEOUT = 60
     account = exchange.configure(Client()).get_account()
     assert {"asset": "BTC", "free": "10.00000000", "locked": "0.00000000"} in account["balances"]
 

@@ -8,7 +8,7 @@ import requests
 from unicorn_binance_local_depth_cache import BinanceLocalDepthCacheManager
 from unicorn_binance_websocket_api import manager
 
-READS, EQUAL, PATIENCE_S = 20, 5, 180
+READS, EQUAL, PATIENCE_S = 20, 5, 400
 DEPTH = {"binance.com": "/api/v3/depth", "binance.com-futures": "/fapi/v1/depth"}
 
 
@@ -44,23 +44,27 @@ def watch(caches, url):
     while not caches.is_depth_cache_synchronized("BTCUSDT"):
         assert time.monotonic() < give_up, "it never found its place"
         time.sleep(0.05)
-    began, reads, same = kept["last_refresh_time"], 0, 0
-    while reads < READS or same < EQUAL:
-        assert time.monotonic() < give_up, f"{reads} books read, of which {same} were known to REST"
-        before = kept["last_update_id"]
+    began, same, books, take_in = kept["last_refresh_time"], 0, {}, caches._apply_updates
+
+    def look_before(*args, **kwargs):
+        """The book as it was, whole, before the next change: at any other time half a change may be in it."""
         bids, asks = caches.get_bids("BTCUSDT", limit_count=50), caches.get_asks("BTCUSDT", limit_count=50)
-        if kept["last_update_id"] == before:
-            rest = requests.get(f"{url}?symbol=BTCUSDT&limit=50", timeout=PATIENCE_S).json()
-            # Else what was read may be half of one book and half of the next, which the library was just taking in.
-            if rest["lastUpdateId"] == before:
-                assert bids[0][0] < asks[0][0], "crossed"
-                told = [[[float(n) for n in level] for level in rest[side]] for side in ("bids", "asks")]
-                assert told == [bids, asks], "REST and cache disagree"
-                same += 1
-        reads += 1
-        time.sleep(0.02)
+        books[kept["last_update_id"]] = [bids, asks]
+        return take_in(*args, **kwargs)
+
+    caches._apply_updates = look_before
+    while len(books) < READS or same < EQUAL:
+        rest = requests.get(f"{url}?symbol=BTCUSDT&limit=50", timeout=PATIENCE_S).json()
+        while max(books, default=0) < rest["lastUpdateId"]:
+            assert time.monotonic() < give_up, f"{len(books)} books, of which {same} were known to REST"
+            time.sleep(0.02)
+        if rest["lastUpdateId"] in books:
+            told = [[[float(n) for n in level] for level in rest[side]] for side in ("bids", "asks")]
+            assert told == books[rest["lastUpdateId"]], "REST and cache disagree"
+            same += 1
+    assert all(bids[0][0] < asks[0][0] for bids, asks in list(books.values())), "crossed"
     assert kept["last_refresh_time"] == began, "it lost its place"
-    return {"books": reads, "rest_books_equal": same}
+    return {"books": len(books), "rest_books_equal": same}
 
 
 print(json.dumps(read(*sys.argv[1:])), flush=True)
