@@ -73,6 +73,7 @@ class Circumstance:
     name: str
     passing: Callable[[Served], None] = in_one_step
     backwards: bool = False  # the order of subscriptions
+    history: bool = False  # whether the past is made ahead, beside it
     options: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
 
@@ -85,6 +86,7 @@ class Circumstance:
 def run(circumstance: Circumstance) -> Told:
     """Every message of every channel, and the answers of REST at the end."""
     options = ("--seed", "11", "--start", START, "--paused", "--limits", "off", *circumstance.options)
+    options += () if circumstance.history else ("--lazy-history",)
     told: dict[str, Sequence[bytes]] = {}
     with serving(*options, environment=circumstance.environment) as served, ExitStack() as sockets:
         venues = sorted(served.venues, reverse=circumstance.backwards)
@@ -132,7 +134,7 @@ def without(units: list[str]) -> Mapping[str, str]:
 
 
 CIRCUMSTANCES = [
-    pytest.param(Circumstance("again")),
+    pytest.param(Circumstance("again, with history made ahead", history=True)),
     pytest.param(
         Circumstance(
             "another hash seed, subscribed backwards", backwards=True, environment={"PYTHONHASHSEED": "4242"}
@@ -190,7 +192,7 @@ Side: TypeAlias = dict[str, str]
 def half_an_hour() -> Iterator[tuple[Served, Any, Listener]]:
     """An emulator half a virtual hour after its start, the REST book of the start, and who listened since."""
     with (
-        serving("--seed", "11", "--start", START, "--paused", "--limits", "off") as served,
+        serving("--seed", "11", "--start", START, "--paused", "--limits", "off", "--lazy-history") as served,
         listening(served, "binance") as listener,
     ):
         listener.subscribe(("btcusdt@depth@100ms", "btcusdt@trade"))
