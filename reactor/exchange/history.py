@@ -55,6 +55,7 @@ class Executions(Columns):
 
 
 _WIDTH = len(fields(Executions))
+_NO_TRADES = np.zeros(0, np.int64), np.zeros(0, np.int64)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -202,6 +203,14 @@ class History:
         older = self._frozen
         prices += older.price_ticks[int(older.ts_ns.searchsorted(from_ns)) :].tolist()
         return prices
+
+    def trades_in(self, start_ns: int, end_ns: int) -> tuple[Column, Column]:
+        """(price_ticks, before_id) of the executions in [start_ns, end_ns), in order."""
+        if not self.prices_since(start_ns):
+            return _NO_TRADES
+        rows = self.records().executions
+        first, stop = rows.ts_ns.searchsorted([start_ns, end_ns]).tolist()
+        return rows.price_ticks[first:stop], rows.before_id[first:stop]
 
     def state(self) -> HistoryState:
         """What there is to go on from."""

@@ -8,13 +8,15 @@ and a venue finds its wire's words for them.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
-from reactor.types import Side
+from reactor.types import Column, Side
 from reactor.values import dataclass
 
 FROZEN = "frozen"  # a fact that, while it is remembered of an account, has its orders and amendments refused
 E8 = 10**8  # money: amounts are integers in 1e-8 of their asset
+_E6 = 10**6
+Prices = TypeVar("Prices", int, Column)
 
 
 # ---------------------------------------------------------------- orders
@@ -81,6 +83,24 @@ class Gauge(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Trail:
+    """Has a trigger follow the price once that has come to it: then the order comes when the price has gone back from
+    the best it has been at since, from the lowest up where it `rises`, from the highest down else, by `callback_e6`
+    (1e-6) of that. One that follows `at_once` does so from where the price is when it is placed.
+    """
+
+    callback_e6: int
+    rises: bool
+    at_once: bool = False
+
+    def stop(self, best: Prices) -> Prices:
+        """The price that is far enough back from the best one, in its unit, rounded away from it; of each of them."""
+        if self.rises:
+            return -(-best * (_E6 + self.callback_e6) // _E6)
+        return best * (_E6 - self.callback_e6) // _E6
+
+
+@dataclass(frozen=True, slots=True)
 class Trigger:
     """Has an order wait until the price is at `price_ticks`, or above it where it `rises`, below it else.
 
@@ -88,7 +108,8 @@ class Trigger:
     `closes` has no quantity of its own: it takes what there is of the position when its price comes. One that is
     `with_position` ends when the account's position in its market does. One with a parent looks for no price before
     that order is filled, and is cancelled where it ends otherwise; of several children, the first that is filled has
-    the others cancelled.
+    the others cancelled. One with a `trail` only begins to follow the price there; where it does so at once,
+    `price_ticks` is the price at which it began.
     """
 
     price_ticks: int
@@ -97,6 +118,7 @@ class Trigger:
     closes: bool = False
     with_position: bool = False
     parent_id: int | None = None
+    trail: Trail | None = None
 
     def reached(self, low_ticks: int, high_ticks: int) -> bool:
         """Whether it is enough that the price has fallen to one of these, and risen to the other."""
@@ -134,7 +156,7 @@ class Order:
     position, until its price comes); `filled_units` is the sum of price_ticks * qty_lots of its fills.
     `asked.client_id` is the venue's own where none was given. `working_ns` is when it last came onto the book. Where an
     order that waited and the one that took its place have ids of their own, each knows the other's (`into_id`,
-    `from_id`).
+    `from_id`). `trailing_ns` is since when its trigger follows the price.
     """
 
     id: int
@@ -154,6 +176,7 @@ class Order:
     from_id: int | None = None
     into_id: int | None = None
     pair_id: int | None = None  # of one that was placed with another, which has the same
+    trailing_ns: int | None = None
 
     @property
     def open_lots(self) -> int:
@@ -180,6 +203,7 @@ class Order:
             self.from_id,
             self.into_id,
             self.pair_id,
+            self.trailing_ns,
         )
 
 
@@ -482,6 +506,13 @@ class OrderPlaced:
 
 
 @dataclass(frozen=True, slots=True)
+class OrderTrails:
+    """Its trigger follows the price from now on; not told of one that does so when it is placed."""
+
+    order: Order
+
+
+@dataclass(frozen=True, slots=True)
 class OrderTriggered:
     """The price came that it waited for. What becomes of it then is told next."""
 
@@ -562,6 +593,7 @@ class Forgotten:
 
 News: TypeAlias = (
     OrderPlaced
+    | OrderTrails
     | OrderTriggered
     | OrderFilled
     | OrderEnded

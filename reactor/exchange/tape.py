@@ -25,6 +25,7 @@ from reactor.types import (
     BookSnapshot,
     Column,
     Minutes,
+    Prints,
     Seconds,
 )
 
@@ -189,6 +190,36 @@ class TapeIndex:
                 return min(from_ns + n * BLOCK_NS, upto_ns)
             from_ns += len(hit) * BLOCK_NS
         return upto_ns
+
+    def reaches(self, minute_ns: int) -> tuple[Column, Column]:
+        """`reach` of the minutes from the one that begins at an instant on, until its day is over."""
+        lows, highs = self._reach(minute_ns // DAY_NS)
+        i = minute_ns % DAY_NS // BLOCK_NS
+        return lows[i:], highs[i:]
+
+    def traded(self, start_ns: int, end_ns: int) -> Prints:
+        """What was traded in a part of one minute, of an order's prints at one price only the first."""
+        groups = self.at(start_ns).groups
+        first, stop = groups.ts_ns.searchsorted([start_ns, end_ns]).tolist()
+        return groups.cut(first, stop)
+
+    def best(self, start_ns: int, end_ns: int, otherwise: int, *, lowest: bool) -> int:
+        """The lowest price, or the highest, of that and all that was traded in [start_ns, end_ns). Minutes that lie
+        within whole are not generated for it.
+        """
+        best = otherwise
+        least = min if lowest else max
+        while start_ns < end_ns:
+            minute_ns = start_ns - start_ns % BLOCK_NS
+            whole_ns = end_ns - end_ns % BLOCK_NS
+            if start_ns == minute_ns < whole_ns:
+                rows = self._tape.minutes(start_ns, whole_ns)
+                prices, start_ns = rows.low_ticks if lowest else rows.high_ticks, whole_ns
+            else:
+                stop_ns = min(minute_ns + BLOCK_NS, end_ns)
+                prices, start_ns = self.traded(start_ns, stop_ns).price_ticks, stop_ns
+            best = least([best, *prices.tolist()])
+        return best
 
     def _make_reach(self, day: int) -> tuple[Column, Column]:
         start_ns = day * DAY_NS

@@ -49,6 +49,7 @@ from reactor.exchange.orders import (
     OrderFilled,
     OrderPlaced,
     OrderStatus,
+    OrderTrails,
     OrderTriggered,
     Outcome,
     PlaceOrder,
@@ -69,7 +70,7 @@ from reactor.exchange.overlaid import OverlaidMarket
 from reactor.exchange.overlay import Ended, Execution, Overlay, OverlayState, Plan, Resting
 from reactor.exchange.tape import TapeIndex
 from reactor.exchange.terms import House
-from reactor.exchange.triggers import Watch
+from reactor.exchange.triggers import Reached, Watch
 from reactor.fixed import nearest
 from reactor.single_asset import HyperSynthReactor
 from reactor.types import BLOCK_NS, MS_NS, NEVER_NS, SECOND_NS, TICK_NS, BookSide, Side
@@ -101,7 +102,7 @@ class _Pit:
         self.overlay = Overlay(self.index, 0)
         self.revision = 0
         self.face = OverlaidMarket(tape, self)
-        self.watch = Watch()
+        self.watch = Watch(tape.instrument.tick_e8)
         self._history = History()
         self._lock = lock
         self._ahead: Overlay | None = None
@@ -115,7 +116,9 @@ class _Pit:
 
     def state(self, market: str) -> PitState:
         self._write()
-        return PitState(market, self.revision, self.overlay.state(), self._history.state())
+        return PitState(
+            market, self.revision, self.overlay.state(), self._history.state(), self.watch.followers()
+        )
 
     def restore(self, state: PitState) -> None:
         self.revision = state.revision
@@ -140,25 +143,19 @@ class _Pit:
         """
         if self.watch.waits(Gauge.LAST) and self._history.prices_since(now_ns):
             return now_ns + TICK_NS  # a client's own trade
-        next_ns = self.watch.next_ns(now_ns, self.index)
+        next_ns = self.watch.next_ns(now_ns, self.index, self._history)
         if self.watch.waits(Gauge.MARK):
             next_ns = min(next_ns, now_ns - now_ns % RISK_NS + RISK_NS)
         return next_ns
 
-    def triggered(self, now_ns: int, mark_e8: Callable[[], int]) -> list[int]:
+    def triggered(self, now_ns: int, mark_e8: Callable[[], int]) -> list[Reached]:
         """The orders whose price came in the tick before a boundary, or is the mark there."""
-        ids = []
+        reached = []
         if self.watch.waits(Gauge.LAST):
-            own = self._history.prices_since(now_ns - TICK_NS)
-            ids += self.watch.traded(now_ns, self.index, own)
+            reached += self.watch.traded(now_ns, self.index, self._history)
         if self.watch.waits(Gauge.MARK) and now_ns % RISK_NS == 0:
-            ids += self.watch.marked(*self.in_ticks(mark_e8()))
-        return ids
-
-    def in_ticks(self, price_e8: int) -> tuple[int, int]:
-        """The least trigger that a price has fallen to, and the greatest that it has risen to, in ticks."""
-        tick_e8 = self.face.instrument.tick_e8
-        return -(-price_e8 // tick_e8), price_e8 // tick_e8
+            reached += self.watch.marked(now_ns, mark_e8())
+        return reached
 
     def last_ticks(self, at_ns: int) -> int:
         """The last price of the public tape when a boundary comes."""
@@ -302,12 +299,13 @@ class _Fact:
 # ---------------------------------------------------------------- a floor as plain values
 @dataclass(frozen=True, slots=True)
 class PitState:
-    """One market."""
+    """One market. `followers` are the orders whose triggers follow the price (`Watch.followers`)."""
 
     market: str
     revision: int
     overlay: OverlayState
     history: HistoryState
+    followers: tuple[tuple[int, int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -530,11 +528,16 @@ class TradingFloor:
         self._clients.clear()
         self._timers.clear()
         self._at_risk = {(account, asset): due for account, asset, due in state.at_risk}
+        followers = {order_id: at for pit in state.pits for order_id, *at in pit.followers}
         for kept in state.clients:
             client = self._clients[kept.account] = _Client(apart=self._house.triggers_apart)
             client.restore(kept)
             for order in map(client.orders.__getitem__, client.waiting):
-                if not self._parented(order.asked):
+                if order.id in followers:
+                    self._pit(order.asked.market).watch.follow(
+                        order.id, _trigger_of(order), *followers[order.id]
+                    )
+                elif not self._parented(order.asked):
                     self._watch(order)
             self._owners.update(dict.fromkeys(client.open, client))
             if client.scheduled_ns is not None:
@@ -604,6 +607,7 @@ class TradingFloor:
     # ------------------------------------------------------------ placing
     def _place(self, asked: NewOrder) -> Outcome:
         pit = self._reach(asked.market)
+        asked = self._from_now(pit, asked)
         if asked.trigger is not None:
             return self._wait(pit, asked, asked.trigger)
         plan = self._judged(pit, asked)
@@ -665,7 +669,7 @@ class TradingFloor:
             return self._refused(refusal, pit)
         order = self._numbered(asked, asked.qty_lots or 0, OrderStatus.WAITING)
         if not self._parented(asked):
-            self._watch(order)
+            order = self._watch(order)
         self._tell(asked.account, OrderPlaced(order))
         if self._house.holds_waiting:
             self._ledger.hold(replace(order, price_ticks=_reserved_ticks(asked)))
@@ -674,6 +678,7 @@ class TradingFloor:
 
     def _place_pair(self, first: NewOrder, second: NewOrder) -> Outcome:
         pit, plans = self._reach(first.market), []
+        first, second = self._from_now(pit, first), self._from_now(pit, second)
         if first.client_id and first.client_id == second.client_id:
             return self._refused(Refusal.DUPLICATE_CLIENT_ID, pit)
         for asked in (first, second):
@@ -689,11 +694,11 @@ class TradingFloor:
         for asked, plan in zip((first, second), plans, strict=True):
             status = OrderStatus.NEW if asked.trigger is None else OrderStatus.WAITING
             order = self._numbered(asked, asked.qty_lots or 0, status, pair_id=pair_id)
+            if asked.trigger is not None:
+                order = self._watch(order)
             self._tell(asked.account, OrderPlaced(order))
             if asked.trigger is None:
                 order = self._carry_out(pit, order, plan).order
-            else:
-                self._watch(order)
             orders.append(order)
         if self._house.holds_waiting:
             self._hold_dearer(orders)
@@ -749,22 +754,33 @@ class TradingFloor:
             refusal = self._ledger.refusal(asked, _reserved_ticks(asked), asked.qty_lots or 0)
             if refusal is not None:
                 return refusal
-        now_ns = self._now_ns
-        if trigger.gauge is Gauge.MARK:
-            low, high = pit.in_ticks(self.mark_e8(asked.market))
-        else:
-            low = high = pit.last_ticks(now_ns)
-        return Refusal.WOULD_TRIGGER if trigger.reached(low, high) else None
+        at_once = trigger.trail is not None and trigger.trail.at_once
+        met = not at_once and trigger.reached(*self._price_now(pit, trigger.gauge))
+        return Refusal.WOULD_TRIGGER if met else None
+
+    def _price_now(self, pit: _Pit, gauge: Gauge) -> tuple[int, int]:
+        """The least trigger that a price has fallen to now, and the greatest that it has risen to."""
+        if gauge is Gauge.MARK:
+            mark_e8, tick_e8 = self.mark_e8(pit.face.instrument.market), pit.face.instrument.tick_e8
+            return -(-mark_e8 // tick_e8), mark_e8 // tick_e8
+        last_ticks = pit.last_ticks(self._now_ns)
+        return last_ticks, last_ticks
 
     def _trigger(self) -> None:
         """Orders whose price has come go to their markets, the oldest first."""
-        ids: list[int] = []
+        reached: list[Reached] = []
         for market, pit in self._pits.items():
-            ids += pit.triggered(self._now_ns, partial(self.mark_e8, market))
-        for order_id in sorted(ids):
-            order = self._waiting(order_id)
-            if order is not None:  # another one's fill may have ended it
-                self._come(order)
+            reached += pit.triggered(self._now_ns, partial(self.mark_e8, market))
+        for each in sorted(reached, key=attrgetter("order_id", "comes")):
+            order = self._waiting(each.order_id)
+            if order is None:
+                continue  # another one's fill has ended it
+            if each.comes:
+                self._come(order, each.stop_ticks)
+            else:
+                order = replace(order, trailing_ns=self._now_ns, updated_ns=self._now_ns)
+                self._keep(order)
+                self._tell(order.asked.account, OrderTrails(order))
 
     def _waiting(self, order_id: int) -> Order | None:
         for client in self._clients.values():
@@ -772,8 +788,8 @@ class TradingFloor:
                 return client.orders[order_id]
         return None
 
-    def _come(self, order: Order) -> None:
-        """The price came that an order waited for."""
+    def _come(self, order: Order, stop_ticks: int | None) -> None:
+        """The price came that an order waited for: that one, if it followed the price."""
         asked, pit = order.asked, self._reach(order.asked.market)
         trigger, apart = _trigger_of(order), self._house.triggers_apart
         order = replace(
@@ -785,6 +801,8 @@ class TradingFloor:
         self._tell(asked.account, OrderTriggered(order))
         lots = self._reducible(order) if trigger.closes else order.qty_lots
         now = replace(asked, qty_lots=lots)
+        if apart and stop_ticks is not None:
+            now = replace(now, trigger=replace(trigger, price_ticks=stop_ticks))
         nothing = trigger.closes and not lots
         plan = (
             self._refused(Refusal.NOTHING_TO_REDUCE, pit) if nothing else self._judged(pit, now, named=apart)
@@ -799,8 +817,26 @@ class TradingFloor:
             self._keep(order)
             self._carry_out(pit, order, plan)
 
-    def _watch(self, order: Order) -> None:
-        self._pit(order.asked.market).watch.add(order.id, _trigger_of(order))
+    def _watch(self, order: Order) -> Order:
+        """Wait for an order's price, or begin to follow it."""
+        watch, trigger = self._pit(order.asked.market).watch, _trigger_of(order)
+        if trigger.trail is None or not trigger.trail.at_once:
+            watch.add(order.id, trigger)
+            return order
+        by_mark = trigger.gauge is Gauge.MARK
+        best = self.mark_e8(order.asked.market) if by_mark else trigger.price_ticks
+        watch.follow(order.id, trigger, best, self._now_ns)
+        order = replace(order, trailing_ns=self._now_ns)
+        self._keep(order)
+        return order
+
+    def _from_now(self, pit: _Pit, asked: NewOrder) -> NewOrder:
+        """A new order, with the price in it from which on it follows the price, where it does so at once."""
+        trigger = asked.trigger
+        if trigger is None or trigger.trail is None or not trigger.trail.at_once:
+            return asked
+        now_ticks, _ = self._price_now(pit, trigger.gauge)
+        return replace(asked, trigger=replace(trigger, price_ticks=now_ticks))
 
     def _parented(self, asked: NewOrder) -> bool:
         """Whether an order with a trigger has a parent that is not filled yet."""

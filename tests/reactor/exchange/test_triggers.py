@@ -9,8 +9,11 @@ from functools import cache
 from itertools import cycle
 from typing import Any
 
+import numpy as np
 import orjson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from reactor.exchange.orders import (
@@ -25,6 +28,7 @@ from reactor.exchange.orders import (
     OrderFilled,
     OrderPlaced,
     OrderStatus,
+    OrderTrails,
     OrderTriggered,
     PlaceOrder,
     PlacePair,
@@ -32,11 +36,13 @@ from reactor.exchange.orders import (
     Refused,
     TimeInForce,
     Told,
+    Trail,
     Trigger,
     Why,
 )
 from reactor.exchange.terms import PERP, House, MarginTier, Terms
 from reactor.exchange.trading import FloorState, TradingFloor
+from reactor.exchange.triggers import follow
 from reactor.manifest import SimulationManifest
 from reactor.types import BLOCK_NS, SECOND_NS, TICK_NS, Instrument, Kind, Side
 from reactor.unified_market import MarketOrchestrationCore
@@ -213,7 +219,10 @@ def run(steps: Iterator[int], *, apart: bool = True, restarts: bool = False) -> 
         gauge, away = chance.choice(list(Gauge)), chance.choice((-1, 1)) * chance.randrange(1, 40)
         last = mark_ticks(at_ns) if gauge is Gauge.MARK else pitside.last(instrument.market)
         kind, lots = chance.random(), chance.randrange(1, 1_500)
-        trigger = Trigger(last + away, away > 0, gauge) if kind < 0.8 else None
+        trail = (
+            Trail(chance.randrange(5, 60), side is BUY, at_once=chance.random() < 0.5) if kind > 0.4 else None
+        )
+        trigger = Trigger(last + away, away > 0, gauge, trail=trail) if kind < 0.8 else None
         price = pitside.last(instrument.market) - side * away if kind > 0.5 else None
         if kind < 0.2 and not apart:
             pitside.pair(side, lots, abs(away), account, instrument.market)
@@ -230,6 +239,8 @@ def test_nothing_depends_on_when_somebody_looked(apart: bool) -> None:
     """In one go, in steps as uneven as can be, tick by tick now and then, and from what is on disk."""
     told = run(cycle([END_NS]), apart=apart)
     assert len(told_of(told, OrderTriggered)) > 10
+    assert len(told_of(told, OrderTrails)) > 3
+    assert sum(each.news.order.trailing_ns is not None for each in told_of(told, OrderTriggered)) > 5  # type: ignore[union-attr]
     assert len(told_of(told, OrderFilled)) > 20
     uneven = [TICK_NS, 7 * TICK_NS, SECOND_NS + 3 * TICK_NS, TICK_NS, 61 * TICK_NS, 3 * SECOND_NS]
     assert run(cycle(uneven), apart=apart) == told
@@ -313,6 +324,109 @@ def test_it_may_be_cancelled_and_there_is_a_bound_to_them(pitside: Pitside) -> N
     done = pitside.floor.apply(CancelAll("a", BTC.market, waiting=True), pitside.now_ns)
     assert isinstance(done, Done)
     assert [order.id for order in done.orders] == [order.id for order in orders[1:]]
+
+
+# ---------------------------------------------------------------- triggers that follow the price
+def naive(
+    prices: Sequence[int], trail: Trail, start: int | None, rises: bool
+) -> tuple[int | None, int | None]:
+    """The indices of the price from which on it is followed (-1: from before them all) and of the one that has gone
+    back far enough, looked for one by one.
+    """
+    begun, best = (-1, prices[0]) if start is None else (None, 0)
+    for i, price in enumerate(prices):
+        if begun is None:
+            if price >= start if rises else price <= start:  # type: ignore[operator]
+                begun, best = i, price
+            continue
+        best = min(best, price) if trail.rises else max(best, price)
+        back = (price - best if trail.rises else best - price) * 10**6
+        if back >= best * trail.callback_e6:
+            return begun, i
+    return begun, None
+
+
+@given(
+    st.lists(st.integers(9_900, 10_100), min_size=1, max_size=60),
+    st.integers(1, 12_000),
+    st.booleans(),
+    st.lists(st.integers(0, 60), max_size=4),
+)
+def test_what_has_gone_back_far_enough_is_the_first_of_all_trades_in_whatever_pieces(
+    prices: list[int], callback_e6: int, rises: bool, cuts: list[int]
+) -> None:
+    trail, best, at = Trail(callback_e6, rises), prices[0], 0
+    found = None
+    for stop in [*sorted(cuts), len(prices)]:
+        hit, best = follow(trail, best, np.array(prices[at:stop], np.int64))
+        if hit is not None:
+            found = at + hit
+            break
+        at = max(at, min(stop, len(prices)))
+    assert found == naive(prices, trail, None, rises)[1]
+
+
+@pytest.mark.parametrize("side", [BUY, SELL])
+@pytest.mark.parametrize(
+    ("away", "callback_e6", "minutes"), [(None, 45, 2), (15, 45, 2), (-15, 45, 2), (None, 2_000, 40)]
+)
+def test_one_that_follows_comes_in_the_tick_of_the_trade_that_went_back_far_enough(
+    side: Side, away: int | None, callback_e6: int, minutes: int
+) -> None:
+    """From where it is placed, or from a price on; the same whether it is seconds or minutes until then, which pass in
+    one step.
+    """
+    pitside = Pitside()
+    last, rises, end_ns = pitside.last(), (away or 0) > 0, START_NS + minutes * BLOCK_NS
+    trail = Trail(callback_e6, side is BUY, at_once=away is None)
+    prints = world().market(BTC.market).prints_in(START_NS, end_ns)
+    start = None if away is None else last + away
+    begun, back = naive([last, *prints.price_ticks.tolist()], trail, start, rises)
+    assert begun is not None
+    assert back is not None
+    boundary = [int(ts) - int(ts) % TICK_NS + TICK_NS for ts in prints.ts_ns[[begun - 1, back - 1]].tolist()]
+    assert boundary[1] > START_NS + (minutes - 2) * BLOCK_NS // 2  # it takes its time
+    order = pitside.place(side, 5, Trigger(start or 0, rises, trail=trail)).order
+    told = [each for each in pitside.step(end_ns - START_NS) if each.account == "a"]
+    assert [each.ts_ns for each in told_of(told, OrderTriggered)] == boundary[1:]
+    assert [each.ts_ns for each in told_of(told, OrderTrails)] == ([] if away is None else boundary[:1])
+    known = pitside.floor.order("a", BTC.market, order.id)
+    assert known is not None
+    assert known.trailing_ns == (START_NS if away is None else boundary[0])
+    assert known.asked.trigger is not None
+    assert known.asked.trigger.price_ticks == (last if away is None else start)
+
+
+@pytest.mark.parametrize("rises", [True, False])
+def test_one_may_follow_the_mark(rises: bool) -> None:
+    """From the second on in which it is there, in its own fineness."""
+    pitside = Pitside()
+    trail = Trail(100, rises)
+    seconds = range(START_NS - START_NS % SECOND_NS + SECOND_NS, END_NS, SECOND_NS)
+    marks = [mark_ticks(ns) for ns in seconds]
+    start = mark_ticks(START_NS) + (-30 if rises else 30)
+    begun, back = naive(marks, trail, start, rises=not rises)
+    assert begun is not None
+    assert back is not None
+    pitside.place(BUY if rises else SELL, 5, Trigger(start, not rises, Gauge.MARK, trail=trail))
+    told = pitside.step(END_NS - START_NS)
+    assert [each.ts_ns for each in told_of(told, OrderTrails)] == [seconds[begun]]
+    assert [each.ts_ns for each in told_of(told, OrderTriggered)] == [seconds[back]]
+
+
+def test_one_follows_what_other_clients_trade_in_the_order_in_which_they_do(pitside: Pitside) -> None:
+    """Up to the fourth ask and back to the bid within one tick is far enough; the other way round it is not."""
+    book = world().market(BTC.market).book(pitside.now_ns)
+    top, bottom = int(book.ask_ticks[3]), int(book.bid_ticks[0])
+    callback_e6 = (top - bottom) * 10**6 // top
+    orders = [pitside.place(SELL, 5, Trigger(0, True, trail=Trail(callback_e6, False, at_once=True))).order]
+    for side, lots in ((BUY, int(book.ask_lots[:4].sum())), (SELL, 5)):
+        pitside.place(side, lots, account="b")
+        orders.append(
+            pitside.place(SELL, 5, Trigger(0, True, trail=Trail(callback_e6, False, at_once=True))).order
+        )
+    (first, *_) = told_of(pitside.step(SECOND_NS), OrderTriggered)
+    assert (first.ts_ns, first.news.order.id) == (START_NS + TICK_NS, orders[0].id)  # type: ignore[union-attr]
 
 
 # ---------------------------------------------------------------- families
