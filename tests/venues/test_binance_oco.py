@@ -141,7 +141,7 @@ UNRELATED = "The relationship of the prices for the orders is not correct."
         ({"abovePrice": None}, -1102, "Mandatory parameter 'abovePrice' was not sent, was empty/null, or malformed."),
         (
             {"belowStopPrice": None},
-            *(-1102, "Mandatory parameter 'belowStopPrice' was not sent, was empty/null, or malformed."),
+            *(-1102, "Param 'belowStopPrice' or 'belowTrailingDelta' must be sent, but both were empty/null!"),
         ),
         ({"aboveTimeInForce": "GTC"}, -1106, "Parameter 'aboveTimeInForce' sent when not required."),
         ({"belowStopPrice": "90000", "belowPrice": "90000"}, -2010, UNRELATED),
@@ -152,7 +152,8 @@ UNRELATED = "The relationship of the prices for the orders is not correct."
         ({"quantity": "11"}, -2010, "Account has insufficient balance for requested action."),
         ({"aboveClientOrderId": "loss"}, -2010, "Duplicate order sent."),
         ({"newOrderRespType": "ALL"}, -1130, "Data sent for parameter 'newOrderRespType' is not valid."),
-        ({"belowTrailingDelta": 100}, -2010, "Trailing stop orders are not supported for this symbol."),
+        ({"belowTrailingDelta": 2_001}, -1013, "Filter failure: TRAILING_DELTA"),
+        ({"aboveTrailingDelta": 100}, -1106, "Parameter 'aboveTrailingDelta' sent when not required."),
     ],
 )  # fmt: skip
 def test_both_are_refused_for_what_is_wrong_with_either(
@@ -199,6 +200,27 @@ def test_what_comes_first_ends_the_other_and_the_list(trader: Trader, above: flo
         -2011,
         "Unknown order list sent.",
     )
+
+
+def test_the_stop_of_a_pair_may_follow_the_price(trader: Trader) -> None:
+    """Without a price of its own; its coming ends the other as any does."""
+    socket = listen(trader)
+    follows = {name: value for name, value in near_both(trader, 5_000, 0).items() if name != "belowStopPrice"}
+    placed = trader.ask("POST", OCO, **follows, belowTrailingDelta=10)
+    stop = placed["orderReports"][0]
+    assert (stop["type"], stop["trailingDelta"], stop["trailingTime"]) == (
+        "STOP_LOSS",
+        10,
+        stop["transactTime"],
+    )
+    events(socket)
+    until_done(trader)
+    assert words(events(socket))[:3] == [
+        ("EXPIRED", "EXPIRED", "profit"),
+        ("ALL_DONE", "ALL_DONE", "both"),
+        ("NEW", "NEW", "loss"),
+    ]
+    assert balance(trader, "BTC") == (9.99, 0.0)
 
 
 @pytest.mark.parametrize("how", ["list", "name", "order", "all"])

@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
+from reactor.exchange.orders import Trail
 from reactor.types import SECOND_NS
+from tests.reactor.exchange.test_triggers import naive
 from tests.venues.test_binance_usdm_trade import text
 from tests.venues.trader import START_NS, Socket, Trader
 from venues.binance import BINANCE
@@ -193,21 +195,112 @@ def test_what_is_lost_in_the_meantime_expires_it(trader: Trader) -> None:
     assert balance(trader, "USDT") == (free, 0)
 
 
+# ---------------------------------------------------------------- following the price
+# https://github.com/binance/binance-spot-api-docs/blob/master/faqs/trailing-stop-faq.md, 2026-07-21
+FOLLOW = {name: value for name, value in MARKET.items() if name != "stopPrice"} | {"trailingDelta": 10}
+
+
+def until(trader: Trader, order_id: int, key: str, never: object) -> Any:
+    for _ in range(60):
+        trader.step(60 * SECOND_NS)
+        order = trader.ask("GET", ORDER, symbol="BTCUSDT", orderId=order_id)
+        if order[key] != never:
+            return order
+    raise AssertionError("the price never came there")
+
+
+def traded(trader: Trader) -> list[tuple[int, int]]:
+    """(ms, ticks of 0.01 USDT) of the public trades since the start."""
+    market = trader.exchange.market("BTCUSDT")
+    assert market is not None
+    prints = market.prints_in(START_NS, trader.now_ns)
+    return list(zip((prints.ts_ns // 10**6).tolist(), prints.price_ticks.tolist(), strict=True))
+
+
+def test_one_that_follows_at_once_says_since_when_and_by_how_much(trader: Trader) -> None:
+    """It has no price to wait for, and locks what it needs at the latest one."""
+    socket = listen(trader)
+    placed = trader.ask("POST", ORDER, **FOLLOW, newClientOrderId="mine", newOrderRespType="RESULT")
+    assert text(placed) == (
+        f'{{"symbol":"BTCUSDT","orderId":{placed["orderId"]},"orderListId":-1,"clientOrderId":"mine",'
+        f'"transactTime":{NOW_MS},"price":"0.00000000","origQty":"0.01000000","executedQty":"0.00000000",'
+        '"origQuoteOrderQty":"0.00000000","cummulativeQuoteQty":"0.00000000","status":"NEW","timeInForce":"GTC",'
+        f'"type":"STOP_LOSS","side":"SELL","trailingDelta":10,"trailingTime":{NOW_MS},"workingTime":-1,'
+        '"selfTradePreventionMode":"EXPIRE_MAKER"}'
+    )
+    told = trader.ask("GET", ORDER, symbol="BTCUSDT", orderId=placed["orderId"])
+    keys = list(told)
+    assert keys[keys.index("stopPrice") : keys.index("icebergQty") + 1] == [
+        *("stopPrice", "trailingDelta", "trailingTime", "icebergQty"),
+    ]
+    assert (told["stopPrice"], told["trailingDelta"], told["trailingTime"]) == ("0.00000000", 10, NOW_MS)
+    (new,) = reports(socket)
+    keys = list(new)
+    assert keys[keys.index("P") : keys.index("F")] == ["P", "d"]
+    assert keys[keys.index("Q") : keys.index("V")] == ["Q", "D"]
+    assert (new["P"], new["d"], new["D"], new["w"]) == ("0.00000000", 10, NOW_MS, False)
+    assert trader.ask("DELETE", ORDER, symbol="BTCUSDT", orderId=placed["orderId"])["trailingDelta"] == 10
+    free, _ = balance(trader, "USDT")
+    last = float(json.loads(trader.send("GET", "/api/v3/ticker/price", "symbol=BTCUSDT").body)["price"])
+    trader.ask("POST", ORDER, **{**FOLLOW, "side": "BUY"})
+    assert balance(trader, "USDT")[0] == pytest.approx(free - last * 0.01)
+
+
+@pytest.mark.parametrize(
+    ("kind", "side", "away"),
+    [
+        ("TAKE_PROFIT", "SELL", 5),
+        ("STOP_LOSS", "SELL", -5),
+        ("STOP_LOSS", "BUY", 5),
+        ("TAKE_PROFIT", "BUY", -5),
+    ],
+)
+def test_one_follows_from_its_stop_price_on_and_comes_where_the_price_is_so_many_bips_back(
+    trader: Trader, kind: str, side: str, away: int
+) -> None:
+    """Sold below the highest since, bought above the lowest, whatever the type; the account hears of it at work."""
+    stop = near(trader, away)
+    socket = listen(trader)
+    asked = {**FOLLOW, "type": kind, "side": side, "stopPrice": stop}
+    order_id = trader.ask("POST", ORDER, **asked)["orderId"]
+    waiting = trader.ask("GET", ORDER, symbol="BTCUSDT", orderId=order_id)
+    assert (waiting["stopPrice"], waiting["trailingTime"]) == (f"{float(stop):.8f}", -1)
+    order = until(trader, order_id, "isWorking", False)
+    trades = traded(trader)
+    begun, came = naive(
+        [ticks for _, ticks in trades], Trail(1_000, side == "BUY"), round(float(stop) * 100), away > 0
+    )
+    assert begun is not None
+    assert came is not None
+    assert order["trailingTime"] == trades[begun][0] // 10 * 10 + 10
+    assert order["workingTime"] == trades[came][0] // 10 * 10 + 10
+    assert (order["status"], order["type"]) == ("FILLED", kind)
+    new, works, *_ = reports(socket)
+    assert [("D" in r, r["d"], r["w"]) for r in (new, works)] == [(False, 10, False), (True, 10, True)]
+    assert (works["D"], works["W"]) == (order["trailingTime"], order["workingTime"])
+
+
 # ---------------------------------------------------------------- refusals
 def missing(name: str) -> str:
     return f"Mandatory parameter '{name}' was not sent, was empty/null, or malformed."
 
 
+EITHER = "Param 'stopPrice' or 'trailingDelta' must be sent, but both were empty/null!"
+ILLEGAL = "Illegal characters found in parameter 'trailingDelta'; legal range is '^[0-9]{1,20}$'."
+
+
 @pytest.mark.parametrize(
     ("base", "change", "code", "said"),
     [
-        (STOP, {"stopPrice": None}, -1102, missing("stopPrice")),
+        (STOP, {"stopPrice": None}, -1102, EITHER),
         (STOP, {"price": None}, -1102, missing("price")),
         (STOP, {"timeInForce": None}, -1102, missing("timeInForce")),
         (MARKET, {"quantity": None}, -1102, missing("quantity")),
         (MARKET, {"price": "59000"}, -1106, "Parameter 'price' sent when not required."),
         (MARKET, {"quoteOrderQty": "100"}, -1106, "Parameter 'quoteOrderQty' sent when not required."),
-        (MARKET, {"trailingDelta": "100"}, -2010, "Trailing stop orders are not supported for this symbol."),
+        (MARKET, {"trailingDelta": "9"}, -1013, "Filter failure: TRAILING_DELTA"),
+        (MARKET, {"trailingDelta": "2001", "stopPrice": None}, -1013, "Filter failure: TRAILING_DELTA"),
+        (MARKET, {"trailingDelta": "1.5"}, -1100, ILLEGAL),
         (STOP, {"stopPrice": "0"}, -1013, "Invalid stopPrice."),
         (STOP, {"stopPrice": "60000.123"}, -1013, "Filter failure: PRICE_FILTER"),
         (STOP, {"stopPrice": "60000.123456789"}, -1111, "Parameter 'stopPrice' has too much precision."),

@@ -469,7 +469,7 @@ NONE = None  # leaves a parameter out
         ),
         # what symbols here do not take
         (LIMIT, {"icebergQty": "0.001"}, -2010, "Iceberg orders are not supported for this symbol."),
-        (LIMIT, {"trailingDelta": "100"}, -2010, "Trailing stop orders are not supported for this symbol."),
+        (LIMIT, {"trailingDelta": "100"}, -1106, unnecessary("trailingDelta")),
         (LIMIT, {"pegPriceType": "PRIMARY_PEG"}, -2010, "Pegged orders are not supported for this symbol."),
         (
             *(LIMIT, {"selfTradePreventionMode": "DECREMENT"}, -2010),

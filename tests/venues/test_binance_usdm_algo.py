@@ -1,7 +1,8 @@
 """Conditional orders of Binance USD-M: what is answered, what an account is told when their price comes, every refusal.
 
 Keys and their order are those of answers recorded on the testnet on 2026-09-14 and of events recorded on 2025-12-11
-(venues/binance/usdm_algo.py says by whom); `allAlgoOrders` is as documented, 2026-08.
+(venues/binance/usdm_algo.py says by whom); `allAlgoOrders` is as documented, 2026-08, and so are `activatePrice`,
+`callbackRate` and `ia`.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ from typing import Any
 
 import pytest
 
+from reactor.exchange.orders import Trail
 from reactor.types import SECOND_NS, TICK_NS
+from tests.reactor.exchange.test_triggers import naive
 from tests.venues.test_binance_usdm_trade import MARKET, NOW_MS, ORDER, V1, listen, mark, text
 from tests.venues.trader import START_NS, Trader
 from venues.binance import BINANCE_USDM
@@ -142,7 +145,7 @@ def test_a_stop_becomes_an_order_and_the_account_is_told(trader: Trader) -> None
         f'{{"e":"ALGO_UPDATE","T":{at},"E":{at},"o":{{"caid":"mine","aid":{FIRST},"at":"CONDITIONAL","o":"STOP_MARKET",'
         '"s":"BTCUSDT","S":"SELL","ps":"BOTH","f":"GTC","q":"0.01","X":"NEW","ai":"",'
         f'"tp":"{float(trigger):g}","p":"0","V":"EXPIRE_MAKER","wt":"CONTRACT_PRICE","pm":"NONE","cp":false,"pP":false,'
-        '"R":false,"tt":0,"gtd":0}}'
+        '"R":false,"tt":0,"gtd":0,"ia":false}}'
     ).replace(f"{float(trigger):g}", trigger.removesuffix(".0"))
     wait(trader, "mine")
     told = socket.take()
@@ -213,6 +216,88 @@ def test_the_mark_may_be_what_counts(trader: Trader) -> None:
             assert state["triggerTime"] == NOW_MS + 1_000 * second
             return
     raise AssertionError("the mark never came there")
+
+
+# ---------------------------------------------------------------- following the price
+TRAIL: dict[str, str | None] = {"type": "TRAILING_STOP_MARKET", "callbackRate": "0.1", "triggerPrice": None}
+FOLLOW = {k: v for k, v in {**STOP, **TRAIL}.items() if v is not None}
+
+
+def last_trade(trader: Trader) -> str:
+    return str(trader.ask("GET", f"{V1}/ticker/price", symbol="BTCUSDT")["price"])
+
+
+def traded_since(trader: Trader, start_ns: int) -> list[tuple[int, int]]:
+    """(ms, ticks of 0.1 USDT) of the public trades."""
+    market = trader.exchange.market("BTCUSDT")
+    assert market is not None
+    prints = market.prints_in(start_ns, trader.now_ns)
+    return list(zip((prints.ts_ns // 10**6).tolist(), prints.price_ticks.tolist(), strict=True))
+
+
+def test_one_that_follows_says_from_which_price_on_and_how_far_back(trader: Trader) -> None:
+    """Without a price of its own from the latest."""
+    last = last_trade(trader)
+    placed = trader.ask("POST", ALGO, **FOLLOW, clientAlgoId="mine")
+    follows = TAIL.replace(
+        '"createTime"', f'"activatePrice":"{float(last):.2f}","callbackRate":"0.1","createTime"'
+    )
+    head = HEAD.replace("STOP_MARKET", "TRAILING_STOP_MARKET")
+    assert text(placed) == (
+        f'{head}"quantity":"0.010","algoStatus":"NEW","triggerPrice":"0.00","price":"0.00","icebergQuantity":null,{follows}'
+    )
+    assert text(trader.ask("GET", ALGO, clientAlgoId="mine")) == (
+        f'{head}"quantity":"0.010","algoStatus":"NEW","actualOrderId":"","actualPrice":"0.000000",'
+        f'"triggerPrice":"0.00","price":"0.00","icebergQuantity":null,"tpOrderType":"",{follows}'
+    )
+    listed = {
+        **FOLLOW,
+        "side": "BUY",
+        "activatePrice": "60000",
+        "callbackRate": "20",
+        "workingType": "MARK_PRICE",
+    }
+    trader.connect("/ws-fapi/v1").signed("algoOrder.place", **listed, clientAlgoId="other")
+    (_, other) = trader.ask("GET", OPEN)
+    keys = ("triggerPrice", "activatePrice", "callbackRate", "workingType")
+    assert [other[key] for key in keys] == ["0.0", "60000.0", "20.0", "MARK_PRICE"]
+    assert [trader.ask("DELETE", ALGO, clientAlgoId=name)["code"] for name in ("mine", "other")] == [
+        "200",
+        "200",
+    ]
+
+
+def test_one_that_follows_is_told_of_when_it_begins_to_and_comes_where_the_price_is_far_enough_back(
+    trader: Trader,
+) -> None:
+    """From the price that it was to begin at: 0.1 % below the highest since, to the trade."""
+    socket = listen(trader)
+    begins = near(trader, 5)
+    trader.ask("POST", ALGO, **FOLLOW, activatePrice=begins, clientAlgoId="mine")
+    for _ in range(60):
+        trader.step(60 * SECOND_NS)
+        if trader.ask("GET", ALGO, clientAlgoId="mine")["algoStatus"] != "NEW":
+            break
+    told = socket.take()
+    assert states(told) == [
+        *("ALGO_UPDATE NEW", "ALGO_UPDATE NEW", "ALGO_UPDATE TRIGGERING", "ORDER_TRADE_UPDATE NEW"),
+        *("ALGO_UPDATE TRIGGERED", "ORDER_TRADE_UPDATE TRADE", "ALGO_UPDATE FINISHED"),
+    ]
+    assert [event["o"]["ia"] for event in told if event["e"] == "ALGO_UPDATE"] == [False, *[True] * 4]
+    assert {event["o"]["tp"] for event in told if event["e"] == "ALGO_UPDATE"} == {"0"}
+    trades = traded_since(trader, START_NS)
+    prices = [ticks for _, ticks in trades]
+    begun, came = naive(prices, Trail(1_000, rises=False), round(float(begins) * 10), rises=True)
+    assert begun is not None
+    assert came is not None
+    best = max(prices[begun : came + 1])
+    (_, activated, triggering, order, *_) = [event for event in told if "o" in event]
+    assert activated["T"] == trades[begun][0] // 10 * 10 + 10
+    assert triggering["T"] == trades[came][0] // 10 * 10 + 10
+    words = [order["o"][key] for key in ("c", "o", "ot", "sp", "AP", "cr")]
+    assert words == ["mine", "MARKET", "TRAILING_STOP_MARKET", f"{best * 999 // 1_000 / 10:.2f}", "0", "0"]
+    child = trader.ask("GET", ORDER, symbol="BTCUSDT", origClientOrderId="mine")
+    assert (child["type"], child["origType"], child["status"]) == ("MARKET", "TRAILING_STOP_MARKET", "FILLED")
 
 
 # ---------------------------------------------------------------- closing a position
@@ -287,7 +372,18 @@ def missing(name: str) -> str:
             *(-4136, "Target strategy invalid for orderType STOP,closePosition true"),
         ),
         ({"type": "LIMIT"}, -1116, "Invalid orderType."),
-        ({"type": "TRAILING_STOP_MARKET"}, -1116, "Invalid orderType."),
+        ({"type": "TRAILING_STOP_MARKET"}, -1102, missing("callbackrate")),
+        ({**TRAIL, "callbackRate": "0.25"}, -2007, "Invalid callBack rate"),
+        ({**TRAIL, "callbackRate": "0"}, -2007, "Invalid callBack rate"),
+        ({**TRAIL, "callbackRate": "20.1"}, -2007, "Invalid callBack rate"),
+        ({**TRAIL, "triggerPrice": "60000"}, -1106, "Parameter 'triggerprice' sent when not required."),
+        ({**TRAIL, "activatePrice": "60000"}, -2021, "Order would immediately trigger."),
+        ({**TRAIL, "activatePrice": "90000.05"}, -4014, "Price not increased by tick size."),
+        ({**TRAIL, "activatePrice": "90000.055"}, -1111, "Precision is over the maximum defined for this asset."),
+        (
+            {**TRAIL, "quantity": None, "closePosition": "true"},
+            *(-4136, "Target strategy invalid for orderType TRAILING_STOP_MARKET,closePosition true"),
+        ),
         ({"side": "LONG"}, -1117, "Invalid side."),
         ({"timeInForce": "GTD"}, -1115, "Invalid timeInForce."),
         ({"workingType": "LAST"}, -4031, "Invalid parameter working type: LAST"),

@@ -102,10 +102,8 @@ class _Leg:
         try:
             order = new_order(replace(call, params={**params, **given, "type": self.kind}), market)
         except VenueError as error:
-            name = error.params.get("name")
-            if name in self.names:
-                raise VenueError(error.code, **{**error.params, "name": self.names[str(name)]}) from None
-            raise
+            told = {key: self.names.get(str(name), name) for key, name in error.params.items()}
+            raise VenueError(error.code, **told) from None
         return replace(order, words=((LIST_NAME, list_name), *order.words))
 
 

@@ -28,6 +28,7 @@ from reactor.exchange.orders import (
     Refusal,
     Refused,
     TimeInForce,
+    Trail,
     Trigger,
     Why,
 )
@@ -86,23 +87,25 @@ Row = TypeVar("Row")
 # ---------------------------------------------------------------- an order's form
 @dataclass(frozen=True, slots=True)
 class Form:
-    """What an order of a type must say, and what it must not."""
+    """What an order of a type must say, what it must not, and of which two it must say one."""
 
     needs: tuple[str, ...]
     forbids: tuple[str, ...]
+    either: tuple[str, str] | None = None
 
 
+_WAITS = ("stopPrice", "trailingDelta")
 FORMS: Mapping[str, Form] = {
-    "LIMIT": Form(("timeInForce", "quantity", "price"), ("quoteOrderQty", "stopPrice")),
-    "LIMIT_MAKER": Form(("quantity", "price"), ("timeInForce", "quoteOrderQty", "stopPrice")),
-    "MARKET": Form((), ("timeInForce", "price", "stopPrice", "icebergQty")),
+    "LIMIT": Form(("timeInForce", "quantity", "price"), ("quoteOrderQty", *_WAITS)),
+    "LIMIT_MAKER": Form(("quantity", "price"), ("timeInForce", "quoteOrderQty", *_WAITS)),
+    "MARKET": Form((), ("timeInForce", "price", "icebergQty", *_WAITS), ("quantity", "quoteOrderQty")),
     **dict.fromkeys(
         ("STOP_LOSS", "TAKE_PROFIT"),
-        Form(("quantity", "stopPrice"), ("timeInForce", "price", "quoteOrderQty", "icebergQty")),
+        Form(("quantity",), ("timeInForce", "price", "quoteOrderQty", "icebergQty"), _WAITS),
     ),
     **dict.fromkeys(
         ("STOP_LOSS_LIMIT", "TAKE_PROFIT_LIMIT"),
-        Form(("timeInForce", "quantity", "price", "stopPrice"), ("quoteOrderQty",)),
+        Form(("timeInForce", "quantity", "price"), ("quoteOrderQty",), _WAITS),
     ),
 }
 # Orders that wait for the last price: whether they come once it is against who would buy, and whether at the market
@@ -116,7 +119,6 @@ _STOP_WORDS = {terms: word for word, terms in STOPS.items()}
 # What symbols here do not take, as their rows of exchangeInfo say, and what is said of it.
 REFUSED_WORDS: Mapping[str, str] = {
     "icebergQty": "NO_ICEBERGS",
-    "trailingDelta": "NO_TRAILING",
     "pegPriceType": "NO_PEGS",
     "pegOffsetType": "NO_PEGS",
     "pegOffsetValue": "NO_PEGS",
@@ -125,6 +127,7 @@ STRATEGY = ("strategyId", "strategyType")
 RESPONSES = ("ACK", "RESULT", "FULL")
 DEFAULT_PREVENTION = "EXPIRE_MAKER"
 LEAST_STRATEGY_TYPE = 1_000_000
+BIPS_E6 = 100
 
 
 def new_order(call: Call, market: HyperSynthReactor) -> NewOrder:
@@ -145,8 +148,9 @@ def new_order(call: Call, market: HyperSynthReactor) -> NewOrder:
     for name, error in REFUSED_WORDS.items():
         if name in params:
             raise VenueError(error)
-    if kind == "MARKET" and "quantity" not in params and "quoteOrderQty" not in params:
-        raise VenueError("EITHER_PARAMETER", one="quantity", other="quoteOrderQty")
+    if form.either is not None and not any(name in params for name in form.either):
+        one, other = form.either
+        raise VenueError("EITHER_PARAMETER", one=one, other=other)
     if "quantity" in params and "quoteOrderQty" in params:
         raise VenueError("UNNECESSARY_PARAMETER", name="quoteOrderQty")
     if params.get("timeInForce", "GTC") not in TIMES_IN_FORCE:
@@ -179,10 +183,20 @@ def new_order(call: Call, market: HyperSynthReactor) -> NewOrder:
     )
 
 
+# https://github.com/binance/binance-spot-api-docs/blob/master/faqs/trailing-stop-faq.md, 2026-07-21
 def _trigger(call: Call, market: HyperSynthReactor, side: Side) -> Trigger:
-    """What a stop waits for, if its price is one of the symbol's."""
-    stops, _ = STOPS[call.params["type"]]
-    return Trigger(_ticks(call, market, call.params["stopPrice"]), rises=stops == (side is Side.BUY))
+    """What a stop waits for, if its price is one of the symbol's; or how it follows the price, from there on or at
+    once, if that is within the symbol's bounds.
+    """
+    params, (stops, _) = call.params, STOPS[call.params["type"]]
+    rises, trail, filters = stops == (side is Side.BUY), None, filters_of(market.instrument)
+    if "trailingDelta" in params:
+        delta = int(params["trailingDelta"])
+        if delta not in (filters.trailing_above if rises else filters.trailing_below):
+            raise VenueError("FILTER", filter="TRAILING_DELTA")
+        trail = Trail(delta * BIPS_E6, rises=side is Side.BUY, at_once="stopPrice" not in params)
+    at_ticks = _ticks(call, market, params["stopPrice"]) if "stopPrice" in params else 0
+    return Trigger(at_ticks, rises, trail=trail)
 
 
 def _ticks(call: Call, market: HyperSynthReactor, text: str) -> int:
@@ -272,13 +286,37 @@ def working(order: Order) -> bool:
 
 
 def stop_price(order: Order, measure: Measure) -> str:
-    """The price that it waits for, 0 of one that does not."""
-    return measure.price(order.asked.trigger.price_ticks if order.asked.trigger else 0)
+    """The price that it waits for, 0 of one that does not, or only follows the price."""
+    return measure.price(order.asked.trigger.price_ticks if order.asked.trigger and _stops(order) else 0)
 
 
-# rest-api.md#conditional-fields-in-order-responses, 2026-07-21
-def _stop(order: Order, measure: Measure) -> Json:
-    return {"stopPrice": stop_price(order, measure)} if order.asked.trigger else {}
+def _stops(order: Order) -> bool:
+    """Whether a price was asked for to wait for."""
+    trigger = order.asked.trigger
+    return trigger is not None and (trigger.trail is None or not trigger.trail.at_once)
+
+
+def trailing_delta(order: Order) -> int | None:
+    """By how much the price must go back, in bips, if it follows the price."""
+    trigger = order.asked.trigger
+    return None if trigger is None or trigger.trail is None else trigger.trail.callback_e6 // BIPS_E6
+
+
+# rest-api.md#conditional-fields-in-order-responses, 2026-07-21. Where there is no price to wait for, none is in the
+# answer, and the time of following is that of the order: recorded 2023-01-26, https://github.com/ccxt/ccxt/pull/16637.
+def _stop(call: Call, order: Order, measure: Measure) -> Json:
+    return {
+        **({"stopPrice": stop_price(order, measure)} if _stops(order) else {}),
+        **_trailing(call, order),
+    }
+
+
+def _trailing(call: Call, order: Order) -> Json:
+    delta = trailing_delta(order)
+    if delta is None:
+        return {}
+    since_ns = order.trailing_ns
+    return {"trailingDelta": delta, "trailingTime": -1 if since_ns is None else call.stamp(since_ns)}
 
 
 def _working_time(call: Call, order: Order) -> int:
@@ -346,7 +384,7 @@ def placed(call: Call, order: Order, fills: tuple[Fill, ...], response: str) -> 
         "timeInForce": time_in_force_of(order),
         "type": type_of(order),
         "side": side_of(order),
-        **_stop(order, measure),
+        **_stop(call, order, measure),
         "workingTime": _working_time(call, order),
     }
     if response == "FULL":
@@ -384,7 +422,7 @@ def cancelled(call: Call, order: Order) -> Json:
         "timeInForce": time_in_force_of(order),
         "type": type_of(order),
         "side": side_of(order),
-        **_stop(order, measure),
+        **_stop(call, order, measure),
         **_strategy(order),
         "selfTradePreventionMode": prevention_of(order),
     }
@@ -416,6 +454,7 @@ def reported(call: Call, order: Order) -> Json:
         "type": type_of(order),
         "side": side_of(order),
         "stopPrice": stop_price(order, measure),
+        **_trailing(call, order),
         "icebergQty": measure.qty(0),
         "time": call.stamp(order.created_ns),
         "updateTime": call.stamp(order.updated_ns),

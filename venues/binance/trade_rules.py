@@ -66,7 +66,6 @@ SPOT_TRADE_ERRORS: Mapping[str, ErrorRow] = {
     "MARKET_CLOSED": _rejected("Market is closed."),
     "UNSUPPORTED_COMBINATION": _rejected("Unsupported order combination"),
     "NO_ICEBERGS": _rejected("Iceberg orders are not supported for this symbol."),
-    "NO_TRAILING": _rejected("Trailing stop orders are not supported for this symbol."),
     "NO_PEGS": _rejected("Pegged orders are not supported for this symbol."),
     "NO_OPO": _rejected("OPO orders are not supported for this symbol."),
     "PRICES_RELATED": _rejected("The relationship of the prices for the orders is not correct."),
@@ -91,6 +90,7 @@ USDM_TRADE_ERRORS: Mapping[str, ErrorRow] = {
     "TOO_PRECISE": ErrorRow(400, -1111, "Precision is over the maximum defined for this asset."),
     "NO_LIQUIDITY": ErrorRow(400, -1112, "No orders on book for symbol."),
     "BAD_RESPONSE_TYPE": ErrorRow(400, -1136, "Invalid newOrderRespType."),
+    "BAD_CALLBACK_RATE": ErrorRow(400, -2007, "Invalid callBack rate"),
     "INSUFFICIENT_MARGIN": ErrorRow(400, -2019, "Margin is insufficient."),
     "NOTHING_TO_REDUCE": ErrorRow(400, -2022, "ReduceOnly Order is rejected."),
     "WOULD_TRIGGER": ErrorRow(400, -2021, "Order would immediately trigger."),
@@ -226,7 +226,8 @@ class Filters:
     """A symbol's filters as numbers: ticks, lots, money in 1e-8 of the quote asset, multiples of a price.
 
     `bid` and `ask` are the lowest and the highest multiple that an order's price may be of what it is measured by.
-    `max_notional_e8` is 0 where there is none.
+    `max_notional_e8` is 0 where there is none. `trailing_above` and `trailing_below` are the bips by which orders may
+    follow the price whose stop is above it, and below.
     """
 
     min_ticks: int
@@ -238,6 +239,8 @@ class Filters:
     ask: tuple[Fraction, Fraction]
     min_notional_e8: int
     max_notional_e8: int
+    trailing_above: range
+    trailing_below: range
 
 
 @lru_cache(maxsize=1024)
@@ -251,11 +254,17 @@ def filters_of(instrument: Instrument) -> Filters:
         bid = sides["bidMultiplierDown"], sides["bidMultiplierUp"]
         ask = sides["askMultiplierDown"], sides["askMultiplierUp"]
         least, most = notional["minNotional"], notional["maxNotional"]
+        trailing = by_type["TRAILING_DELTA"]
+        above, below = (
+            range(trailing[f"minTrailing{side}Delta"], trailing[f"maxTrailing{side}Delta"] + 1)
+            for side in ("Above", "Below")
+        )
     else:
         # only away from the market is a limit order held back: buys have a cap, sells a floor
         band, notional = by_type["PERCENT_PRICE"], by_type["MIN_NOTIONAL"]
         bid, ask = ("0", band["multiplierUp"]), (band["multiplierDown"], "1000000000")
         least, most = notional["notional"], "0"
+        above, below = range(0), range(0)
     tick = Fraction(instrument.tick_size, 10**instrument.price_decimals)
     lot = Fraction(instrument.lot_size, 10**instrument.qty_decimals)
     return Filters(
@@ -268,4 +277,6 @@ def filters_of(instrument: Instrument) -> Filters:
         ask=(Fraction(ask[0]), Fraction(ask[1])),
         min_notional_e8=int(Fraction(least) * E8),
         max_notional_e8=int(Fraction(most) * E8),
+        trailing_above=above,
+        trailing_below=below,
     )

@@ -27,16 +27,19 @@ from reactor.exchange.orders import (
     Refusal,
     Refused,
     TimeInForce,
+    Trail,
     Trigger,
 )
 from reactor.single_asset import HyperSynthReactor
 from reactor.types import Side
+from reactor.values import dataclass
 from venues.base import VenueError
 from venues.binance.orders import (
     DECIMAL,
     PREVENTIONS,
     SIDES,
     Measure,
+    decimals_of,
     measure_of,
     order_id_of,
     prevention_of,
@@ -71,6 +74,7 @@ from venues.binance.usdm_trade import (
     ALGO_KINDS,
     CLIENT_ORDER_ID,
     SPAN,
+    TRAILING,
     USDM_TIMES_IN_FORCE,
     WITH_POSITION,
     WORKING_TYPES,
@@ -89,8 +93,10 @@ from venues.binance.usdm_trade import (
     week,
     working_type_of,
 )
+from venues.wire import Scale
 
 CONDITIONAL = "CONDITIONAL"
+CALLBACK = Scale(4, 1)  # percent
 # Of the size of real ones (1000000033225453 on 2025-12-11): the floor's number of the order, this far away.
 FIRST_ALGO_ID = 10**15
 # The service reads names in any case, and says them in lower ones ("Mandatory parameter 'triggerprice' was not sent",
@@ -98,6 +104,27 @@ FIRST_ALGO_ID = 10**15
 NAMES = {
     name.lower(): name
     for name in ("algoId", "clientAlgoId", "triggerPrice", "activatePrice", "callbackRate", "closePosition")
+}
+
+
+# ---------------------------------------------------------------- an order's form
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What an order of a type must say, and what it must not; whether it may close a position whole."""
+
+    needs: tuple[str, ...]
+    forbids: tuple[str, ...]
+    may_close: bool = False
+
+
+_AT_MARKET = Form(("triggerPrice",), ("price", "activatePrice", "callbackRate"), may_close=True)
+_AT_PRICE = Form(("price", "triggerPrice"), ("activatePrice", "callbackRate"))
+FORMS: Mapping[str, Form] = {
+    "STOP": _AT_PRICE,
+    "STOP_MARKET": _AT_MARKET,
+    "TAKE_PROFIT": _AT_PRICE,
+    "TAKE_PROFIT_MARKET": _AT_MARKET,
+    TRAILING: Form(("callbackRate",), ("price", "triggerPrice")),
 }
 
 
@@ -127,11 +154,11 @@ def new_order(call: Call, market: HyperSynthReactor) -> NewOrder:
         raise VenueError("BAD_SIDE")
     if kind not in ALGO_KINDS:
         raise VenueError("BAD_ORDER_TYPE")
-    stops, at_market = ALGO_KINDS[kind]
+    form, (stops, _) = FORMS[kind], ALGO_KINDS[kind]
     side, closes = SIDES[params["side"]], flag(params, "closePosition")
-    if closes and not at_market:
+    if closes and not form.may_close:
         raise VenueError("CLOSING_TYPE", type=kind, closing="true")
-    _check_form(params, at_market=at_market, closes=closes)
+    _check_form(params, form, closes=closes)
     check_position_side(params)
     client_id = params.get("clientAlgoId", "")
     if len(client_id) > 36:
@@ -145,6 +172,7 @@ def new_order(call: Call, market: HyperSynthReactor) -> NewOrder:
     if working_type not in WORKING_TYPES:
         raise VenueError("BAD_WORKING_TYPE", name=working_type)
     reduce_only = closes or flag(params, "reduceOnly")
+    trail = _trail(params, side) if kind == TRAILING else None
     trigger_ticks, price_ticks, qty_lots = _filtered(call, market, reduce_only)
     with_position = closes or params.get("timeInForce") == WITH_POSITION
     if with_position:
@@ -161,23 +189,38 @@ def new_order(call: Call, market: HyperSynthReactor) -> NewOrder:
         self_trade=PREVENTIONS[prevention],
         words=(("priceProtect", "true"),) if flag(params, "priceProtect") else (),
         trigger=Trigger(
-            trigger_ticks, stops == (side is Side.BUY), WORKING_TYPES[working_type], closes, with_position
+            trigger_ticks,
+            stops == (side is Side.BUY),
+            WORKING_TYPES[working_type],
+            closes,
+            with_position,
+            trail=trail,
         ),
     )
 
 
-def _check_form(params: Mapping[str, str], *, at_market: bool, closes: bool) -> None:
+# .../trade/rest-api/New-Algo-Order, 2026-08: "callbackRate" is of one decimal, at least 0.1, and since 2026-10-23
+# (https://developers.binance.com/docs/derivatives/change-log) 20 at the most. One with two was refused with -2007 on
+# 2026-09-26 (tests of a client that rounds since).
+LEAST_CALLBACK, MOST_CALLBACK = Decimal("0.1"), Decimal(20)
+
+
+def _trail(params: Mapping[str, str], side: Side) -> Trail:
+    """How one follows the price: at once, unless there is a price from which on."""
+    rate = Decimal(params["callbackRate"])
+    if not LEAST_CALLBACK <= rate <= MOST_CALLBACK or decimals_of(params["callbackRate"]) > 1:
+        raise VenueError("BAD_CALLBACK_RATE")
+    return Trail(int(rate * 10_000), rises=side is Side.BUY, at_once=not params.get("activatePrice"))
+
+
+def _check_form(params: Mapping[str, str], form: Form, *, closes: bool) -> None:
     """What an order must say, and what it must not."""
     if closes and params.get("quantity"):
         raise VenueError("CLOSES_A_QUANTITY")
-    needs = (*(() if closes else ("quantity",)), *(() if at_market else ("price",)), "triggerPrice")
-    for name in needs:
+    for name in (*(() if closes else ("quantity",)), *form.needs):
         if not params.get(name):
             raise VenueError("MANDATORY_PARAMETER", name=name.lower())
-    forbids = (
-        *(("reduceOnly",) if closes else ()), *(("price",) if at_market else ()), "activatePrice", "callbackRate",
-    )  # fmt: skip
-    for name in forbids:
+    for name in (*(("reduceOnly",) if closes else ()), *form.forbids):
         if params.get(name):
             raise VenueError("UNNECESSARY_PARAMETER", name=name.lower())
     if params.get("priceMatch", "NONE") != "NONE":
@@ -194,12 +237,14 @@ def _filtered(call: Call, market: HyperSynthReactor, reduce_only: bool) -> tuple
     measure = measure_of(instrument)
     step_ticks = call.exchange.step_ticks(instrument.symbol, call.now_ns)
     check_decimals(params, instrument)
-    trigger_ticks = price_of(params["triggerPrice"], measure, step_ticks)
+    trigger = params.get("triggerPrice") or params.get("activatePrice")
+    trigger_ticks = price_of(trigger, measure, step_ticks) if trigger else 0  # the floor knows where it is
     price_ticks = price_of(params["price"], measure, step_ticks) if params.get("price") else None
     if not params.get("quantity"):
         return trigger_ticks, price_ticks, None
     qty_lots = quantity(params["quantity"], measure, limit=price_ticks is not None)
-    notional_e8 = measure.quote_e8((price_ticks or trigger_ticks) * qty_lots)
+    at_ticks = price_ticks or trigger_ticks or call.floor.mark_e8(instrument.market) // instrument.tick_e8
+    notional_e8 = measure.quote_e8(at_ticks * qty_lots)
     if not reduce_only and notional_e8 < filters_of(instrument).min_notional_e8:
         raise VenueError("BELOW_NOTIONAL", notional=contract_of(instrument).min_notional)
     return trigger_ticks, price_ticks, qty_lots
@@ -276,7 +321,7 @@ def _head(call: Call, order: Order) -> Json:
 def _tail(call: Call, order: Order, more: Mapping[str, str] | None = None) -> Json:
     measure = _measure(call, order)
     return {
-        "triggerPrice": measure.price(_trigger(order).price_ticks),
+        "triggerPrice": measure.price(_trigger_ticks(order)),
         "price": measure.price(order.price_ticks),
         "icebergQuantity": None,
         **(more or {}),
@@ -286,6 +331,7 @@ def _tail(call: Call, order: Order, more: Mapping[str, str] | None = None) -> Js
         "closePosition": closing(order),
         "priceProtect": protected(order),
         "reduceOnly": order.asked.reduce_only,
+        **_following(order, measure),
         "createTime": call.stamp(order.created_ns),
         "updateTime": call.stamp(order.updated_ns),
         "triggerTime": call.stamp(order.triggered_ns or 0),
@@ -296,6 +342,22 @@ def _tail(call: Call, order: Order, more: Mapping[str, str] | None = None) -> Js
 def _trigger(order: Order) -> Trigger:
     assert order.asked.trigger is not None, order
     return order.asked.trigger
+
+
+def _trigger_ticks(order: Order) -> int:
+    """The price that one waits for; one that follows the price has none."""
+    return 0 if _trigger(order).trail else _trigger(order).price_ticks
+
+
+def _following(order: Order, measure: Measure) -> Json:
+    """What is told of one that follows the price, and of no other: from which price on, which is the latest one when it
+    was placed where none was asked for, and how far back. Keys as in the document's sample.
+    """
+    trigger = _trigger(order)
+    if trigger.trail is None:
+        return {}
+    rate = CALLBACK.text(trigger.trail.callback_e6)
+    return {"activatePrice": measure.price(trigger.price_ticks), "callbackRate": rate}
 
 
 def reported(call: Call, order: Order) -> Json:
@@ -325,6 +387,9 @@ def in_history(call: Call, order: Order) -> Json:
     return {**_head(call, order), **actual, **_tail(call, order, {**legs, "tpOrderType": ""})}
 
 
+PRINTED = ("quantity", "triggerPrice", "price", "activatePrice", "callbackRate")
+
+
 def as_open(call: Call, order: Order) -> Json:
     """The same among those that wait: numbers are as a double of Java's is printed ("7.0E-4", "0.0")."""
     row = {
@@ -333,7 +398,7 @@ def as_open(call: Call, order: Order) -> Json:
         "actualQty": "0.0",
         **_tail(call, order),
     }
-    return {**row, **{name: printed(row[name]) for name in ("quantity", "triggerPrice", "price")}}
+    return {**row, **{name: printed(row[name]) for name in PRINTED if name in row}}
 
 
 def printed(number: str) -> str:
@@ -414,7 +479,8 @@ def all_orders(call: Call) -> bytes:
 # ---------------------------------------------------------------- what the account is told
 # Keys as recorded 2025-12-11 (https://github.com/nautechsystems/nautilus_trader/issues/3287, and .../resources/
 # ws_messages/ws_futures_algo_update_*.json): numbers without zeros at their end; ap, aq and act once it has come. `rm`
-# as documented.
+# as documented. `ia`, whether it follows the price, came on 2026-08-21: https://developers.binance.com/docs/
+# derivatives/change-log; of others it is false.
 def algo_update(
     floor: Floor, measure: Measure, order: Order, state: str, at_ms: int, told_ms: int
 ) -> dict[str, Any]:
@@ -446,7 +512,7 @@ def algo_update(
             "X": state,
             "ai": str(child.id) if child else "",
             **actual,
-            "tp": _short(measure.price(_trigger(order).price_ticks)),
+            "tp": _short(measure.price(_trigger_ticks(order))),
             "p": _short(measure.price(order.price_ticks)),
             "V": prevention_of(order),
             "wt": working_type_of(order),
@@ -457,6 +523,7 @@ def algo_update(
             "tt": (order.triggered_ns or 0) // 10**6,
             "gtd": 0,
             **({"rm": reason_of(order)} if state == "REJECTED" else {}),
+            "ia": order.trailing_ns is not None,
         },
     }
 

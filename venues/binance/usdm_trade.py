@@ -105,15 +105,17 @@ FORMS: Mapping[str, Form] = {
     "LIMIT": Form(("timeInForce", "quantity", "price"), ("stopPrice", "activationPrice", "callbackRate")),
     "MARKET": Form(("quantity",), ("timeInForce", "price", "stopPrice", "activationPrice", "callbackRate")),
 }
+TRAILING = "TRAILING_STOP_MARKET"
 # Conditional orders, which moved to a service of their own on 2025-12-09: whether they come once the price is against
-# who would buy, and whether at the market
+# who would buy, and whether at the market. One that follows the price begins to where it is a profit.
 ALGO_KINDS: Mapping[str, tuple[bool, bool]] = {
     "STOP": (True, False),
     "STOP_MARKET": (True, True),
     "TAKE_PROFIT": (False, False),
     "TAKE_PROFIT_MARKET": (False, True),
+    TRAILING: (False, True),
 }
-_KIND_WORDS = {terms: word for word, terms in ALGO_KINDS.items()}
+_KIND_WORDS = {terms: word for word, terms in ALGO_KINDS.items() if word != TRAILING}
 # as in "Parameter 'timeinforce' sent when not required."
 TOLD_AS = {"timeInForce": "timeinforce"}
 RESPONSES = ("ACK", "RESULT")
@@ -131,7 +133,7 @@ def new_order(call: Call, market: HyperSynthReactor) -> NewOrder:
     params, kind = call.params, call.params["type"]
     if params["side"] not in SIDES:
         raise VenueError("BAD_SIDE")
-    if kind in ALGO_KINDS or kind == "TRAILING_STOP_MARKET":
+    if kind in ALGO_KINDS:
         raise VenueError("USE_ALGO_ORDERS")
     if kind not in FORMS:
         raise VenueError("BAD_ORDER_TYPE")
@@ -220,6 +222,7 @@ def check_decimals(params: Mapping[str, str], instrument: Instrument) -> None:
         "quantity": instrument.qty_decimals,
         "price": instrument.price_decimals,
         "triggerPrice": instrument.price_decimals,
+        "activatePrice": instrument.price_decimals,
     }
     for name, most in most_decimals.items():
         if params.get(name) and decimals_of(params[name]) > most:
@@ -298,6 +301,8 @@ def origin_of(order: Order) -> str:
     trigger = order.asked.trigger
     if trigger is None:
         return type_of(order)
+    if trigger.trail is not None:
+        return TRAILING
     stops = trigger.rises == (order.asked.side is Side.BUY)
     return _KIND_WORDS[stops, order.asked.price_ticks is None]
 

@@ -22,6 +22,7 @@ from reactor.exchange.orders import (
     OrderFilled,
     OrderPlaced,
     OrderStatus,
+    OrderTrails,
     OrderTriggered,
     Position,
     TimeInForce,
@@ -35,6 +36,7 @@ from venues.binance.orders import MONEY, Measure, measure_of, prevention_of, sid
 from venues.binance.usdm_algo import STATES, algo_update
 from venues.binance.usdm_trade import (
     NOTHING,
+    TRAILING,
     amount,
     break_even_price,
     closing,
@@ -74,7 +76,7 @@ def usdm_events(exchange: Exchange, trading: Trading, told: Sequence[Told]) -> I
 
 def _events(exchange: Exchange, trading: Trading, told: Told, funded: Iterator[str]) -> Iterator[Event]:
     match told.news:
-        case OrderPlaced(order) if conditional(order):
+        case OrderPlaced(order) | OrderTrails(order) if conditional(order):
             yield _algo(exchange, trading, told, order, "NEW")
         case OrderPlaced(order):
             yield _order(exchange, trading, told, order, "NEW")
@@ -124,7 +126,8 @@ def _parent(exchange: Exchange, trading: Trading, told: Told, order: Order, stat
 
 # Keys as captured 2026-05, https://github.com/oliver-zehentleitner/unicorn-binance-websocket-api/issues/445. An order
 # that was a conditional one has its name, its type in ot and its trigger in sp, as recorded of a stop on 2024-02-29
-# (SEIUSDT, order 3026735289: o MARKET, ot STOP_MARKET, sp 0.8500000, si 0).
+# (SEIUSDT, order 3026735289: o MARKET, ot STOP_MARKET, sp 0.8500000, si 0). Of one that followed the price, sp is where
+# it came, AP and cr are 0, as recorded 2026-01-27: https://github.com/binance/binance-connector-java/issues/213.
 def _order(
     exchange: Exchange, trading: Trading, told: Told, order: Order, execution: str, fill: Fill | None = None
 ) -> Event:
@@ -169,6 +172,7 @@ def _order(
             "ot": origin_of(order),
             "ps": "BOTH",
             "cp": closing(order),
+            **({"AP": NOTHING, "cr": NOTHING} if origin_of(order) == TRAILING else {}),
             "rp": amount(fill.realized_e8) if fill else NOTHING,
             "pP": protected(order),
             "si": 0,

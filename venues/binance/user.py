@@ -26,7 +26,7 @@ from reactor.exchange.terms import SPOT
 from venues.base import Exchange, Trading
 from venues.binance.order_lists import decides, list_id_of, list_status, pair_of
 from venues.binance.orders import MONEY, cancel_name, measure_of, prevention_of, side_of, status_of
-from venues.binance.trade import expiry_of, stop_price, time_in_force_of, type_of, working
+from venues.binance.trade import expiry_of, stop_price, time_in_force_of, trailing_delta, type_of, working
 
 Event: TypeAlias = dict[str, Any]
 FROM_OUTSIDE = ("deposit", "transfer")  # what moves money other than by trading
@@ -61,7 +61,8 @@ def _ending(order: Order) -> str:
 
 
 # Keys as recorded 2026-01-17 by https://github.com/roq-trading/roq-binance (test/json_wsapi_execution_report.cpp), eR
-# and W (only of what is at work) as documented. A cancel has an id of its own, and that of the order is C.
+# and W (only of what is at work) as documented; d and D stand where they did in the document of 2022-12-05. A cancel
+# has an id of its own, and that of the order is C.
 def _report(
     exchange: Exchange,
     trading: Trading,
@@ -74,7 +75,7 @@ def _report(
     measure = measure_of(exchange.world.market(order.asked.market).instrument)
     cancelled = execution == "CANCELED"
     words = dict(order.asked.words)
-    reason = expiry_of(order)
+    reason, delta = expiry_of(order), trailing_delta(order)
     return {
         "e": "executionReport",
         "E": told.ts_ns // unit_ns,
@@ -86,6 +87,7 @@ def _report(
         "q": measure.qty(order.qty_lots),
         "p": measure.price(order.asked.price_ticks),
         "P": stop_price(order, measure),
+        **({} if delta is None else {"d": delta}),
         "F": measure.qty(0),
         "g": list_id_of(order),
         "C": order.asked.client_id if cancelled else "",
@@ -108,6 +110,7 @@ def _report(
         "Z": measure.quote(order.filled_units),
         "Y": measure.quote(fill.price_ticks * fill.qty_lots if fill else 0),
         "Q": measure.quote(order.asked.quote_units or 0),
+        **({} if order.trailing_ns is None else {"D": order.trailing_ns // unit_ns}),
         **({"j": int(words["strategyId"])} if "strategyId" in words else {}),
         **({"J": int(words["strategyType"])} if "strategyType" in words else {}),
         **({"W": order.working_ns // unit_ns} if working(order) else {}),

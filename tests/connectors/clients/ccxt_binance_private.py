@@ -91,6 +91,19 @@ async def trade(exchange, venue, symbol):
     await exchange.cancel_all_orders(symbol)
     assert await exchange.fetch_open_orders(symbol) == []
 
+    # one that follows the price
+    how = {"trailingPercent": 5, **({"stopLossOrTakeProfit": "stopLoss"} if venue == "binance" else {})}
+    follows = await exchange.create_order(symbol, "market", "sell", 0.002, None, how)
+    row = follows["info"]
+    if venue == "binance":
+        assert (row["type"], row["trailingDelta"]) == ("STOP_LOSS", "500")
+        assert (await exchange.cancel_order(follows["id"], symbol))["status"] == "canceled"
+    else:
+        assert (row["orderType"], row["callbackRate"]) == ("TRAILING_STOP_MARKET", "5.0")
+        waiting = await exchange.fetch_open_orders(symbol, params={"trigger": True})
+        assert [order["id"] for order in waiting] == [follows["id"]]
+        await exchange.cancel_order(follows["id"], symbol, {"trigger": True})
+
     # trades
     filled = [await exchange.create_order(symbol, "market", "buy", 0.01)]
     if venue == "binance-usdm":

@@ -109,10 +109,16 @@ async def usdm(client, sockets):
     # what it sends to the service of conditional orders
     stop = {**MARKET, "type": "STOP_MARKET"}
     await refused(client.futures_create_order(**stop, stopPrice=low), -2021)
-    waiting = await client.futures_create_order(**{**stop, "side": "SELL"}, stopPrice=low)
+    follows = {**MARKET, "type": "TRAILING_STOP_MARKET", "side": "SELL", "callbackRate": "5"}
+    waiting = [
+        await client.futures_create_order(**{**stop, "side": "SELL"}, stopPrice=low),
+        await client.futures_create_order(**follows),
+    ]
     listed = await client.futures_get_open_algo_orders(symbol="BTCUSDT")
-    assert [(order["algoId"], order["algoStatus"]) for order in listed] == [(waiting["algoId"], "NEW")]
-    await client.futures_cancel_algo_order(algoId=waiting["algoId"])
+    assert [(o["algoId"], o["algoStatus"]) for o in listed] == [(o["algoId"], "NEW") for o in waiting]
+    assert listed[1]["callbackRate"] == "5.0"
+    for order in waiting:
+        await client.futures_cancel_algo_order(algoId=order["algoId"])
     assert await client.futures_get_open_algo_orders(symbol="BTCUSDT") == []
     return {"trades": len(trades)}
 
