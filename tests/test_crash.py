@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack, closing
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 from tests.crashing import DIALECTS, Account, Books, Told, Verdict, crash
 from tests.serving import Served, ask, serving
@@ -22,6 +23,8 @@ START = "2026-01-01T00:00:00Z"
 ORDER = {
     "symbol": "BTCUSDT", "side": "BUY", "type": "LIMIT", "timeInForce": "GTC", "quantity": "0.01", "price": "50000",
 }  # fmt: skip
+FOLLOWS = {"symbol": "SOLUSDT", "side": "BUY", "type": "TAKE_PROFIT", "quantity": "1"}
+ALGO = {**FOLLOWS, "type": "TRAILING_STOP_MARKET", "algoType": "CONDITIONAL"}
 SHORT = {"symbol": "SOLUSDT", "side": "SELL", "type": "MARKET", "quantity": "3"}
 SEEN = (
     "/api/v3/klines?symbol=BTCUSDT&interval=1m&limit=6",
@@ -34,16 +37,19 @@ SEEN = (
 def test_what_befell_markets_live_survives_a_kill(tmp_path: Path) -> None:
     """Rules that came, went and ended by themselves, before the newest checkpoint and after it: whoever was killed in
     between and whoever lived on see the same market, then and later, to the last byte; and positions in what is
-    delisted are settled once.
+    delisted are settled once; orders that follow the price come when they would have come.
     """
 
-    def seen(served: Served) -> list[object]:
+    def seen(served: Served) -> list[Any]:
         with closing(Trader(served.venues["binance-usdm"]["http"])) as trader:
             trades = trader.signed("GET", "/fapi/v1/userTrades", {"symbol": "SOLUSDT"})
             account = [trades, trader.signed("GET", "/fapi/v3/positionRisk")]
+            account.append(trader.signed("GET", "/fapi/v1/allAlgoOrders", {"symbol": "SOLUSDT"}))
+        with closing(Trader(served.venues["binance"]["http"])) as trader:
+            account.append(trader.signed("GET", "/api/v3/allOrders", {"symbol": "SOLUSDT"}))
         return account + [ask(served.venues["binance"]["http"] + path) for path in SEEN]
 
-    def lived(folder: Path, *, killed: bool) -> tuple[list[object], list[object]]:
+    def lived(folder: Path, *, killed: bool) -> tuple[list[Any], list[Any]]:
         quick = ("--paused", "--lazy-history", "--venues", "binance,binance-usdm")
         options = ("--journal", str(folder), "--start", START, *quick)
         with ExitStack() as stack:
@@ -58,8 +64,13 @@ def test_what_befell_markets_live_survives_a_kill(tmp_path: Path) -> None:
                 trader.signed("POST", "/api/v3/order", ORDER)
             with closing(Trader(served.venues["binance-usdm"]["http"])) as trader:
                 trader.signed("POST", "/fapi/v1/order", SHORT)
+                for rate in ("0.1", "0.5"):
+                    trader.signed("POST", "/fapi/v1/algoOrder", {**ALGO, "callbackRate": rate})
             served.post("/faults", kind="mkt.delist", venue="binance-usdm", symbol="SOLUSDT", at_s=150)
             served.post("/clock/advance", seconds=100)
+            with closing(Trader(served.venues["binance"]["http"])) as trader:
+                for delta in (10, 15):
+                    trader.signed("POST", "/api/v3/order", {**FOLLOWS, "trailingDelta": delta})
             served.post("/faults", kind="mkt.liquidity_void", symbol="BTCUSDT", left_pct=5)
             served.post("/clock/advance", seconds=10)
             served.post("/market/halt", symbol="BTCUSDT", duration_s=60)
@@ -70,9 +81,12 @@ def test_what_befell_markets_live_survives_a_kill(tmp_path: Path) -> None:
                 served = stack.enter_context(serving(*options))
                 assert seen(served) == before
                 assert halt not in {rule["id"] for rule in served.get("/faults")}
-            served.post("/clock/advance", seconds=90)
+            served.post("/clock/advance", seconds=600)
             after = seen(served)
             assert after[1] == []  # settled meanwhile
+            assert [[order["status"] for order in then[3]] for then in (before, after)] == [
+                *(["NEW", "NEW"], ["FILLED", "NEW"])  # one followed the price for minutes, whatever went by
+            ]
             return before, after
 
     assert lived(tmp_path / "killed", killed=True) == lived(tmp_path / "whole", killed=False)

@@ -96,7 +96,7 @@ async def trade(exchange, venue, symbol):
     follows = await exchange.create_order(symbol, "market", "sell", 0.002, None, how)
     row = follows["info"]
     if venue == "binance":
-        assert (row["type"], row["trailingDelta"]) == ("STOP_LOSS", "500")
+        assert (row["type"], row["trailingDelta"]) == ("STOP_LOSS", 500)
         assert (await exchange.cancel_order(follows["id"], symbol))["status"] == "canceled"
     else:
         assert (row["orderType"], row["callbackRate"]) == ("TRAILING_STOP_MARKET", "5.0")
