@@ -452,6 +452,35 @@ def test_every_question_about_an_account_is_answered(venue: Venue) -> None:
     }  # fmt: skip
 
 
+def test_all_of_an_account_is_one_question_and_no_subscription(venue: Venue) -> None:
+    """A probe of 2026-08-28, https://github.com/galleonlabs/hypergrok-trading-desk/pull/19; the shape of
+    https://github.com/nktkas/hyperliquid, src/api/info/_methods/webData2.ts (0.32.2, 2026-11).
+    """
+    resting(venue)
+    venue.order(ALICE, limit("70000", "0.5", tif="Ioc"))
+    data = venue.info("webData2", user=ALICE.address)
+    user = {"user": ALICE.address}
+    asked = {
+        "clearinghouseState": venue.info("clearinghouseState", **user),
+        "openOrders": venue.info("frontendOpenOrders", **user),
+        "spotState": venue.info("spotClearinghouseState", **user),
+        "meta": venue.info("meta"),
+        "assetCtxs": venue.info("metaAndAssetCtxs")[1],
+        "spotAssetCtxs": venue.info("spotMetaAndAssetCtxs")[1],
+    }
+    assert len(asked["openOrders"]) == len(asked["clearinghouseState"]["assetPositions"]) == 1
+    assert data == {
+        **asked,
+        "leadingVaults": [], "totalVaultEquity": "0.0", "agentAddress": None, "agentValidUntil": None,
+        "cumLedger": asked["clearinghouseState"]["marginSummary"]["accountValue"],
+        "serverTime": asked["clearinghouseState"]["time"], "isVault": False, "user": ALICE.address.lower(),
+        "twapStates": [],
+    }  # fmt: skip
+    (refusal,) = venue.connect().subscribe("webData2", user=ALICE.address)
+    assert refusal["channel"] == "error"
+    assert refusal["data"].startswith("Error parsing JSON into valid websocket request: ")
+
+
 def test_a_fill_of_auto_deleveraging_says_so() -> None:
     """https://hyperliquid.gitbook.io/hyperliquid-docs/trading/auto-deleveraging, 2026-11."""
     perp = Instrument("hyperliquid:BTC", "BTC", "BTC", "BTC", "USDC", Kind.PERP, 0, 1, 5, 1)

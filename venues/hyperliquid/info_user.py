@@ -250,6 +250,35 @@ def _always(value: object) -> Answer:
     return lambda _book, _user, _fields, _now_ns: value
 
 
+def _user_state(book: Book, user: str, now_ns: int) -> dict[str, Any]:
+    return {
+        "agentAddress": None,
+        "agentValidUntil": None,
+        "cumLedger": usd(book.floor.equity_e8(user, "USDC")),
+        "serverTime": now_ns // MS_NS,
+        "isVault": False,
+        "user": user,
+    }
+
+
+def web_data2(book: Book, user: str, markets: Mapping[str, Any], now_ns: int) -> dict[str, Any]:
+    """All of an account, and `markets`: what the main dex and spot trade, by its names here.
+
+    A question alone since the venue refuses the subscription, like any unknown one (a probe of 2026-08-28,
+    https://github.com/galleonlabs/hypergrok-trading-desk/pull/19); the shape is nktkas's, as below.
+    """
+    return {
+        "clearinghouseState": _state(book, user, {"dex": MAIN_DEX}, now_ns),
+        "leadingVaults": [],
+        "totalVaultEquity": "0.0",
+        "openOrders": _frontend_orders(book, user, {}, now_ns),
+        **_user_state(book, user, now_ns),
+        "twapStates": [],
+        "spotState": spot_state(book, user),
+        **markets,
+    }
+
+
 # What the venue's pages do not describe is as https://github.com/nktkas/hyperliquid has it (0.32.2, 2026-11).
 NO_STAKE: Final = {
     "delegated": "0.0",
@@ -339,14 +368,7 @@ _SNAPSHOTS: Final[Mapping[str, tuple[str, Answer]]] = {
 
 def _web_data3(book: Book, user: str, now_ns: int) -> dict[str, Any]:
     return {
-        "userState": {
-            "agentAddress": None,
-            "agentValidUntil": None,
-            "cumLedger": usd(book.floor.equity_e8(user, "USDC")),
-            "serverTime": now_ns // MS_NS,
-            "isVault": False,
-            "user": user,
-        },
+        "userState": _user_state(book, user, now_ns),
         "perpDexStates": [{"totalVaultEquity": "0.0", "perpsAtOpenInterestCap": []}],
     }
 

@@ -17,7 +17,7 @@ from reactor.values import dataclass
 from reactor.veils import Phase
 from venues.base import Exchange, HttpRequest, HttpResponse, VenueError
 from venues.hyperliquid.actions import act
-from venues.hyperliquid.info_user import INFO_USER
+from venues.hyperliquid.info_user import INFO_USER, mention, web_data2
 from venues.hyperliquid.info_user import answer as answer_of
 from venues.hyperliquid.rules import (
     A_DEX,
@@ -310,6 +310,18 @@ def _all_mids(view: View, fields: Fields) -> bytes:
     return _json(all_mids(view.exchange, view.now_ns, fields["dex"]))
 
 
+def _web_data2(view: View, fields: Fields) -> bytes:
+    """An account, the main dex and spot at once."""
+    if view.exchange.trading is None:
+        raise VenueError("internal")  # there are only data
+    user = fields["user"].lower()
+    mention(view.accounts, user, view.now_ns, view.speaker)
+    meta, perps = orjson.loads(_meta_and_contexts(view, {"dex": MAIN_DEX}))
+    _, spots = orjson.loads(_with_contexts(view, _spot_meta(view), view.spots))
+    markets = {"meta": meta, "assetCtxs": perps, "spotAssetCtxs": spots}
+    return _json(web_data2(view.accounts, user, markets, view.now_ns))
+
+
 def _none_of_a_dex(view: View, fields: Fields) -> bytes:
     """Of the perpetuals of a dex none is so."""
     view.universe(fields["dex"])
@@ -420,6 +432,7 @@ INFO: Final[Mapping[str, Info]] = {
     "vaultDetails": Info({"vaultAddress": Field(is_address)}, lambda _view, _: b"null"),
     "liquidatable": Info({}, lambda _view, _: b"[]"),
     "allMids": Info(DEX, _all_mids),
+    "webData2": Info(USER, _web_data2),
     "l2Book": Info(BOOK, _l2_book),
     "recentTrades": Info(COIN, _recent_trades),
     "candleSnapshot": Info({"req": Field(is_object)}, _candles),
