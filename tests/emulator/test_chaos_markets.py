@@ -632,6 +632,8 @@ def test_a_position_in_profit_is_reduced_by_force() -> None:
         assert abs(Decimal(closed["L"]) - Decimal(mark)) <= Decimal("0.05")
         held = {row["symbol"]: row["positionAmt"] for row in trader.signed("GET", "/fapi/v3/positionRisk")}
         assert held == {"BTCUSDT": "-0.600", "ETHUSDT": "4.000"}
+        (forced,) = trader.signed("GET", "/fapi/v1/forceOrders", {"autoCloseType": "ADL"})
+        assert (forced["clientOrderId"], forced["executedQty"]) == ("adl_autoclose", "0.400")
         ids = [row["id"] for row in trader.public("/fapi/v1/trades?symbol=BTCUSDT&limit=1000")]
         assert ids == list(range(ids[0], ids[0] + len(ids)))
         assert closed["t"] in ids

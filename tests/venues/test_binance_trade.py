@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from reactor.exchange.orders import E8, Deposit
 from reactor.exchange.terms import SPOT
 from reactor.types import SECOND_NS
-from tests.venues.trader import START_NS, Socket, Trader
+from tests.venues.trader import OTHERS, START_NS, Socket, Trader
 from venues.base import HttpRequest
 from venues.binance import BINANCE
 from venues.binance.spot_api import KEYED_ROUTES
@@ -681,3 +681,26 @@ def test_without_a_floor_no_key_is_known() -> None:
 
     request = HttpRequest("GET", "/api/v3/account", "timestamp=1&signature=ab", {"x-mbx-apikey": "test-key"})
     assert BINANCE.handle(request, worlds.exchange(BINANCE), START_NS).status == 401
+
+
+# ---------------------------------------------------------------- keys
+def test_a_key_says_what_it_may(trader: Trader) -> None:
+    """https://developers.binance.com/docs/wallet/account/api-key-permission, 2026-08."""
+    told = trader.ask("GET", "/sapi/v1/account/apiRestrictions")
+    assert list(told) == [
+        *("ipRestrict", "createTime", "enableReading", "enableWithdrawals", "enableInternalTransfer"),
+        *("enableMargin", "enableFutures", "permitsUniversalTransfer", "enableVanillaOptions"),
+        *(
+            "enableFixApiTrade",
+            "enableFixReadOnly",
+            "enableSpotAndMarginTrading",
+            "enablePortfolioMarginTrading",
+        ),
+    ]
+    assert {name for name, may in told.items() if may is True} == {
+        *("enableReading", "enableFutures", "enableSpotAndMarginTrading"),
+    }
+    reader = Trader(BINANCE, key=OTHERS[0])
+    told = reader.ask("GET", "/sapi/v1/account/apiRestrictions")
+    assert {name for name, may in told.items() if may is True} == {"enableReading"}
+    assert trader.ask("GET", "/api/v3/myAllocations", symbol="BTCUSDT") == []

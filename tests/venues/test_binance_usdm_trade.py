@@ -389,9 +389,77 @@ def test_an_account_that_loses_too_much_is_called_and_liquidated(trader: Trader)
     assert all(name.startswith("autoclose-") for name in names)
     asked = trader.ask("GET", f"{V1}/allOrders", symbol="BTCUSDT")
     assert names < {o["clientOrderId"] for o in asked}
+    told_forced = trader.ask("GET", f"{V1}/forceOrders", symbol="BTCUSDT", autoCloseType="LIQUIDATION")
+    assert {o["clientOrderId"] for o in told_forced} == names
+    assert list(told_forced[0]) == FORCED_KEYS
+    assert trader.ask("GET", f"{V1}/forceOrders") == told_forced
+    assert trader.ask("GET", f"{V1}/forceOrders", autoCloseType="ADL") == []
+    assert trader.error("GET", f"{V1}/forceOrders", autoCloseType="X")[1] == -1130
     calls = [e for e in told if e["e"] == "MARGIN_CALL"]
     assert list(calls[0]) == ["e", "E", "cw", "p"]
     assert list(calls[0]["p"][0]) == ["s", "ps", "pa", "mt", "iw", "mp", "up", "mm"]
+
+
+# as documented, 2026-08: without pair and cumBase, which are COIN-M's
+FORCED_KEYS = [
+    *(
+        "orderId",
+        "symbol",
+        "status",
+        "clientOrderId",
+        "price",
+        "avgPrice",
+        "origQty",
+        "executedQty",
+        "cumQuote",
+    ),
+    *(
+        "timeInForce",
+        "type",
+        "reduceOnly",
+        "closePosition",
+        "side",
+        "positionSide",
+        "stopPrice",
+        "workingType",
+    ),
+    *("origType", "time", "updateTime"),
+]
+
+
+def test_who_has_won_most_is_the_first_to_be_reduced(trader: Trader) -> None:
+    """Among those on the same side; who has lost is in no queue. 0 to 4, as positions tell it too."""
+    adl = f"{V1}/adlQuantile"
+    assert trader.ask("GET", adl) == []
+    other = Trader(BINANCE_USDM, key=OTHERS[2])
+    other.exchange = trader.exchange
+    trader.ask("POST", f"{V1}/leverage", symbol="BTCUSDT", leverage=50)
+    for one, quantity in ((trader, "0.100"), (other, "0.010")):
+        one.ask("POST", ORDER, **{**MARKET, "quantity": quantity})
+    for _ in range(120):
+        trader.step(60 * SECOND_NS)
+        other.now_ns, other.wall_ns = trader.now_ns, trader.wall_ns
+        gains = [
+            float(one.ask("GET", "/fapi/v2/positionRisk", symbol="BTCUSDT")[0]["unRealizedProfit"])
+            for one in (trader, other)
+        ]
+        grades = [one.ask("GET", adl, symbol="BTCUSDT")[0]["adlQuantile"]["BOTH"] for one in (trader, other)]
+        assert trader.ask("GET", "/fapi/v3/positionRisk")[0]["adl"] == grades[0]
+        if min(gains) > 0:
+            assert grades == [4, 2]
+            break
+        assert [grade > 0 for grade in grades] == [gain > 0 for gain in gains]
+    else:
+        raise AssertionError("nobody won")
+    assert (
+        text(trader.ask("GET", adl)) == '[{"symbol":"BTCUSDT","adlQuantile":{"LONG":0,"SHORT":0,"BOTH":4}}]'
+    )
+
+
+def test_nothing_holds_an_account_back(trader: Trader) -> None:
+    assert trader.ask("GET", f"{V1}/apiTradingStatus") == {"indicators": {}, "updateTime": NOW_MS}
+    assert trader.ask("GET", f"{V1}/feeBurn") == {"feeBurn": False}
+    assert trader.ask("GET", f"{V1}/positionMargin/history", symbol="BTCUSDT") == []
 
 
 # ---------------------------------------------------------------- listen keys

@@ -69,6 +69,7 @@ from venues.binance.rest import (
     Route,
     Routes,
     market_of,
+    nothing_listed,
     order_counts,
     weighs,
 )
@@ -837,6 +838,30 @@ def order_limits(call: Call) -> bytes:
     )
 
 
+# https://developers.binance.com/docs/wallet/account/api-key-permission, 2026-08
+def key_permissions(call: Call) -> bytes:
+    """What the key may do: trade, unless it is for reading only, and nothing that there is not here."""
+    assert call.caller is not None
+    key = call.caller.key
+    return orjson.dumps(
+        {
+            "ipRestrict": bool(key.addresses),
+            "createTime": call.stamp(next(iter(call.exchange)).origin_ns),
+            "enableReading": True,
+            "enableWithdrawals": False,
+            "enableInternalTransfer": False,
+            "enableMargin": False,
+            "enableFutures": not key.read_only,
+            "permitsUniversalTransfer": False,
+            "enableVanillaOptions": False,
+            "enableFixApiTrade": False,
+            "enableFixReadOnly": False,
+            "enableSpotAndMarginTrading": not key.read_only,
+            "enablePortfolioMarginTrading": False,
+        }
+    )
+
+
 # ---------------------------------------------------------------- the table of endpoints
 NAMED = replace(ANYTHING, required=True)
 LONG = Param(r"^-?[0-9]{1,20}$", re.compile("-?[0-9]{1,20}"))
@@ -938,6 +963,11 @@ TRADE_ROUTES: Routes = {
             **{"symbol": SYMBOL, "orderId": NUMBER, "fromId": NUMBER, **LIST},
         )
     },
+    # nothing is allocated by SOR
+    "/api/v3/myAllocations": {
+        "GET": read(nothing_listed, 20, symbol=SYMBOL, orderId=NUMBER, fromAllocationId=NUMBER, **LIST)
+    },
+    "/sapi/v1/account/apiRestrictions": {"GET": read(key_permissions, 0)},
     "/api/v3/account": {"GET": read(account, 20, omitZeroBalances=FLAG)},
     "/api/v3/account/commission": {"GET": read(commission, 20, symbol=SYMBOL)},
     "/api/v3/rateLimit/order": {"GET": read(order_limits, 40)},

@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from venues.binance.rest import Api, Route
 from venues.binance.rules import WEIGHT_BAN
 from venues.binance.trade_rules import USDM_ORDER_LIMITS, USDM_TRADE_ERRORS
+from venues.binance.usdm_account import USDM_ACCOUNT_ROUTES
 from venues.binance.usdm_algo import USDM_ALGO_ROUTES
 from venues.binance.usdm_rest import USDM_ROUTES
 from venues.binance.usdm_rules import USDM_RATE_LIMITS
 from venues.binance.usdm_trade import USDM_TRADE_ROUTES
 
 USDM_API = Api(
-    {**USDM_ROUTES, **USDM_TRADE_ROUTES, **USDM_ALGO_ROUTES},
+    {**USDM_ROUTES, **USDM_TRADE_ROUTES, **USDM_ALGO_ROUTES, **USDM_ACCOUNT_ROUTES},
     USDM_TRADE_ERRORS,
     decimals=0,
     time_units=False,

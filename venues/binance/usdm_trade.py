@@ -83,6 +83,7 @@ from venues.binance.trade import (
     window,
 )
 from venues.binance.trade_rules import USDM_REFUSALS, filters_of
+from venues.binance.usdm_adl import grade
 from venues.binance.usdm_rules import contract_of
 from venues.wire import Scale
 
@@ -852,7 +853,7 @@ def _risk_v3(call: Call, held: Holding) -> Json:
         "maintMargin": amount(held.maintenance_e8),
         "positionInitialMargin": amount(held.position_margin_e8),
         "openOrderInitialMargin": amount(held.order_margin_e8),
-        "adl": 0,
+        "adl": grade(call, position.market),
         "bidNotional": amount(held.bid_e8),
         "askNotional": amount(held.ask_e8),
         "updateTime": call.stamp(position.updated_ns),
@@ -1219,11 +1220,12 @@ def _trade(
     return Route(answer, weighs(weight), params, lenient=True, security=Security.TRADE, counts=counts)
 
 
-def _read(
+def read(
     answer: Callable[[Call], bytes],
     weight: int | Callable[[Mapping[str, str]], int],
     **params: Param,
 ) -> Route:
+    """An endpoint that tells of the account."""
     weigh = weighs(weight) if isinstance(weight, int) else weight
     return Route(answer, weigh, params, lenient=True, security=Security.USER_DATA)
 
@@ -1244,7 +1246,7 @@ USDM_TRADE_ROUTES: Routes = {
         "POST": PLACE,
         "PUT": MODIFY,
         "DELETE": _trade(cancel, 1, ORDER_ID),
-        "GET": _read(query_order, 1, **ORDER_ID),
+        "GET": read(query_order, 1, **ORDER_ID),
     },
     "/fapi/v1/order/test": {"POST": _trade(place_test, 0, NEW_ORDER)},
     "/fapi/v1/batchOrders": {
@@ -1256,37 +1258,37 @@ USDM_TRADE_ROUTES: Routes = {
     "/fapi/v1/countdownCancelAll": {
         "POST": _trade(countdown, 10, {"symbol": SYMBOL, "countdownTime": replace(NUMBER, required=True)})
     },
-    "/fapi/v1/openOrder": {"GET": _read(query_open_order, 1, **ORDER_ID)},
-    "/fapi/v1/openOrders": {"GET": _read(open_orders, _one_or_all, symbol=ONE_SYMBOL)},
-    "/fapi/v1/allOrders": {"GET": _read(all_orders, 5, symbol=ONE_SYMBOL, orderId=NUMBER, **SPAN)},
+    "/fapi/v1/openOrder": {"GET": read(query_open_order, 1, **ORDER_ID)},
+    "/fapi/v1/openOrders": {"GET": read(open_orders, _one_or_all, symbol=ONE_SYMBOL)},
+    "/fapi/v1/allOrders": {"GET": read(all_orders, 5, symbol=ONE_SYMBOL, orderId=NUMBER, **SPAN)},
     "/fapi/v1/userTrades": {
-        "GET": _read(user_trades, 5, **{"symbol": SYMBOL, "orderId": NUMBER, "fromId": NUMBER, **SPAN})
+        "GET": read(user_trades, 5, **{"symbol": SYMBOL, "orderId": NUMBER, "fromId": NUMBER, **SPAN})
     },
-    "/fapi/v1/income": {"GET": _read(income, 30, symbol=ONE_SYMBOL, incomeType=ANYTHING, **SPAN)},
+    "/fapi/v1/income": {"GET": read(income, 30, symbol=ONE_SYMBOL, incomeType=ANYTHING, **SPAN)},
     "/fapi/v1/leverage": {
         "POST": _trade(set_leverage, 1, {"symbol": SYMBOL, "leverage": replace(NUMBER, required=True)})
     },
     "/fapi/v1/marginType": {"POST": _trade(set_margin_type, 1, {"symbol": SYMBOL, "marginType": NAMED})},
     "/fapi/v1/positionMargin": {"POST": _trade(set_position_margin, 1, {"symbol": SYMBOL})},
     "/fapi/v1/positionSide/dual": {
-        "GET": _read(position_mode, 30),
+        "GET": read(position_mode, 30),
         "POST": _trade(set_position_mode, 1, {"dualSidePosition": NAMED}),
     },
     "/fapi/v1/multiAssetsMargin": {
-        "GET": _read(asset_mode, 30),
+        "GET": read(asset_mode, 30),
         "POST": _trade(set_asset_mode, 1, {"multiAssetsMargin": NAMED}),
     },
     # the first version was gone by 2024
-    "/fapi/v2/positionRisk": {"GET": _read(position_risk_v2, 5, symbol=ONE_SYMBOL)},
-    "/fapi/v3/positionRisk": {"GET": _read(position_risk_v3, 5, symbol=ONE_SYMBOL)},
-    "/fapi/v2/account": {"GET": _read(account_v2, 5)},
-    "/fapi/v3/account": {"GET": _read(account_v3, 5)},
-    **{f"/fapi/{version}/balance": {"GET": _read(balances, 5)} for version in ("v2", "v3")},
-    "/fapi/v1/commissionRate": {"GET": _read(commission_rate, 20, symbol=SYMBOL)},
-    "/fapi/v1/leverageBracket": {"GET": _read(leverage_brackets, 1, symbol=ONE_SYMBOL)},
-    "/fapi/v1/accountConfig": {"GET": _read(account_config, 5)},
-    "/fapi/v1/symbolConfig": {"GET": _read(symbol_config, 5, symbol=ONE_SYMBOL)},
-    "/fapi/v1/rateLimit/order": {"GET": _read(order_limits, 1)},
+    "/fapi/v2/positionRisk": {"GET": read(position_risk_v2, 5, symbol=ONE_SYMBOL)},
+    "/fapi/v3/positionRisk": {"GET": read(position_risk_v3, 5, symbol=ONE_SYMBOL)},
+    "/fapi/v2/account": {"GET": read(account_v2, 5)},
+    "/fapi/v3/account": {"GET": read(account_v3, 5)},
+    **{f"/fapi/{version}/balance": {"GET": read(balances, 5)} for version in ("v2", "v3")},
+    "/fapi/v1/commissionRate": {"GET": read(commission_rate, 20, symbol=SYMBOL)},
+    "/fapi/v1/leverageBracket": {"GET": read(leverage_brackets, 1, symbol=ONE_SYMBOL)},
+    "/fapi/v1/accountConfig": {"GET": read(account_config, 5)},
+    "/fapi/v1/symbolConfig": {"GET": read(symbol_config, 5, symbol=ONE_SYMBOL)},
+    "/fapi/v1/rateLimit/order": {"GET": read(order_limits, 1)},
     "/fapi/v1/listenKey": {
         "POST": _keyed(start_listening),
         "PUT": _keyed(keep_listening),

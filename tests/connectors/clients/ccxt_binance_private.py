@@ -110,6 +110,8 @@ async def trade(exchange, venue, symbol):
         await exchange.set_leverage(7, symbol)
         (position,) = await exchange.fetch_positions([symbol])
         assert (position["contracts"], position["side"]) == (0.01, "long")
+        (rank,) = await exchange.fetch_positions_adl_rank([symbol])
+        assert rank["info"]["adlQuantile"].keys() == {"LONG", "SHORT", "BOTH"}
     filled += [await exchange.create_order_ws(symbol, "market", "sell", 0.004)]
     crossing = float(exchange.price_to_precision(symbol, last * 0.96))
     filled += [await exchange.create_order(symbol, "limit", "sell", 0.006, crossing, {"timeInForce": "IOC"})]

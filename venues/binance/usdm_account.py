@@ -1,0 +1,84 @@
+"""Binance USD-M: what was done to an account by force, and might be; what its trading is restricted by.
+
+https://developers.binance.com/docs/derivatives/usds-margined-futures, trade/rest-api (Position-ADL-Quantile-Estimation,
+Users-Force-Orders) and account/rest-api, 2026-08.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import orjson
+
+from reactor.exchange.orders import Fill
+from venues.base import VenueError
+from venues.binance.rest import ANYTHING, ONE_SYMBOL, SYMBOL, Call, Routes, nothing_listed
+from venues.binance.trade import cut, limit_of, market_by_id, market_id_or_all
+from venues.binance.usdm_adl import grade
+from venues.binance.usdm_trade import SPAN, read, reported, week
+
+FORCED: Mapping[str, Callable[[Fill], bool]] = {
+    "LIQUIDATION": lambda fill: fill.liquidation,
+    "ADL": lambda fill: fill.deleveraged,
+}
+# what such an order is not told with, as documented
+UNTOLD = frozenset(("priceProtect", "priceMatch", "selfTradePreventionMode", "goodTillDate"))
+
+
+def force_orders(call: Call) -> bytes:
+    """The account's orders that nobody placed: liquidations and deleveragings. The newest of the last week; from a time
+    on, the oldest. Oldest first.
+    """
+    kind, (start_ns, end_ns), market = call.params.get("autoCloseType"), week(call), market_id_or_all(call)
+    if kind is not None and kind not in FORCED:
+        raise VenueError("INVALID_PARAMETER", name="autoCloseType")
+    tests = [FORCED[kind]] if kind else list(FORCED.values())
+    fills = call.floor.fills(call.account, market)
+    forced = {fill.order_id for fill in fills if any(test(fill) for test in tests)}
+    orders = [order for order in call.floor.orders(call.account, market) if order.id in forced]
+    rows = sorted((o for o in orders if start_ns <= o.created_ns <= end_ns), key=lambda order: order.id)
+    rows = list(cut(rows, min(limit_of(call, 50), 100), "startTime" in call.params))
+    told = [reported(call, order) for order in rows]
+    return orjson.dumps([{name: row[name] for name in row if name not in UNTOLD} for row in told])
+
+
+def adl_quantiles(call: Call) -> bytes:
+    """How near the account's positions are to being reduced, 0 to 4."""
+    market = market_id_or_all(call)
+    held = [p.market for p in call.floor.positions(call.account) if market in (None, p.market)]
+    return orjson.dumps(
+        [
+            {
+                "symbol": market_by_id(call, name).instrument.symbol,
+                "adlQuantile": {"LONG": 0, "SHORT": 0, "BOTH": grade(call, name)},
+            }
+            for name in held
+        ]
+    )
+
+
+def trading_status(call: Call) -> bytes:
+    """That no quantitative rule holds the account back: there are none here."""
+    return orjson.dumps({"indicators": {}, "updateTime": call.stamp(call.now_ns)})
+
+
+def fee_burn(_: Call) -> bytes:
+    """That fees are paid in what is traded, not in BNB."""
+    return b'{"feeBurn":false}'
+
+
+# ---------------------------------------------------------------- the table of endpoints
+def _by_symbol(one: int, all_of_them: int) -> Callable[[Mapping[str, str]], int]:
+    return lambda params: one if "symbol" in params else all_of_them
+
+
+USDM_ACCOUNT_ROUTES: Routes = {
+    "/fapi/v1/forceOrders": {
+        "GET": read(force_orders, _by_symbol(20, 50), symbol=ONE_SYMBOL, autoCloseType=ANYTHING, **SPAN)
+    },
+    "/fapi/v1/adlQuantile": {"GET": read(adl_quantiles, 5, symbol=ONE_SYMBOL)},
+    "/fapi/v1/apiTradingStatus": {"GET": read(trading_status, _by_symbol(1, 10), symbol=ONE_SYMBOL)},
+    "/fapi/v1/feeBurn": {"GET": read(fee_burn, 30)},
+    # no position is isolated
+    "/fapi/v1/positionMargin/history": {"GET": read(nothing_listed, 1, symbol=SYMBOL)},
+}
