@@ -298,14 +298,15 @@ class Driver:
                 break
         return True
 
-    def _catch_up(self) -> None:
-        """Deliver what is due by the pace, a chunk at most."""
+    def _catch_up(self) -> bool:
+        """Deliver what is due by the pace, a chunk at most; whether virtual time goes on by itself."""
         if self._stepping.locked() or self._waits():
-            return
+            return False
         wall_ns = time.monotonic_ns()
         if self._clock.speed != 1:
             self._clock.forgive(int(DEBT_NS * min(self._clock.speed, SPEED_LIMIT)), wall_ns)
         self._turn(self._clock.due_ns(wall_ns))
+        return not self._clock.paused
 
     def _waits(self) -> bool:
         """Whether a running clock waits for readers, there being none or one that is slow."""
@@ -317,11 +318,8 @@ class Driver:
 
         Without a subscriber nothing is due before the next input, and without a page not before the hub says so.
         """
-        self._catch_up()
         clock = self._clock
-        if clock.paused or self._stepping.locked() or self._waits():
-            return
-        if self._hub.active and self._hub.ready(clock.now_ns):
+        if self._catch_up() and self._hub.active and self._hub.ready(clock.now_ns):
             self._woken_ns = min(self._hub.next_ns(clock.now_ns), self._alarms.next_ns)
             self._call_in(_until_ns(clock, self._woken_ns), self._wake)
 
@@ -340,8 +338,9 @@ class Driver:
 
     def _call_in(self, delay_ns: int, call: Callable[[], None]) -> None:
         """Set or reset the timer of a call; rounded up to whole ms, the loop's own, or it would ring too early."""
-        if call in self._timers:
-            self._timers[call].cancel()
+        timer = self._timers.get(call)
+        if timer is not None:
+            timer.cancel()
         self._timers[call] = self._loop.call_later(max(0, -(-delay_ns // MS_NS)) / 1_000, call)
 
 

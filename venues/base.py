@@ -68,6 +68,15 @@ class Page:
         """Which of its boundaries lie there, as places [first, stop)."""
         return bisect_right(self.due_ns, after_ns), bisect_right(self.due_ns, upto_ns)
 
+    def past(self, at_ns: int, place: int) -> int:
+        """The place of the first of its boundaries after then, known to be at `place` or later, and near as a rule."""
+        due_ns, size = self.due_ns, len(self.due_ns)
+        for _ in range(2):
+            if place == size or due_ns[place] > at_ns:
+                return place
+            place += 1
+        return bisect_right(due_ns, at_ns, place)
+
     def next_due_ns(self, after_ns: int) -> int:
         """When the next frame after then is due; FOREVER_NS where there is none."""
         first = bisect_right(self.due_ns, after_ns)

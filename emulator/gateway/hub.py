@@ -76,10 +76,10 @@ class Feed:
     """A channel somebody listens to."""
 
     __slots__ = (
-        "_cut",
+        "_passed",
         "asked_ns",
         "channel",
-        "due",
+        "cut",
         "edition",
         "groups",
         "key",
@@ -101,8 +101,8 @@ class Feed:
         self.asked_ns = -1  # the start of the newest page asked for
         self.edition = 0  # pages of an older one are stale
         self.next_ns = FOREVER_NS  # nothing of its page that is not delivered is due before
-        self.due = False  # whether anything of its page is, in the ticks being delivered
-        self._cut: bytes | None = None  # that, once it was asked for
+        self._passed = 0  # so many of the page's boundaries are delivered
+        self.cut = b""  # what is due of it in the ticks being delivered
         self.groups: dict[Group, None] = {}
         self.subscribers: set[Subscriber] = set()
 
@@ -115,26 +115,19 @@ class Feed:
     def turn(self, start_ns: int) -> bool:
         """Turn to the page that starts then; False while it is not made."""
         if self.page is None or self.page.start_ns != start_ns:
-            self.page, self.next = self.next, None
+            self.page, self.next, self._passed = self.next, None, 0
             self.next_ns = FOREVER_NS if self.page is None else self.page.next_due_ns(start_ns)
         return self.page is not None and self.page.start_ns == start_ns
 
-    def pass_by(self, upto_ns: int) -> None:
-        """Something of it is due by then: say so, and when anything is next."""
-        assert self.page is not None
-        self.next_ns = self.page.next_due_ns(upto_ns)
-        self.due, self._cut = True, None
-
-    def frames(self, after_ns: int, upto_ns: int) -> bytes:
-        """What is due then, cut out of the page once."""
-        if self._cut is None:
-            assert self.page is not None
-            self._cut = self.page.cut(after_ns, upto_ns)
-        return self._cut
-
-    def delivered(self) -> None:
-        """It was delivered."""
-        self.due, self._cut = False, None
+    def pass_by(self, after_ns: int, upto_ns: int) -> None:
+        """Something of it is due by then: cut out what is due after `after_ns`, and say when anything is next."""
+        page = self.page
+        assert page is not None
+        first = page.past(after_ns, self._passed)
+        stop = self._passed = page.past(upto_ns, first)
+        if first < stop:
+            self.cut = page.buffer[page.ends[first - 1] if first else 0 : page.ends[stop - 1]]
+        self.next_ns = page.due_ns[stop] if stop < len(page.due_ns) else FOREVER_NS
 
 
 class Group:
@@ -149,14 +142,16 @@ class Group:
 
     def frames(self, after_ns: int, upto_ns: int) -> bytes:
         """The frames due in (after_ns, upto_ns], tick by tick, and within a tick channel by channel."""
-        busy = [feed for feed in self.feeds if feed.due]
-        if len(busy) < 2 or upto_ns - after_ns == TICK_NS:
-            return b"".join([feed.frames(after_ns, upto_ns) for feed in busy])
+        if upto_ns - after_ns == TICK_NS:
+            return b"".join([feed.cut for feed in self.feeds])
+        busy = [feed for feed in self.feeds if feed.cut]
+        if len(busy) < 2:
+            return b"".join([feed.cut for feed in busy])
         return woven([feed.page for feed in busy if feed.page is not None], after_ns, upto_ns)
 
     def pieces(self, after_ns: int, upto_ns: int) -> list[Piece]:
         """The same, each topic's frames of a tick by themselves."""
-        busy = [feed for feed in self.feeds if feed.due]
+        busy = [feed for feed in self.feeds if feed.cut]
         pieces = [
             (due_ns, rank, piece)
             for rank, feed in enumerate(busy)
@@ -196,6 +191,7 @@ class Hub:
         self._tapped: dict[Group, None] = {}
         self._moved: dict[Subscriber, None] = {}  # whose subscriptions changed since the last delivery
         self._ready_ns = -1  # every channel has turned to the page that starts then
+        self._due_ns = FOREVER_NS  # no channel that has turned to it has anything due before
         self._missing: set[Feed] = set()  # whose page is waited for
         self._refreshed = 0  # times since the last delivery
         self._waiting: dict[Callable[[], None], None] = {}  # for the next delivery
@@ -305,6 +301,7 @@ class Hub:
         if self._missing:
             return False
         self._ready_ns = start_ns
+        self._due_ns = min([feed.next_ns for feed in self._feeds.values()], default=FOREVER_NS)
         size = sum(len(feed.page.buffer) for feed in self._feeds.values() if feed.page)
         self._chunk_ns = PAGE_NS if size < LITTLE_BYTES else CHUNK_NS
         slot_ns = PAGE_NS // 2 // STAGGERS
@@ -375,19 +372,25 @@ class Hub:
             feed = self._ahead.pop()[2]
             if feed.subscribers:
                 self._ask(feed, self._ready_ns + PAGE_NS)
-        busy = [feed for feed in self._feeds.values() if feed.next_ns <= upto_ns]
-        if busy:
-            after_ns = max(after_ns, min([feed.next_ns for feed in busy]) - TICK_NS)  # one tick, as a rule
-        for feed in busy:
-            feed.pass_by(upto_ns)
+        busy: list[Feed] = []
+        if self._due_ns <= upto_ns:
+            after_ns = max(after_ns, self._due_ns - TICK_NS)  # one tick, as a rule
+            due_ns = FOREVER_NS
+            for feed in self._feeds.values():  # one look at each, as this is done for every tick
+                if feed.next_ns <= upto_ns:
+                    feed.pass_by(after_ns, upto_ns)
+                    busy.append(feed)
+                if feed.next_ns < due_ns:
+                    due_ns = feed.next_ns
+            self._due_ns = due_ns
         tapped = self._pieces_of_tapped(after_ns, upto_ns) if self._tapped else []
-        for group in dict.fromkeys(chain.from_iterable(feed.groups for feed in busy)):
+        for group in dict.fromkeys(chain.from_iterable([feed.groups for feed in busy])):
             frames = b"" if group.tapped is not None else group.frames(after_ns, upto_ns)
             if frames:
                 for write in list(group.members.values()):
                     write(frames)
         for feed in busy:
-            feed.delivered()
+            feed.cut = b""
         if tapped:
             _look(tapped, upto_ns)
             for subscriber, _ in tapped:
@@ -408,8 +411,7 @@ class Hub:
             return after_ns + TICK_NS
         ask_ns = self._ahead[-1][0] if self._ahead else FOREVER_NS
         page_ns = after_ns - after_ns % PAGE_NS + PAGE_NS
-        due_ns = min([feed.next_ns for feed in self._feeds.values()], default=FOREVER_NS)
-        return min(page_ns, ask_ns - ask_ns % TICK_NS + TICK_NS, due_ns)
+        return min(page_ns, ask_ns - ask_ns % TICK_NS + TICK_NS, self._due_ns)
 
     def close(self) -> None:
         """End the worker thread."""
