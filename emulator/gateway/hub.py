@@ -18,6 +18,7 @@ from typing import Protocol, TypeAlias
 
 import numpy as np
 
+from emulator.allocator import give_back
 from emulator.log import Log
 from reactor.clock import FOREVER_NS
 from reactor.types import SECOND_NS, TICK_NS
@@ -27,6 +28,7 @@ from venues.sheets import one_view
 CHUNK_NS = SECOND_NS  # delivered at most at once, but for pages of little text: these whole
 LITTLE_BYTES = 1 << 18
 CROWD = 16  # times that pages are made anew, at most, before what clients want waits for a delivery
+TIDY_NS = 300 * SECOND_NS  # of pages that were made, after which memory is given back
 STAGGERS = 16  # instants in the first half of a page, over which asking for the next ones is spread
 
 Key: TypeAlias = tuple[int, Topic]  # the rank of its venue, and the topic
@@ -380,7 +382,7 @@ class Hub:
                 if feed.next_ns <= upto_ns:
                     feed.pass_by(after_ns, upto_ns)
                     busy.append(feed)
-                if feed.next_ns < due_ns:
+                if feed.next_ns < due_ns:  # noqa: PLR1730  # a call would cost more than all the rest of this
                     due_ns = feed.next_ns
             self._due_ns = due_ns
         tapped = self._pieces_of_tapped(after_ns, upto_ns) if self._tapped else []
@@ -451,6 +453,7 @@ class _PageMaker:
         self._orders.put((start_ns, feed.number, feed.edition, feed))
 
     def _work(self, loop: asyncio.AbstractEventLoop) -> None:
+        tidied_ns = 0
         while True:
             start_ns, _, edition, feed = self._orders.get()
             if feed is None:
@@ -464,6 +467,10 @@ class _PageMaker:
                     if feed.edition == edition:  # else it is made anew: its market changed meanwhile
                         log.exception("channel failed", channel=feed.key, start_ns=start_ns)
             loop.call_soon_threadsafe(self._made, feed, edition, page)
+            if start_ns - tidied_ns >= TIDY_NS:
+                if tidied_ns:
+                    give_back()
+                tidied_ns = start_ns
 
     def close(self) -> None:
         """Stop after the page in the making."""
