@@ -18,6 +18,7 @@ from reactor.exchange.orders import (
     OrderEnded,
     OrderFilled,
     OrderPlaced,
+    OrderTrails,
     OrderTriggered,
     Outcome,
     PlaceOrder,
@@ -37,6 +38,7 @@ FILLS_KEPT = 1_000  # of a venue's last fills, which may be told again
 NEWS: Mapping[type[object], str] = {
     OrderFilled: FILL,
     OrderPlaced: ORDER,
+    OrderTrails: ORDER,
     OrderTriggered: ORDER,
     OrderEnded: ORDER,
     OrderAmended: ORDER,

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from reactor.exchange.orders import (
+    Amendment,
     Balance,
     Command,
     Fill,
@@ -126,6 +127,10 @@ class Floor(Protocol):
 
     def fundings(self, account: str) -> Sequence[FundingPayment]:
         """Oldest first; the newest FILLS_KEPT."""
+        ...
+
+    def amendments(self, account: str, order_id: int) -> Sequence[Amendment]:
+        """Of one order, oldest first; of the account's newest ORDERS_KEPT."""
         ...
 
     def remembered(self, account: str, name: str) -> str | None:

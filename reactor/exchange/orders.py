@@ -234,6 +234,18 @@ class Fill:
     settled: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Amendment:
+    """What an order was changed from and to."""
+
+    order_id: int
+    ts_ns: int
+    before_ticks: int | None
+    before_lots: int
+    price_ticks: int | None
+    qty_lots: int
+
+
 # ---------------------------------------------------------------- accounts
 @dataclass(frozen=True, slots=True)
 class Balance:

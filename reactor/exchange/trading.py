@@ -24,6 +24,7 @@ from reactor.exchange.history import History, HistoryState, Records
 from reactor.exchange.ledger import Ledger, LedgerState
 from reactor.exchange.orders import (
     FROZEN,
+    Amendment,
     AmendOrder,
     Balance,
     CancelAll,
@@ -220,8 +221,8 @@ class _Client:
     """What an account has done here, beside its money."""
 
     __slots__ = (
-        *("apart", "ended", "facts", "fills", "fundings", "named", "open", "orders", "scheduled_ns"),
-        "waiting",
+        *("amendments", "apart", "ended", "facts", "fills", "fundings", "named", "open", "orders"),
+        *("scheduled_ns", "waiting"),
     )
 
     def __init__(self, *, apart: bool) -> None:
@@ -233,6 +234,7 @@ class _Client:
         self.named: dict[tuple[str, str], int] = {}  # the newest of a market and a name
         self.fills: deque[Fill] = deque(maxlen=FILLS_KEPT)
         self.fundings: deque[FundingPayment] = deque(maxlen=FILLS_KEPT)
+        self.amendments: deque[Amendment] = deque(maxlen=ORDERS_KEPT)
         self.facts: dict[str, _Fact] = {}
         self.scheduled_ns: int | None = None
 
@@ -275,6 +277,7 @@ class _Client:
             tuple(self.fundings),
             tuple((name, fact.value, fact.expires_ns) for name, fact in self.facts.items()),
             self.scheduled_ns,
+            tuple(self.amendments),
         )
 
     def restore(self, state: ClientState) -> None:
@@ -286,6 +289,7 @@ class _Client:
         self.ended.extend(state.ended)
         self.fills.extend(state.fills)
         self.fundings.extend(state.fundings)
+        self.amendments.extend(state.amendments)
         self.facts = {name: _Fact(value, expires_ns) for name, value, expires_ns in state.facts}
         self.scheduled_ns = state.scheduled_ns
 
@@ -322,6 +326,7 @@ class ClientState:
     fundings: tuple[FundingPayment, ...]
     facts: tuple[tuple[str, str, int | None], ...]
     scheduled_ns: int | None
+    amendments: tuple[Amendment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -1039,7 +1044,7 @@ class TradingFloor:
             self._touched(pit, command.market)
             self._keep(after)
             self._ledger.hold(after)
-            self._tell(command.account, OrderAmended(after, order))
+            self._tell_amended(after, order)
             self._tell_money(command.account)
             return Done((after,))
         plan = self._plan(pit, order.asked, command.price_ticks, open_lots)
@@ -1050,8 +1055,15 @@ class TradingFloor:
         self._ledger.release(order.id)
         after = replace(after, working_ns=now_ns)
         self._keep(after)
-        self._tell(command.account, OrderAmended(after, order))
+        self._tell_amended(after, order)
         return self._carry_out(pit, after, plan)
+
+    def _tell_amended(self, after: Order, before: Order) -> None:
+        amendment = Amendment(
+            after.id, self._now_ns, before.price_ticks, before.qty_lots, after.price_ticks, after.qty_lots
+        )
+        self._client(after.asked.account).amendments.append(amendment)
+        self._tell(after.asked.account, OrderAmended(after, before))
 
     # ------------------------------------------------------------ executions
     def _enter(self, events: Iterable[Execution | Ended], taker_id: int | None = None) -> tuple[Fill, ...]:
@@ -1320,6 +1332,10 @@ class TradingFloor:
     def fundings(self, account: str) -> Sequence[FundingPayment]:
         client = self._clients.get(account)
         return list(client.fundings) if client else []
+
+    def amendments(self, account: str, order_id: int) -> Sequence[Amendment]:
+        client = self._clients.get(account)
+        return [each for each in client.amendments if each.order_id == order_id] if client else []
 
     def remembered(self, account: str, name: str) -> str | None:
         client = self._clients.get(account)

@@ -128,6 +128,30 @@ def test_an_order_is_changed_in_price_and_quantity(trader: Trader) -> None:
     assert trader.error("PUT", ORDER, **{**one, "orderId": 1}, quantity="1", price="1")[1] == -2013
 
 
+def test_what_an_order_was_changed_from_and_to_is_remembered(trader: Trader) -> None:
+    """As documented, 2026-08, but for the id."""
+    trader.ask("POST", ORDER, **LIMIT, newClientOrderId="mine")
+    one = {"symbol": "BTCUSDT", "orderId": FIRST, "side": "BUY"}
+    for price, quantity in (("63000.5", "0.020"), ("63000.5", "0.015")):
+        trader.step(SECOND_NS)
+        trader.ask("PUT", ORDER, **one, quantity=quantity, price=price)
+    path = f"{V1}/orderAmendment"
+    told = trader.ask("GET", path, symbol="BTCUSDT", origClientOrderId="mine")
+    head = f'"symbol":"BTCUSDT","pair":"BTCUSDT","orderId":{FIRST},"clientOrderId":"mine"'
+    ids = [row["amendmentId"] for row in told]
+    assert text(told) == (
+        f'[{{"amendmentId":{ids[0]},{head},"time":{NOW_MS + 1_000},"amendment":{{"price":{{"before":"64000",'
+        '"after":"63000.5"},"origQty":{"before":"0.01","after":"0.02"},"count":1}},'
+        f'{{"amendmentId":{ids[1]},{head},"time":{NOW_MS + 2_000},"amendment":{{"price":{{"before":"63000.5",'
+        '"after":"63000.5"},"origQty":{"before":"0.02","after":"0.015"},"count":2}}]'
+    )
+    assert ids[0] != ids[1]
+    assert trader.ask("GET", path, symbol="BTCUSDT", orderId=FIRST, limit=1) == told[1:]
+    assert trader.ask("GET", path, symbol="BTCUSDT", orderId=FIRST, startTime=NOW_MS, limit=1) == told[:1]
+    assert trader.error("GET", path, symbol="BTCUSDT", orderId=1)[1] == -2013
+    assert trader.error("GET", path, symbol="BTCUSDT")[1] == -1102
+
+
 def test_a_batch_is_several_orders_each_of_which_may_fail(trader: Trader) -> None:
     batch = [LIMIT, {**LIMIT, "quantity": "0"}, {**LIMIT, "side": None}, "order", {**LIMIT, "quantity": 0.02}]
     answers = trader.ask("POST", f"{V1}/batchOrders", batchOrders=json.dumps(batch))

@@ -1,21 +1,24 @@
 """Binance USD-M: what was done to an account by force, and might be; what its trading is restricted by.
 
 https://developers.binance.com/docs/derivatives/usds-margined-futures, trade/rest-api (Position-ADL-Quantile-Estimation,
-Users-Force-Orders) and account/rest-api, 2026-08.
+Users-Force-Orders, Get-Order-Modify-History) and account/rest-api, 2026-08.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import orjson
 
 from reactor.exchange.orders import Fill
 from venues.base import VenueError
-from venues.binance.rest import ANYTHING, ONE_SYMBOL, SYMBOL, Call, Routes, nothing_listed
-from venues.binance.trade import cut, limit_of, market_by_id, market_id_or_all
+from venues.binance.orders import measure_of, number_of
+from venues.binance.rest import ANYTHING, ONE_SYMBOL, SYMBOL, Call, Routes, market_of, nothing_listed
+from venues.binance.trade import Json, cut, limit_of, market_by_id, market_id_or_all, window
 from venues.binance.usdm_adl import grade
-from venues.binance.usdm_trade import SPAN, read, reported, week
+from venues.binance.usdm_algo import short
+from venues.binance.usdm_trade import ORDER_ID, SPAN, find_order, read, reported, week
 
 FORCED: Mapping[str, Callable[[Fill], bool]] = {
     "LIQUIDATION": lambda fill: fill.liquidation,
@@ -57,6 +60,37 @@ def adl_quantiles(call: Call) -> bytes:
     )
 
 
+# As documented 2026-08: numbers without zeros at their end.
+def amendments(call: Call) -> bytes:
+    """What an order was changed from and to. The newest; from a time on, the oldest. Oldest first."""
+    market = market_of(call.exchange, call.params["symbol"])
+    order = find_order(call, market.instrument.market, "NO_SUCH_ORDER")
+    start_ns, end_ns = window(call, None)
+    measure, symbol = measure_of(market.instrument), market.instrument.symbol
+    rows = [
+        {
+            "amendmentId": number_of(order.id, count),
+            "symbol": symbol,
+            "pair": symbol,
+            "orderId": order.id,
+            "clientOrderId": order.asked.client_id,
+            "time": call.stamp(each.ts_ns),
+            "amendment": {
+                "price": _change(measure.price, each.before_ticks, each.price_ticks),
+                "origQty": _change(measure.qty, each.before_lots, each.qty_lots),
+                "count": count,
+            },
+        }
+        for count, each in enumerate(call.floor.amendments(call.account, order.id), 1)
+        if start_ns <= each.ts_ns <= end_ns
+    ]
+    return orjson.dumps(cut(rows, min(limit_of(call, 50), 100), "startTime" in call.params))
+
+
+def _change(text: Callable[[Any], str], before: int | None, after: int | None) -> Json:
+    return {"before": short(text(before)), "after": short(text(after))}
+
+
 def trading_status(call: Call) -> bytes:
     """That no quantitative rule holds the account back: there are none here."""
     return orjson.dumps({"indicators": {}, "updateTime": call.stamp(call.now_ns)})
@@ -73,6 +107,7 @@ def _by_symbol(one: int, all_of_them: int) -> Callable[[Mapping[str, str]], int]
 
 
 USDM_ACCOUNT_ROUTES: Routes = {
+    "/fapi/v1/orderAmendment": {"GET": read(amendments, 1, **ORDER_ID, **SPAN)},
     "/fapi/v1/forceOrders": {
         "GET": read(force_orders, _by_symbol(20, 50), symbol=ONE_SYMBOL, autoCloseType=ANYTHING, **SPAN)
     },

@@ -491,8 +491,8 @@ def algo_update(
         known = child if state == "FINISHED" else replace(child, filled_lots=0, filled_units=0)
         decimals = measure.instrument.price_decimals + 3
         actual = {
-            "ap": _short(measure.average(known.filled_units, known.filled_lots, decimals)),
-            "aq": _short(measure.qty(known.filled_lots)),
+            "ap": short(measure.average(known.filled_units, known.filled_lots, decimals)),
+            "aq": short(measure.qty(known.filled_lots)),
             "act": type_of(child),
         }
     return {
@@ -508,12 +508,12 @@ def algo_update(
             "S": side_of(order),
             "ps": "BOTH",
             "f": time_in_force_of(order),
-            "q": _short(measure.qty(order.qty_lots)),
+            "q": short(measure.qty(order.qty_lots)),
             "X": state,
             "ai": str(child.id) if child else "",
             **actual,
-            "tp": _short(measure.price(_trigger_ticks(order))),
-            "p": _short(measure.price(order.price_ticks)),
+            "tp": short(measure.price(_trigger_ticks(order))),
+            "p": short(measure.price(order.price_ticks)),
             "V": prevention_of(order),
             "wt": working_type_of(order),
             "pm": "NONE",
@@ -528,7 +528,8 @@ def algo_update(
     }
 
 
-def _short(number: str) -> str:
+def short(number: str) -> str:
+    """Without zeros at its end."""
     return number.rstrip("0").rstrip(".") if "." in number else number
 
 

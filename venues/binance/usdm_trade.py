@@ -450,7 +450,8 @@ def _modify(call: Call) -> Json:
     return placed(call, outcome.order)
 
 
-def _find(call: Call, market: str, missing: str) -> Order:
+def find_order(call: Call, market: str, missing: str) -> Order:
+    """The order that a request names, which is no conditional one; VenueError `missing` if there is none."""
     order = find(call, market, "orderId", "origClientOrderId", missing)
     if conditional(order):
         raise VenueError(missing)
@@ -458,7 +459,7 @@ def _find(call: Call, market: str, missing: str) -> Order:
 
 
 def _open_order(call: Call, market: str, missing: str) -> Order:
-    order = _find(call, market, missing)
+    order = find_order(call, market, missing)
     if not order.status.open:
         raise VenueError(missing)
     return order
@@ -558,7 +559,7 @@ def countdown(call: Call) -> bytes:
 def query_order(call: Call) -> bytes:
     """One order."""
     market = market_of(call.exchange, call.params["symbol"]).instrument.market
-    return orjson.dumps(reported(call, _find(call, market, "NO_SUCH_ORDER")))
+    return orjson.dumps(reported(call, find_order(call, market, "NO_SUCH_ORDER")))
 
 
 def query_open_order(call: Call) -> bytes:
