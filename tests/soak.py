@@ -149,7 +149,7 @@ def main() -> int:
     parser.add_argument("--speed", default="60", help="virtual seconds per second")
     asked = parser.parse_args()
     started_s = time.monotonic()
-    with serving("--seed", "5", "--speed", asked.speed) as served:
+    with serving("--seed", "5", "--speed", asked.speed, history=True) as served:
         books = asyncio.run(soak(served, asked.hours))
     for book in books:
         sys.stdout.write(f"{book.name}: {dict(book.counts)}\n")

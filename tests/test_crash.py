@@ -50,7 +50,7 @@ def test_what_befell_markets_live_survives_a_kill(tmp_path: Path) -> None:
         return account + [ask(served.venues["binance"]["http"] + path) for path in SEEN]
 
     def lived(folder: Path, *, killed: bool) -> tuple[list[Any], list[Any]]:
-        quick = ("--paused", "--lazy-history", "--venues", "binance,binance-usdm")
+        quick = ("--paused", "--venues", "binance,binance-usdm")
         options = ("--journal", str(folder), "--start", START, *quick)
         with ExitStack() as stack:
             served = stack.enter_context(serving(*options, killed=killed))

@@ -86,9 +86,11 @@ class Circumstance:
 def run(circumstance: Circumstance) -> Told:
     """Every message of every channel, and the answers of REST at the end."""
     options = ("--seed", "11", "--start", START, "--paused", "--limits", "off", *circumstance.options)
-    options += () if circumstance.history else ("--lazy-history",)
     told: dict[str, Sequence[bytes]] = {}
-    with serving(*options, environment=circumstance.environment) as served, ExitStack() as sockets:
+    with (
+        serving(*options, environment=circumstance.environment, history=circumstance.history) as served,
+        ExitStack() as sockets,
+    ):
         venues = sorted(served.venues, reverse=circumstance.backwards)
         listeners = {venue: sockets.enter_context(listening(served, venue)) for venue in venues}
         for listener in listeners.values():
@@ -192,7 +194,7 @@ Side: TypeAlias = dict[str, str]
 def half_an_hour() -> Iterator[tuple[Served, Any, Listener]]:
     """An emulator half a virtual hour after its start, the REST book of the start, and who listened since."""
     with (
-        serving("--seed", "11", "--start", START, "--paused", "--limits", "off", "--lazy-history") as served,
+        serving("--seed", "11", "--start", START, "--paused", "--limits", "off") as served,
         listening(served, "binance") as listener,
     ):
         listener.subscribe(("btcusdt@depth@100ms", "btcusdt@trade"))

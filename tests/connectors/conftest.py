@@ -24,19 +24,18 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         "XDG_CACHE_HOME": str(tmp_path_factory.mktemp("cache"))
     }  # not the one of whoever runs the tests
     options = ("--seed", "7", "--tls", "--accounts", json.dumps(ACCOUNTS))
-    with serving(*options, environment=authority) as emulator:
+    with serving(*options, environment=authority, history=True) as emulator:
         yield emulator
 
 
 @pytest.fixture(scope="package")
 def stepped() -> Iterator[Served]:
     """An hour before a settlement of funding, its clock standing still."""
-    options = ("--seed", "7", "--start", "2026-01-01T07:00:00Z", "--paused", "--lazy-history")
-    with serving(*options) as emulator:
+    with serving("--seed", "7", "--start", "2026-01-01T07:00:00Z", "--paused") as emulator:
         yield emulator
 
 
 @pytest.fixture(scope="package")
 def hastened() -> Iterator[Served]:
-    with serving("--seed", "7", "--speed", HASTE, "--lazy-history") as emulator:
+    with serving("--seed", "7", "--speed", HASTE) as emulator:
         yield emulator
