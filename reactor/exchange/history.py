@@ -192,25 +192,29 @@ class History:
         del self._changes[: 5 * stop]
         self._prune_at = max(5 * _PRUNE_AT, 2 * len(self._changes))
 
-    def prices_since(self, from_ns: int) -> list[int]:
-        """Those of all executions from an instant on."""
-        flat = self._executions
-        prices: list[int] = []
-        for at in range(len(flat) - _WIDTH, -1, -_WIDTH):
-            if flat[at] < from_ns:
-                return prices
-            prices.append(flat[at + 1])
-        older = self._frozen
-        prices += older.price_ticks[int(older.ts_ns.searchsorted(from_ns)) :].tolist()
-        return prices
+    def traded_since(self, from_ns: int) -> bool:
+        """Whether there are executions from an instant on."""
+        if self._executions:
+            return self._executions[-_WIDTH] >= from_ns
+        return bool(len(self._frozen)) and int(self._frozen.ts_ns[-1]) >= from_ns
 
     def trades_in(self, start_ns: int, end_ns: int) -> tuple[Column, Column]:
-        """(price_ticks, before_id) of the executions in [start_ns, end_ns), in order."""
-        if not self.prices_since(start_ns):
+        """(price_ticks, before_id) of the executions in [start_ns, end_ns), in order: the newest are quickly found."""
+        if not self.traded_since(start_ns):
             return _NO_TRADES
-        rows = self.records().executions
+        flat, first = self._executions, len(self._executions)
+        while first and flat[first - _WIDTH] >= start_ns:
+            first -= _WIDTH
+        rows = _columns(Executions, flat[first:])
+        if not first:
+            rows = Executions.join([self._frozen.cut(*self._between(self._frozen, start_ns, end_ns)), rows])
+        rows = rows.cut(*self._between(rows, start_ns, end_ns))
+        return rows.price_ticks, rows.before_id
+
+    @staticmethod
+    def _between(rows: Executions, start_ns: int, end_ns: int) -> tuple[int, int]:
         first, stop = rows.ts_ns.searchsorted([start_ns, end_ns]).tolist()
-        return rows.price_ticks[first:stop], rows.before_id[first:stop]
+        return first, stop
 
     def state(self) -> HistoryState:
         """What there is to go on from."""

@@ -142,7 +142,7 @@ class _Pit:
         """The next boundary at which the price of an order that waits may come, or up to when that has been looked
         for.
         """
-        if self.watch.waits(Gauge.LAST) and self._history.prices_since(now_ns):
+        if self.watch.waits(Gauge.LAST) and self._history.traded_since(now_ns):
             return now_ns + TICK_NS  # a client's own trade
         next_ns = self.watch.next_ns(now_ns, self.index, self._history)
         if self.watch.waits(Gauge.MARK):
