@@ -580,6 +580,7 @@ def test_methods_answer_as_endpoints_do(trader: Trader) -> None:
         ("myTrades", "/api/v3/myTrades", {"symbol": "BTCUSDT"}),
         ("account.status", "/api/v3/account", {}),
         ("account.commission", "/api/v3/account/commission", {"symbol": "BTCUSDT"}),
+        ("myAllocations", "/api/v3/myAllocations", {"symbol": "BTCUSDT"}),
         ("account.rateLimits.orders", "/api/v3/rateLimit/order", {}),
     ):
         assert socket.signed(method, **params)["result"] == trader.ask("GET", path, **params), method

@@ -127,6 +127,7 @@ SPOT_METHODS: Mapping[str, Route] = {
     "myTrades": _trade("myTrades"),
     "account.status": _trade("account"),
     "account.commission": _trade("account/commission"),
+    "myAllocations": _trade("myAllocations"),
     "account.rateLimits.orders": _trade("rateLimit/order"),
     "orderList.status": _trade("orderList"),
     "orderList.cancel": _trade("orderList", "DELETE"),
