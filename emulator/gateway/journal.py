@@ -25,7 +25,7 @@ from reactor.exchange import orders
 from reactor.exchange.orders import Command
 from reactor.values import dataclass
 
-FORMAT = 2
+FORMAT = 3
 COMMANDS: Mapping[str, type] = {kind.__name__: kind for kind in get_args(orders.Command)}
 # What a run may be restarted with otherwise than it was begun: where it listens, how fast it goes, what it says.
 OF_THE_PROCESS = frozenset(

@@ -17,6 +17,7 @@ from reactor.exchange.orders import (
     Command,
     Fill,
     FundingPayment,
+    MarginMoved,
     Order,
     Outcome,
     Position,
@@ -131,6 +132,10 @@ class Floor(Protocol):
 
     def amendments(self, account: str, order_id: int) -> Sequence[Amendment]:
         """Of one order, oldest first; of the account's newest ORDERS_KEPT."""
+        ...
+
+    def margins_moved(self, account: str, market: str) -> Sequence[MarginMoved]:
+        """What was given to and taken from its isolated positions by hand, oldest first; the newest FILLS_KEPT."""
         ...
 
     def remembered(self, account: str, name: str) -> str | None:

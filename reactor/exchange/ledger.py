@@ -4,6 +4,10 @@ Every step is double entry: what an account gets, a pool gives (`Pool`), so that
 an asset is 0 after any sequence of steps. Nothing here matches an order or knows what time it is; the mark price of
 perps at where the floor stands comes in as a function.
 
+A position is crossed, and stands on all that the wallet has but for what is set aside, or isolated: then so much of the
+wallet as its leverage asks for is set aside when it is opened, it pays its funding of that, and nothing else is lost
+with it when it is closed by force.
+
 Amounts are in 1e-8 of their asset. One rounding: what an account is worth is rounded down, what it owes or needs up, so
 the house never loses a unit. A position's value at the mark is rounded once, and its notional is that value's amount.
 A fill's fee and a funding payment are rounded up to the step in which the venue tells them (a rebate is one below 0).
@@ -49,12 +53,15 @@ class Pool(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Risk:
-    """What an account is worth in a margin asset, and what its positions need to be kept."""
+    """What an account is worth in a margin asset but for its isolated positions, and what the others need to be kept;
+    or the same of the isolated position of a market.
+    """
 
     account: str
     asset: str
     equity_e8: int
     maintenance_e8: int
+    market: str = ""
 
     @property
     def due(self) -> bool:
@@ -137,7 +144,7 @@ class _Market:
 
 
 class _Purse:
-    """A balance."""
+    """A balance; what is locked of it is held for orders on spot, and set aside for isolated positions of perps."""
 
     __slots__ = ("asset", "locked_e8", "total_e8", "wallet")
 
@@ -156,8 +163,10 @@ class _Holding:
         "bid_units",
         "entry_units",
         "funding_e8",
+        "isolated",
         "leverage",
         "lots",
+        "margin_e8",
         "market",
         "realized_e8",
         "updated_ns",
@@ -166,7 +175,8 @@ class _Holding:
     def __init__(self, market: _Market) -> None:
         self.market, self.leverage = market, market.terms.default_leverage
         self.lots = self.entry_units = self.updated_ns = self.funding_e8 = self.realized_e8 = 0
-        self.bid_units = self.ask_units = 0
+        self.bid_units = self.ask_units = self.margin_e8 = 0
+        self.isolated = False
 
     def told(self) -> Position:
         return Position(
@@ -177,12 +187,14 @@ class _Holding:
             self.updated_ns,
             self.funding_e8,
             self.realized_e8,
+            self.margin_e8 if self.isolated else None,
         )
 
     def take(self, position: Position) -> None:
         self.lots, self.entry_units = position.lots, position.entry_units
         self.leverage, self.updated_ns = position.leverage, position.updated_ns
         self.funding_e8, self.realized_e8 = position.funding_e8, position.realized_e8
+        self.isolated, self.margin_e8 = position.isolated_e8 is not None, position.isolated_e8 or 0
 
     def unrealized_e8(self, mark_e8: int) -> int:
         return self.market.value_e8(self.lots, mark_e8) - self.entry_units * self.market.unit_e8
@@ -499,9 +511,17 @@ class Ledger:
             holding.updated_ns = ts_ns
             self._pay(account, PERP, fee_asset, realized_e8, Pool.MARKET)
             self._pay(account, PERP, fee_asset, -fee_e8, Pool.FEES)
-            if liquidation and terms.liquidation_fee_e6:
-                left_e8 = max(account.purses[PERP, fee_asset].total_e8, 0)
-                forced_e8 = min(_part(quote_e8, terms.liquidation_fee_e6, terms.quote_step_e8), left_e8)
+            back_e8 = self._isolate(account, holding, before_lots, price_ticks) if holding.isolated else 0
+            if liquidation:
+                left_e8 = (
+                    back_e8 + realized_e8 - fee_e8
+                    if holding.isolated
+                    else _crossed_e8(account.purses[PERP, fee_asset])
+                )
+                forced_e8 = _part(quote_e8, terms.liquidation_fee_e6, terms.quote_step_e8)
+                forced_e8 = min(forced_e8, max(left_e8, 0))
+                if holding.isolated and left_e8 < 0:  # nobody but the insurance loses more than was set aside
+                    self._pay(account, PERP, fee_asset, -left_e8, Pool.INSURANCE)
                 self._pay(account, PERP, fee_asset, -forced_e8, Pool.INSURANCE)
                 fee_e8 += forced_e8
             account.touched[market.id] = None
@@ -523,6 +543,29 @@ class Ledger:
             liquidation=liquidation,
         )
 
+    def _isolate(self, account: _Account, holding: _Holding, before_lots: int, price_ticks: int) -> int:
+        """Give an isolated position that was so large the margin for what was opened at a price, or its share of margin
+        back to the wallet for what was closed. Returns how much went back.
+        """
+        before, after = abs(before_lots), abs(holding.lots)
+        closed, opened = (
+            (before, after) if before_lots * holding.lots <= 0 else (before - after, after - before)
+        )
+        back_e8 = holding.margin_e8 * closed // before if closed > 0 else 0
+        self._set_aside(account, holding, -back_e8)
+        if opened > 0:
+            units = opened * price_ticks
+            self._set_aside(account, holding, _up(units * holding.market.unit_e8, holding.leverage))
+        return back_e8
+
+    def _set_aside(self, account: _Account, holding: _Holding, amount_e8: int) -> None:
+        """Out of the wallet for an isolated position; below 0, back."""
+        key = PERP, holding.market.asset
+        holding.margin_e8 += amount_e8
+        account.purse(*key).locked_e8 += amount_e8
+        account.moved.setdefault(key, 0)
+        account.touched[holding.market.id] = None
+
     def _expose(self, account: _Account) -> None:
         if any(h.lots for h in account.holdings.values()):
             self._exposed.setdefault(account.name, account)
@@ -543,6 +586,8 @@ class Ledger:
             paid_e8 = _up(due_e28, E8 * E12 * step_e8) * step_e8
             holding.funding_e8 += paid_e8
             self._pay(account, PERP, terms.asset, -paid_e8, Pool.FUNDING)
+            if holding.isolated:
+                self._set_aside(account, holding, -paid_e8)
             payments.append(FundingPayment(account.name, market, settlement, holding.lots, paid_e8))
         return payments
 
@@ -555,6 +600,8 @@ class Ledger:
         self.open(account, funded=False)
         owner = self._accounts[account]
         holding = owner.holding(terms)
+        if holding.isolated and holding.lots and leverage < holding.leverage:
+            return Refusal.MARGIN_MODE
         exposure_e8 = self._exposure_e8(holding, self._mark_e8)
         if exposure_e8 > cap_e8:
             return Refusal.LEVERAGE
@@ -564,20 +611,67 @@ class Ledger:
         holding.leverage = leverage
         return None
 
+    def set_margin_mode(self, account: str, market: str, *, isolated: bool) -> Refusal | None:
+        """From now on; opens the account where there is none."""
+        self.open(account, funded=False)
+        owner = self._accounts[account]
+        holding = owner.holding(self._markets[market])
+        if holding.isolated == isolated:
+            return Refusal.NO_CHANGE
+        if holding.lots or holding.bid_units or holding.ask_units:
+            return Refusal.MARGIN_MODE
+        holding.isolated = isolated
+        owner.touched[market] = None
+        return None
+
+    def move_margin(self, account: str, market: str, amount_e8: int) -> Refusal | None:
+        """To an isolated position out of the wallet; below 0, back."""
+        holding = self._holding(account, market)
+        if not holding.lots:
+            return Refusal.NO_POSITION
+        if not holding.isolated:
+            return Refusal.MARGIN_MODE
+        owner, asset = self._accounts[account], holding.market.asset
+        if amount_e8 >= 0:
+            most_e8 = min(
+                _crossed_e8(owner.purse(PERP, asset))
+                - self._ordered_e8(owner, asset)
+                - self._maintenance_e8(owner, asset, self._mark_e8),
+                self._spare_e8(owner, asset, self._mark_e8),
+            )
+        else:
+            value_e8 = abs(self._value_e8(holding, self._mark_e8))
+            kept_e8 = _up(value_e8 * (self._house.kept_notional_e6 or 0), E6)
+            kept_e8 = max(_up(value_e8, holding.leverage), kept_e8)
+            worth_e8 = holding.margin_e8 + holding.unrealized_e8(self._mark_e8(market))
+            most_e8 = min(holding.margin_e8 - holding.market.maintenance_e8(value_e8), worth_e8 - kept_e8)
+        if abs(amount_e8) > most_e8:
+            return Refusal.INSUFFICIENT_MARGIN
+        self._set_aside(owner, holding, amount_e8)
+        return None
+
     def due(self, share_e6: int = E6, mark_e8: Mark | None = None) -> list[Risk]:
-        """The accounts whose maintenance margin is more than this share of what they are worth, by margin asset.
+        """The accounts whose maintenance margin is more than this share of what they are worth, by margin asset, and
+        the isolated positions of which the same is true.
 
         By default all of it: those to be liquidated. `mark_e8`: at these marks, rather than where the floor stands.
         """
         marks = mark_e8 or self._mark_e8
         risks = []
         for account in self._exposed.values():
-            for asset in dict.fromkeys(h.market.asset for h in account.holdings.values() if h.lots):
-                equity_e8 = self._equity_e8(account, asset, marks)
+            held = [holding for holding in account.holdings.values() if holding.lots]
+            for asset in dict.fromkeys(h.market.asset for h in held if not h.isolated):
+                equity_e8 = self._cross_equity_e8(account, asset, marks)
                 need_e8 = self._maintenance_e8(account, asset, marks)
-                if need_e8 * E6 > equity_e8 * share_e6:
-                    risks.append(Risk(account.name, asset, equity_e8, need_e8))
-        return risks
+                risks.append(Risk(account.name, asset, equity_e8, need_e8))
+            for holding in held:
+                if holding.isolated:
+                    mark = marks(holding.market.id)
+                    equity_e8 = holding.margin_e8 + holding.unrealized_e8(mark)
+                    need_e8 = holding.market.maintenance_e8(abs(holding.market.value_e8(holding.lots, mark)))
+                    asset = holding.market.asset
+                    risks.append(Risk(account.name, asset, equity_e8, need_e8, holding.market.id))
+        return [risk for risk in risks if risk.maintenance_e8 * E6 > risk.equity_e8 * share_e6]
 
     @property
     def exposed(self) -> bool:
@@ -585,9 +679,11 @@ class Ledger:
         return bool(self._exposed)
 
     def cover(self, account: str, asset: str) -> int:
-        """After a liquidation: the insurance pays what the perp wallet is below 0. Returns how much that was."""
+        """After a liquidation: the insurance pays what the perp wallet is below what is set aside. Returns how much
+        that was.
+        """
         owner = self._accounts[account]
-        missing_e8 = max(-owner.purse(PERP, asset).total_e8, 0)
+        missing_e8 = max(-_crossed_e8(owner.purse(PERP, asset)), 0)
         if missing_e8:
             self._pay(owner, PERP, asset, missing_e8, Pool.INSURANCE)
         return missing_e8
@@ -642,7 +738,11 @@ class Ledger:
 
     def equity_e8(self, account: str, asset: str) -> int:
         owner = self._accounts.get(account)
-        return self._equity_e8(owner, asset, self._mark_e8) if owner else 0
+        if owner is None:
+            return 0
+        apart = [h for h in owner.holdings.values() if h.lots and h.isolated and h.market.asset == asset]
+        own_e8 = sum(h.margin_e8 + h.unrealized_e8(self._mark_e8(h.market.id)) for h in apart)
+        return self._cross_equity_e8(owner, asset, self._mark_e8) + own_e8
 
     def unrealized_e8(self, account: str, market: str) -> int:
         holding = self._holding(account, market)
@@ -674,17 +774,16 @@ class Ledger:
         if wallet != PERP:
             return purse.total_e8 - purse.locked_e8
         spare_e8 = self._spare_e8(owner, asset, self._mark_e8)
-        kept_e6 = self._house.kept_notional_e6
+        kept_e6, equity_e8 = self._house.kept_notional_e6, self._cross_equity_e8(owner, asset, self._mark_e8)
         if kept_e6 is None:  # profit stays until it is realised
-            gain_e8 = self._equity_e8(owner, asset, self._mark_e8) - purse.total_e8
-            return max(spare_e8 - max(gain_e8, 0), 0)
-        held = [h for h in owner.holdings.values() if h.market.asset == asset]
+            return max(spare_e8 - max(equity_e8 - _crossed_e8(purse), 0), 0)
+        held = [h for h in owner.holdings.values() if h.market.asset == asset and not h.isolated]
         notional_e8 = sum(abs(self._value_e8(h, self._mark_e8)) for h in held)
-        kept_e8 = _up(notional_e8 * kept_e6, E6)
-        return max(min(spare_e8, self._equity_e8(owner, asset, self._mark_e8) - kept_e8), 0)
+        return max(min(spare_e8, equity_e8 - _up(notional_e8 * kept_e6, E6)), 0)
 
     def liquidation_price_e8(self, account: str, market: str) -> int | None:
-        """The mark nearest to a position's good side at which the account is due, all else standing still.
+        """The mark nearest to a position's good side at which the account is due, or the position alone if it is
+        isolated, all else standing still.
 
         None where no mark above 0 is. What an account is worth, less what it needs, only grows with the price of what
         it is long of and only falls with that of what it is short of, so that the mark is found by halving.
@@ -694,12 +793,15 @@ class Ledger:
             return None
         owner, terms = self._accounts[account], holding.market
         mark_e8 = self._mark_e8(market)
-        rest_e8 = (
-            self._equity_e8(owner, terms.asset, self._mark_e8)
-            - self._maintenance_e8(owner, terms.asset, self._mark_e8)
-            - terms.value_e8(holding.lots, mark_e8)
-            + terms.maintenance_e8(abs(terms.value_e8(holding.lots, mark_e8)))
-        )
+        if holding.isolated:
+            rest_e8 = holding.margin_e8 - holding.entry_units * terms.unit_e8
+        else:
+            rest_e8 = (
+                self._cross_equity_e8(owner, terms.asset, self._mark_e8)
+                - self._maintenance_e8(owner, terms.asset, self._mark_e8)
+                - terms.value_e8(holding.lots, mark_e8)
+                + terms.maintenance_e8(abs(terms.value_e8(holding.lots, mark_e8)))
+            )
 
         def due(price_e8: int) -> bool:
             value_e8 = terms.value_e8(holding.lots, price_e8)
@@ -735,27 +837,42 @@ class Ledger:
     def _exposure_e8(self, holding: _Holding, marks: Mark) -> int:
         return holding.exposure_e8(self._value_e8(holding, marks), holding.bid_units, holding.ask_units)
 
-    def _equity_e8(self, account: _Account, asset: str, marks: Mark) -> int:
+    def _cross_equity_e8(self, account: _Account, asset: str, marks: Mark) -> int:
+        """Of all but isolated positions, and without what is set aside for these."""
         purse = account.purses.get((PERP, asset))
-        equity_e8 = purse.total_e8 if purse else 0
+        equity_e8 = _crossed_e8(purse) if purse else 0
         for holding in account.holdings.values():
-            if holding.lots and holding.market.asset == asset:
+            if holding.lots and holding.market.asset == asset and not holding.isolated:
                 equity_e8 += holding.unrealized_e8(marks(holding.market.id))
         return equity_e8
 
     def _maintenance_e8(self, account: _Account, asset: str, marks: Mark) -> int:
+        """Of all but isolated positions."""
         return sum(
             holding.market.maintenance_e8(abs(self._value_e8(holding, marks)))
             for holding in account.holdings.values()
-            if holding.lots and holding.market.asset == asset
+            if holding.lots and holding.market.asset == asset and not holding.isolated
+        )
+
+    def _ordered_e8(self, account: _Account, asset: str) -> int:
+        """The initial margin of orders for isolated positions."""
+        return sum(
+            _up(self._exposure_e8(holding, self._mark_e8), holding.leverage)
+            - _up(abs(self._value_e8(holding, self._mark_e8)), holding.leverage)
+            for holding in account.holdings.values()
+            if holding.isolated and holding.market.asset == asset
         )
 
     def _spare_e8(self, account: _Account, asset: str, marks: Mark) -> int:
-        """Equity less the initial margin of positions and orders; below 0 where that is not covered."""
-        spare_e8 = self._equity_e8(account, asset, marks)
+        """Cross equity less the initial margin of positions and orders, of which isolated positions have brought their
+        own; below 0 where that is not covered.
+        """
+        spare_e8 = self._cross_equity_e8(account, asset, marks)
         for holding in account.holdings.values():
             if holding.market.asset == asset and (holding.lots or holding.bid_units or holding.ask_units):
                 spare_e8 -= _up(self._exposure_e8(holding, marks), holding.leverage)
+                if holding.isolated:
+                    spare_e8 += _up(abs(self._value_e8(holding, marks)), holding.leverage)
         return spare_e8
 
 
@@ -782,6 +899,11 @@ def _with_fee(market: _Market, units: int) -> int:
 def _lock_e8(market: _Market, side: Side, price_ticks: int, lots: int) -> int:
     """What an open spot order locks: of the quote asset for a buy, of the base asset for a sell."""
     return _with_fee(market, price_ticks * lots) if side is Side.BUY else lots * market.lot_e8
+
+
+def _crossed_e8(purse: _Purse) -> int:
+    """What a perp wallet has but for what is set aside for isolated positions."""
+    return purse.total_e8 - purse.locked_e8
 
 
 def _rest(holding: _Holding, side: Side, units: int) -> None:

@@ -267,6 +267,8 @@ class Position:
     """A one-way position: `lots` above 0 is long. `entry_units` is the sum of price_ticks * lots it was entered for,
     signed as `lots` is, so that the entry price is entry_units / lots ticks. `leverage` is whole. `funding_e8` is what
     was paid (above 0) since it was opened, `realized_e8` what the account has ever realised in the market.
+    `isolated_e8` is the margin of its own of an isolated position, out of the account's wallet: 0 where it is flat,
+    None of a crossed one, which stands on all that the account has.
     """
 
     market: str
@@ -276,6 +278,7 @@ class Position:
     updated_ns: int
     funding_e8: int = 0
     realized_e8: int = 0
+    isolated_e8: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,6 +299,15 @@ class FundingPayment:
     settlement: Settlement
     lots: int
     paid_e8: int
+
+
+@dataclass(frozen=True, slots=True)
+class MarginMoved:
+    """What an account gave an isolated position of its wallet, or took back (below 0), by hand."""
+
+    market: str
+    ts_ns: int
+    amount_e8: int
 
 
 # ---------------------------------------------------------------- commands: the inputs of a run
@@ -381,11 +393,35 @@ class AmendOrder:
 
 @dataclass(frozen=True, slots=True)
 class SetLeverage:
-    """Outcome: Done, or Refused (INSUFFICIENT_MARGIN)."""
+    """Outcome: Done, or Refused (LEVERAGE, INSUFFICIENT_MARGIN, MARGIN_MODE: an isolated position keeps the margin it
+    was opened with, so that its leverage cannot be lowered).
+    """
 
     account: str
     market: str
     leverage: int
+
+
+@dataclass(frozen=True, slots=True)
+class SetMarginMode:
+    """Have positions of a market be isolated from now on, or crossed. Outcome: Done, or Refused (NO_CHANGE, MARGIN_MODE
+    where there is a position, or an order that needs margin).
+    """
+
+    account: str
+    market: str
+    isolated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MoveMargin:
+    """Give an isolated position more margin out of the wallet (below 0: take back). Outcome: Done, or Refused
+    (NO_POSITION, MARGIN_MODE where it is crossed, INSUFFICIENT_MARGIN where so much is not to spare).
+    """
+
+    account: str
+    market: str
+    amount_e8: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -451,6 +487,8 @@ Command: TypeAlias = (
     | MeetOrder
     | AmendOrder
     | SetLeverage
+    | SetMarginMode
+    | MoveMargin
     | Deposit
     | Transfer
     | ScheduleCancel
@@ -474,7 +512,10 @@ class Refusal(StrEnum):
     WOULD_TRIGGER = "would_trigger"  # at once: the price is there already
     NO_POSITION = "no_position"  # to wait with
     LEVERAGE = "leverage"  # out of the market's range, or the position is too large for it
-    NO_CHANGE = "no_change"  # an amendment that changes nothing
+    MARGIN_MODE = (
+        "margin_mode"  # not of a crossed position, or not of an isolated one, or not while there is any
+    )
+    NO_CHANGE = "no_change"  # of what is so already
     FROZEN = "frozen"  # the account may not trade
     HALTED = "halted"  # nobody trades on the market for now
     CALLED = "called"  # an auction is being called: only orders that make are taken

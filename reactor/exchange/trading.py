@@ -21,7 +21,7 @@ import numpy as np
 
 from reactor.bars import Interval
 from reactor.exchange.history import History, HistoryState, Records
-from reactor.exchange.ledger import Ledger, LedgerState
+from reactor.exchange.ledger import Ledger, LedgerState, Risk
 from reactor.exchange.orders import (
     FROZEN,
     Amendment,
@@ -41,7 +41,9 @@ from reactor.exchange.orders import (
     LeverageSet,
     Liquidated,
     MarginCalled,
+    MarginMoved,
     MeetOrder,
+    MoveMargin,
     NewOrder,
     News,
     Order,
@@ -61,6 +63,7 @@ from reactor.exchange.orders import (
     Remember,
     ScheduleCancel,
     SetLeverage,
+    SetMarginMode,
     TimeInForce,
     Told,
     Transfer,
@@ -221,8 +224,8 @@ class _Client:
     """What an account has done here, beside its money."""
 
     __slots__ = (
-        *("amendments", "apart", "ended", "facts", "fills", "fundings", "named", "open", "orders"),
-        *("scheduled_ns", "waiting"),
+        *("amendments", "apart", "ended", "facts", "fills", "fundings", "margins"),
+        *("named", "open", "orders", "scheduled_ns", "waiting"),
     )
 
     def __init__(self, *, apart: bool) -> None:
@@ -235,6 +238,7 @@ class _Client:
         self.fills: deque[Fill] = deque(maxlen=FILLS_KEPT)
         self.fundings: deque[FundingPayment] = deque(maxlen=FILLS_KEPT)
         self.amendments: deque[Amendment] = deque(maxlen=ORDERS_KEPT)
+        self.margins: deque[MarginMoved] = deque(maxlen=FILLS_KEPT)
         self.facts: dict[str, _Fact] = {}
         self.scheduled_ns: int | None = None
 
@@ -275,6 +279,7 @@ class _Client:
             tuple(self.ended),
             tuple(self.fills),
             tuple(self.fundings),
+            tuple(self.margins),
             tuple((name, fact.value, fact.expires_ns) for name, fact in self.facts.items()),
             self.scheduled_ns,
             tuple(self.amendments),
@@ -290,6 +295,7 @@ class _Client:
         self.fills.extend(state.fills)
         self.fundings.extend(state.fundings)
         self.amendments.extend(state.amendments)
+        self.margins.extend(state.margins)
         self.facts = {name: _Fact(value, expires_ns) for name, value, expires_ns in state.facts}
         self.scheduled_ns = state.scheduled_ns
 
@@ -324,6 +330,7 @@ class ClientState:
     ended: tuple[int, ...]
     fills: tuple[Fill, ...]
     fundings: tuple[FundingPayment, ...]
+    margins: tuple[MarginMoved, ...]
     facts: tuple[tuple[str, str, int | None], ...]
     scheduled_ns: int | None
     amendments: tuple[Amendment, ...] = ()
@@ -331,7 +338,9 @@ class ClientState:
 
 @dataclass(frozen=True, slots=True)
 class FloorState:
-    """All of a floor whose news have been asked for. `at_risk` are (account, asset, whether it is being liquidated)."""
+    """All of a floor whose news have been asked for. `at_risk` are (account, asset, market of an isolated position or
+    "", whether it is being liquidated).
+    """
 
     now_ns: int
     next_order_id: int
@@ -339,7 +348,7 @@ class FloorState:
     ledger: LedgerState
     clients: tuple[ClientState, ...]
     pits: tuple[PitState, ...]
-    at_risk: tuple[tuple[str, str, bool], ...]
+    at_risk: tuple[tuple[str, str, str, bool], ...]
 
 
 # ---------------------------------------------------------------- the floor
@@ -367,7 +376,7 @@ class TradingFloor:
         self._timer_numbers = count()
         self._settlements: dict[str, int] = {}  # when perps that are traded next settle
         self._at_risk: dict[
-            tuple[str, str], bool
+            tuple[str, str, str], bool
         ] = {}  # who was told of his margin; True: of his liquidation
         self._closings: dict[str, int] = {}  # when markets close for good
         self._forced_id = -1  # of the last order by which a position was closed
@@ -532,7 +541,7 @@ class TradingFloor:
         self._ledger.restore(state.ledger)
         self._clients.clear()
         self._timers.clear()
-        self._at_risk = {(account, asset): due for account, asset, due in state.at_risk}
+        self._at_risk = {(account, asset, market): due for account, asset, market, due in state.at_risk}
         followers = {order_id: at for pit in state.pits for order_id, *at in pit.followers}
         for kept in state.clients:
             client = self._clients[kept.account] = _Client(apart=self._house.triggers_apart)
@@ -576,6 +585,14 @@ class TradingFloor:
                 return self._amend(command)
             case SetLeverage(account, market, leverage):
                 return self._set_leverage(account, market, leverage)
+            case SetMarginMode(account, market, isolated):
+                refusal = self._ledger.set_margin_mode(account, market, isolated=isolated)
+                return self._moved(refusal, "margin mode", account)
+            case MoveMargin(account, market, amount_e8):
+                refusal = self._ledger.move_margin(account, market, amount_e8)
+                if refusal is None:
+                    self._client(account).margins.append(MarginMoved(market, self._now_ns, amount_e8))
+                return self._moved(refusal, "margin", account)
             case Deposit(account, wallet, asset, amount_e8):
                 refusal = self._ledger.deposit(account, wallet, asset, amount_e8)
                 return self._moved(refusal, "deposit", account)
@@ -1186,16 +1203,16 @@ class TradingFloor:
         """Call accounts whose margin is nearly used up, once, and close by force what others can no longer keep."""
         risks = self._ledger.due(self._house.margin_call_e6 or 10**6)
         before = self._at_risk
-        self._at_risk = {(risk.account, risk.asset): risk.due for risk in risks}
+        self._at_risk = {(risk.account, risk.asset, risk.market): risk.due for risk in risks}
         for risk in risks:
-            account, asset = risk.account, risk.asset
-            told, held = before.get((account, asset)), self._margined(account, asset)
+            told = before.get((risk.account, risk.asset, risk.market))
+            held = self._margined(risk.account, risk.asset, risk.market)
             if risk.due:
                 if not told:
-                    self._tell(account, Liquidated(risk.equity_e8, risk.maintenance_e8, held))
-                self._close(account, asset, held)
+                    self._tell(risk.account, Liquidated(risk.equity_e8, risk.maintenance_e8, held))
+                self._close(risk, held)
             elif told is None:
-                self._tell(account, MarginCalled(held))
+                self._tell(risk.account, MarginCalled(held))
 
     def _deleverage(self, account: str, market: str, share_e6: int) -> Outcome:
         """Reduce a position in profit at its mark, against somebody who has lost all."""
@@ -1246,18 +1263,25 @@ class TradingFloor:
                 self._ledger.cover(account, terms.margin_asset)
                 self._tell_money(account, "liquidation")
 
-    def _margined(self, account: str, asset: str) -> tuple[Position, ...]:
+    def _margined(self, account: str, asset: str, market: str = "") -> tuple[Position, ...]:
+        """The crossed positions of an account that are margined in an asset, or the isolated one of a market."""
         positions = self._ledger.positions(account)
-        return tuple(p for p in positions if self._house.terms[p.market].margin_asset == asset)
+        if market:
+            return tuple(p for p in positions if p.market == market)
+        crossed = [p for p in positions if p.isolated_e8 is None]
+        return tuple(p for p in crossed if self._house.terms[p.market].margin_asset == asset)
 
-    def _close(self, account: str, asset: str, held: Sequence[Position]) -> None:
-        """Cancel an account's orders and close its positions at the market, in the house's order, until what is left
-        is enough. What the book does not take is tried again; what is missing in the end, the insurance pays.
+    def _close(self, risk: Risk, held: Sequence[Position]) -> None:
+        """Cancel the orders that share an account's margin, or those of the market of an isolated position, and close
+        positions at the market, in the house's order, until what is left is enough. What the book does not take is
+        tried again; what is missing in the end, the insurance pays.
         """
-        apart = self._house.triggers_apart
+        account, asset, apart = risk.account, risk.asset, self._house.triggers_apart
         client = self._client(account)
         for order in (*self.open_orders(account), *(() if apart else self.waiting_orders(account))):
-            if self._house.terms[order.asked.market].margin_asset == asset and client.lives(order.id):
+            market = order.asked.market
+            meant = market == risk.market if risk.market else self._crossed(account, market, asset)
+            if meant and client.lives(order.id):
                 self._take_off(order, Why.LIQUIDATION)
         for position in held:
             if self._world.phase(position.market, self._now_ns) is not Phase.TRADING:
@@ -1272,11 +1296,17 @@ class TradingFloor:
                 continue
             self._forced_id = self._next_order_id
             self._accept(pit, asked, plan)
-            if not any((risk.account, risk.asset) == (account, asset) for risk in self._ledger.due()):
+            due = [(each.account, each.asset, each.market) for each in self._ledger.due()]
+            if (account, asset, risk.market) not in due:
                 break
-        if not self._margined(account, asset):
+        if not risk.market and not self._margined(account, asset):
             self._ledger.cover(account, asset)
             self._tell_money(account, "liquidation")
+
+    def _crossed(self, account: str, market: str, asset: str) -> bool:
+        """Whether orders of a market use the margin that an account's crossed positions share."""
+        isolated = self._ledger.position(account, market).isolated_e8 is not None
+        return self._house.terms[market].margin_asset == asset and not isolated
 
     # ------------------------------------------------------------ accounts
     def accounts(self) -> Sequence[str]:
@@ -1336,6 +1366,10 @@ class TradingFloor:
     def amendments(self, account: str, order_id: int) -> Sequence[Amendment]:
         client = self._clients.get(account)
         return [each for each in client.amendments if each.order_id == order_id] if client else []
+
+    def margins_moved(self, account: str, market: str) -> Sequence[MarginMoved]:
+        client = self._clients.get(account)
+        return [moved for moved in client.margins if moved.market == market] if client else []
 
     def remembered(self, account: str, name: str) -> str | None:
         client = self._clients.get(account)

@@ -73,6 +73,7 @@ def test_commands_come_back_as_they_were(path: Path) -> None:
 def test_every_command_can_be_kept() -> None:
     assert set(COMMANDS) == {
         "PlaceOrder", "PlacePair", "CancelOrder", "CancelAll", "AmendOrder", "SetLeverage", "Deposit", "Transfer",
+        "SetMarginMode", "MoveMargin",
         "ScheduleCancel", "Deleverage", "MeetOrder", "Remember",
     }  # fmt: skip
 

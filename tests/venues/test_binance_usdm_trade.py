@@ -486,6 +486,89 @@ def test_nothing_holds_an_account_back(trader: Trader) -> None:
     assert trader.ask("GET", f"{V1}/positionMargin/history", symbol="BTCUSDT") == []
 
 
+def test_an_isolated_position_has_margin_of_its_own_and_is_told_with_it(trader: Trader) -> None:
+    """0.3 at 20 times leverage: a twentieth of its cost leaves the crossed wallet, and half comes back with a half."""
+    socket, margin = listen(trader), f"{V1}/positionMargin"
+    isolated = {"symbol": "BTCUSDT", "marginType": "ISOLATED"}
+    assert trader.ask("POST", f"{V1}/marginType", **isolated) == {"code": 200, "msg": "success"}
+    assert trader.error("POST", f"{V1}/marginType", **isolated)[1] == -4046
+    (event,) = socket.take()
+    assert (event["a"]["m"], event["a"]["B"], event["a"]["P"][0]["mt"]) == (
+        "MARGIN_TYPE_CHANGE",
+        [],
+        "isolated",
+    )
+    assert trader.ask("GET", f"{V1}/symbolConfig", symbol="BTCUSDT")[0]["marginType"] == "ISOLATED"
+    assert trader.error("POST", margin, symbol="BTCUSDT", amount="1", type=1)[1] == -4054
+
+    trader.ask("POST", ORDER, **{**MARKET, "quantity": "0.300"})
+    order = trader.ask("GET", f"{V1}/allOrders", symbol="BTCUSDT")[-1]
+    own_e8 = -(-round(float(order["cumQuote"]) * E8) // 20)
+    (row,) = trader.ask("GET", "/fapi/v3/positionRisk")
+    assert round(float(row["isolatedWallet"]) * E8) == own_e8
+    profit_e8 = round(float(row["unRealizedProfit"]) * E8)
+    assert round(float(row["isolatedMargin"]) * E8) == own_e8 + profit_e8
+    old = trader.ask("GET", "/fapi/v2/positionRisk", symbol="BTCUSDT")[0]
+    assert (old["marginType"], old["isolated"], old["isolatedWallet"]) == (
+        "isolated",
+        True,
+        row["isolatedWallet"],
+    )
+    money = trader.ask("GET", "/fapi/v3/balance")[0]
+    cross_e8 = round(float(money["crossWalletBalance"]) * E8)
+    assert cross_e8 == round(float(money["balance"]) * E8) - own_e8
+    assert (money["crossUnPnl"], money["availableBalance"]) == ("0.00000000", money["crossWalletBalance"])
+    told = [e["a"] for e in socket.take() if e["e"] == "ACCOUNT_UPDATE"][-1]
+    assert (told["B"][0]["cw"], told["P"][0]["iw"]) == (money["crossWalletBalance"], row["isolatedWallet"])
+
+    # it is liquidated where what is its own is down to the 0.4 % of its value that it needs, whatever else there is
+    liquidated, entry = float(row["liquidationPrice"]), float(row["entryPrice"])
+    assert own_e8 / E8 + 0.3 * (liquidated - entry) == pytest.approx(0.3 * liquidated * 0.004, abs=1e-4)
+    assert trader.ask("POST", margin, symbol="BTCUSDT", amount="100", type=1) == {
+        "amount": 100.0,
+        "code": 200,
+        "msg": "Successfully modify position margin.",
+        "type": 1,
+    }
+    (event,) = socket.take()
+    assert (event["a"]["m"], event["a"]["B"][0]["bc"]) == ("MARGIN_TRANSFER", "0")
+    (moved,) = trader.ask("GET", f"{margin}/history", symbol="BTCUSDT")
+    assert text(moved) == (
+        '{"symbol":"BTCUSDT","type":1,"deltaType":"USER_ADJUST","amount":"100.00000000","asset":"USDT",'
+        f'"time":{NOW_MS},"positionSide":"BOTH"}}'
+    )
+    (safer,) = trader.ask("GET", "/fapi/v3/positionRisk")
+    assert float(safer["liquidationPrice"]) == pytest.approx(liquidated - 100 / 0.3 / 0.996, abs=1e-3)
+    assert trader.error("POST", margin, symbol="BTCUSDT", amount="200", type=2)[1] == -4051
+    assert trader.error("POST", margin, symbol="BTCUSDT", amount="1000000", type=1)[1] == -4050
+    assert trader.error("POST", margin, symbol="BTCUSDT", amount="1", type=3)[1] == -1130
+    assert trader.error("POST", f"{V1}/leverage", symbol="BTCUSDT", leverage=10) == (
+        *(400, -4161),
+        "Leverage reduction is not supported in Isolated Margin Mode with open positions.",
+    )
+    trader.ask("POST", ORDER, **{**MARKET, "side": "SELL", "quantity": "0.150"})
+    (half,) = trader.ask("GET", "/fapi/v3/positionRisk")
+    assert round(float(half["isolatedWallet"]) * E8) == own_e8 + 100 * E8 - (own_e8 + 100 * E8) // 2
+
+
+def test_funding_of_an_isolated_position_is_of_its_own_margin_and_tells_of_it(trader: Trader) -> None:
+    trader.ask("POST", f"{V1}/marginType", symbol="BTCUSDT", marginType="ISOLATED")
+    trader.ask("POST", ORDER, **MARKET)
+    own, crossed = (
+        trader.ask("GET", f"/fapi/v3/{path}")[0][name]
+        for path, name in (("positionRisk", "isolatedWallet"), ("balance", "crossWalletBalance"))
+    )
+    socket = listen(trader)
+    for _ in range(8 * 60 // 50 + 1):
+        trader.step(50 * 60 * SECOND_NS)
+        trader.send("PUT", f"{V1}/listenKey")
+    (event,) = [e["a"] for e in socket.take() if e["e"] == "ACCOUNT_UPDATE"]
+    (row,) = trader.ask("GET", f"{V1}/income", incomeType="FUNDING_FEE")
+    (position,) = event["P"]
+    assert (event["m"], position["mt"], event["B"][0]["cw"]) == ("FUNDING_FEE", "isolated", crossed)
+    assert float(position["iw"]) == pytest.approx(float(own) + float(row["income"]), abs=1e-8)
+
+
 # ---------------------------------------------------------------- listen keys
 PATHS = ("/private/ws/{}", "/ws/{}", "/private/ws?listenKey={}", "/ws?listenKey={}", "/public/ws/{}")
 COMBINED = ("/private/stream?listenKey={}", "/stream?streams={}", "/private/stream?streams={}")
@@ -648,7 +731,7 @@ def test_what_only_an_order_or_a_position_that_is_there_can_be_refused(trader: T
     assert trader.error("POST", margin, **isolated)[1] == -4048
     assert trader.error("POST", dual, dualSidePosition="true")[1] == -4068
     trader.ask("POST", ORDER, **{**MARKET, "side": "SELL"})
-    assert trader.error("POST", margin, **isolated) == upcoming
+    assert trader.ask("POST", margin, **isolated) == {"code": 200, "msg": "success"}
     assert trader.error("POST", dual, dualSidePosition="true") == upcoming
 
 
@@ -665,7 +748,12 @@ def test_what_only_an_order_or_a_position_that_is_there_can_be_refused(trader: T
             *("POST", "multiAssetsMargin", {"multiAssetsMargin": "true"}, -4084),
             "Method is not allowed currently. Upcoming soon.",
         ),
-        ("POST", "positionMargin", {"amount": "1"}, -4049, "Add margin only support for isolated position."),
+        (
+            *("POST", "positionMargin", {"amount": "1", "type": 1}, -4049),
+            "Add margin only support for isolated position.",
+        ),
+        ("POST", "positionMargin", {"amount": "0", "type": 1}, -4055, "Amount must be positive."),
+        ("POST", "positionMargin", {"amount": "1"}, -1102, mandatory("type")),
         ("DELETE", "order", {}, -1102, either("origClientOrderId", "orderId")),
         ("DELETE", "order", {"orderId": 1}, -2011, "Unknown order sent."),
         ("GET", "order", {"orderId": 1}, -2013, "Order does not exist."),

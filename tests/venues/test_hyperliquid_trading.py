@@ -262,6 +262,41 @@ def test_leverage_is_set_within_the_assets_range(venue: Venue) -> None:
     assert venue.act(ALICE, update | {"leverage": 41})["response"] == "Invalid leverage value"
 
 
+def test_an_isolated_position_is_worth_its_own_margin(venue: Venue) -> None:
+    """At 5 times: a fifth of what was paid is its margin, the rest of its price it owes (rawUsd)."""
+    update = {"type": "updateLeverage", "asset": 0, "isCross": False, "leverage": 5}
+    assert venue.act(ALICE, update)["status"] == "ok"
+    filled = venue.order(ALICE, limit("70000", "0.5", tif="Ioc"))["filled"]
+    cost = float(filled["avgPx"]) * 0.5
+    state = venue.info("clearinghouseState", user=ALICE.address)
+    (row,) = (each["position"] for each in state["assetPositions"])
+    assert (row["leverage"]["type"], row["leverage"]["value"]) == ("isolated", 5)
+    assert float(row["leverage"]["rawUsd"]) == pytest.approx(-cost * 4 / 5, abs=0.05)  # avgPx is rounded
+    used = float(row["positionValue"]) + float(row["leverage"]["rawUsd"])
+    assert float(row["marginUsed"]) == pytest.approx(used, abs=1e-5)
+    whole, crossed = state["marginSummary"], state["crossMarginSummary"]
+    assert float(whole["accountValue"]) - float(crossed["accountValue"]) == pytest.approx(used, abs=1e-5)
+    assert (crossed["totalNtlPos"], crossed["totalMarginUsed"]) == ("0.0", "0.0")
+    assert (whole["totalMarginUsed"], state["withdrawable"]) == (row["marginUsed"], crossed["accountValue"])
+    assert state["crossMaintenanceMarginUsed"] == "0.0"
+
+    more = {"type": "updateIsolatedMargin", "asset": 0, "isBuy": True, "ntli": 100_000_000}
+    assert venue.act(ALICE, more)["status"] == "ok"
+    (safer,) = (
+        each["position"] for each in venue.info("clearinghouseState", user=ALICE.address)["assetPositions"]
+    )
+    assert float(safer["marginUsed"]) == pytest.approx(used + 100, abs=1e-5)
+    # 0.5 of it and its margin are gone at 1.25 % of the value, the maintenance of a leverage of 40 at most
+    assert float(row["liquidationPx"]) - float(safer["liquidationPx"]) == pytest.approx(200 / 0.9875, abs=2)
+    back = venue.act(ALICE, more | {"ntli": -200_000_000})
+    assert back["response"] == "Cannot update margin: insufficient margin"
+    switched = venue.act(ALICE, update | {"isCross": True})
+    assert switched["response"] == "Cannot switch leverage type with open position."
+    assert (
+        venue.act(ALICE, more | {"asset": 1})["response"] == "Cannot update margin: position is not isolated"
+    )
+
+
 def test_a_dead_mans_switch_cancels_all(venue: Venue) -> None:
     resting(venue)
     at_ms = (venue.now_ns + 10 * SECOND_NS) // MS_NS

@@ -119,6 +119,10 @@ USDM_TRADE_ERRORS: Mapping[str, ErrorRow] = {
     "MARGIN_TYPE_ORDERS": ErrorRow(400, -4047, "Margin type cannot be changed if there exists open orders."),
     "MARGIN_TYPE_POSITION": ErrorRow(400, -4048, "Margin type cannot be changed if there exists position."),
     "ONLY_ISOLATED": ErrorRow(400, -4049, "Add margin only support for isolated position."),
+    "CROSS_BALANCE": ErrorRow(400, -4050, "Cross balance insufficient."),
+    "ISOLATED_BALANCE": ErrorRow(400, -4051, "Isolated balance insufficient."),
+    "NO_POSITION_FOR_MARGIN": ErrorRow(400, -4054, "Cannot add position margin: position is 0."),
+    "NO_AMOUNT": ErrorRow(400, -4055, "Amount must be positive."),
     "SAME_POSITION_MODE": ErrorRow(400, -4059, "No need to change position side."),
     "BAD_POSITION_SIDE": ErrorRow(400, -4060, "Invalid position side."),
     "OTHER_POSITION_SIDE": ErrorRow(400, -4061, "Order's position side does not match user's setting."),
@@ -150,6 +154,9 @@ USDM_TRADE_ERRORS: Mapping[str, ErrorRow] = {
     "CLOSES_A_QUANTITY": ErrorRow(400, -4137, "Quantity must be zero with closePosition equals true"),
     "MARKET_PAUSED": ErrorRow(400, -4140, "Invalid symbol status for opening position."),
     "MARKET_CLOSED": ErrorRow(400, -4141, "Symbol is closed."),
+    "ISOLATED_LEVERAGE": ErrorRow(
+        400, -4161, "Leverage reduction is not supported in Isolated Margin Mode with open positions."
+    ),
     "BELOW_NOTIONAL": ErrorRow(
         400, -4164, "Order's notional must be no smaller than {notional} (unless you choose reduce only)."
     ),

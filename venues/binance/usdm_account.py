@@ -14,11 +14,11 @@ import orjson
 from reactor.exchange.orders import Fill
 from venues.base import VenueError
 from venues.binance.orders import measure_of, number_of
-from venues.binance.rest import ANYTHING, ONE_SYMBOL, SYMBOL, Call, Routes, market_of, nothing_listed
+from venues.binance.rest import ANYTHING, NUMBER, ONE_SYMBOL, SYMBOL, Call, Routes, market_of
 from venues.binance.trade import Json, cut, limit_of, market_by_id, market_id_or_all, window
 from venues.binance.usdm_adl import grade
 from venues.binance.usdm_algo import short
-from venues.binance.usdm_trade import ORDER_ID, SPAN, find_order, read, reported, week
+from venues.binance.usdm_trade import ADD, ORDER_ID, REDUCE, SPAN, amount, find_order, read, reported, week
 
 FORCED: Mapping[str, Callable[[Fill], bool]] = {
     "LIQUIDATION": lambda fill: fill.liquidation,
@@ -101,6 +101,29 @@ def fee_burn(_: Call) -> bytes:
     return b'{"feeBurn":false}'
 
 
+def margin_history(call: Call) -> bytes:
+    """What was given to the isolated positions of a symbol, or taken back, by hand: the newest, oldest first."""
+    market = market_of(call.exchange, call.params["symbol"]).instrument.market
+    start_ns, end_ns = week(call)
+    moved = [row for row in call.floor.margins_moved(call.account, market) if start_ns <= row.ts_ns <= end_ns]
+    if "type" in call.params:
+        moved = [row for row in moved if (ADD if row.amount_e8 > 0 else REDUCE) == call.params["type"]]
+    return orjson.dumps(
+        [
+            {
+                "symbol": call.params["symbol"],
+                "type": int(ADD if row.amount_e8 > 0 else REDUCE),
+                "deltaType": "USER_ADJUST",
+                "amount": amount(abs(row.amount_e8)),
+                "asset": call.terms[market].margin_asset,
+                "time": call.stamp(row.ts_ns),
+                "positionSide": "BOTH",
+            }
+            for row in cut(moved, limit_of(call, 500), False)
+        ]
+    )
+
+
 # ---------------------------------------------------------------- the table of endpoints
 def _by_symbol(one: int, all_of_them: int) -> Callable[[Mapping[str, str]], int]:
     return lambda params: one if "symbol" in params else all_of_them
@@ -114,6 +137,5 @@ USDM_ACCOUNT_ROUTES: Routes = {
     "/fapi/v1/adlQuantile": {"GET": read(adl_quantiles, 5, symbol=ONE_SYMBOL)},
     "/fapi/v1/apiTradingStatus": {"GET": read(trading_status, _by_symbol(1, 10), symbol=ONE_SYMBOL)},
     "/fapi/v1/feeBurn": {"GET": read(fee_burn, 30)},
-    # no position is isolated
-    "/fapi/v1/positionMargin/history": {"GET": read(nothing_listed, 1, symbol=SYMBOL)},
+    "/fapi/v1/positionMargin/history": {"GET": read(margin_history, 1, symbol=SYMBOL, type=NUMBER, **SPAN)},
 }

@@ -10,8 +10,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from decimal import Decimal
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
@@ -21,6 +22,7 @@ from reactor.exchange.orders import (
     CancelAll,
     CancelOrder,
     Gauge,
+    MoveMargin,
     NewOrder,
     Order,
     OrderStatus,
@@ -30,6 +32,7 @@ from reactor.exchange.orders import (
     Refused,
     ScheduleCancel,
     SetLeverage,
+    SetMarginMode,
     TimeInForce,
 )
 from reactor.exchange.terms import PERP, MarginTier
@@ -715,6 +718,21 @@ class Holding:
         """All margin it takes, with that of its orders."""
         return self.position_margin_e8 + self.order_margin_e8
 
+    @property
+    def isolated(self) -> bool:
+        """Whether it has margin of its own."""
+        return self.position.isolated_e8 is not None
+
+    @property
+    def isolated_wallet_e8(self) -> int:
+        """That margin, 0 of a crossed one."""
+        return self.position.isolated_e8 or 0
+
+    @property
+    def isolated_margin_e8(self) -> int:
+        """That margin with the profit that is not realised."""
+        return self.isolated_wallet_e8 + self.unrealized_e8 if self.isolated else 0
+
 
 def holdings(call: Call) -> list[Holding]:
     """Of every symbol, in the venue's order."""
@@ -805,14 +823,14 @@ def _risk_v2(call: Call, held: Holding) -> Json:
         "liquidationPrice": _liquidation_price(call, position),
         "leverage": str(position.leverage),
         "maxNotionalValue": largest_notional(terms.tiers, position.leverage),
-        "marginType": "cross",
-        "isolatedMargin": MONEY.text(0),
+        "marginType": "isolated" if held.isolated else "cross",
+        "isolatedMargin": MONEY.text(held.isolated_margin_e8),
         "isAutoAddMargin": "false",
         "positionSide": "BOTH",
         "notional": amount(held.notional_e8),
-        "isolatedWallet": NOTHING,
+        "isolatedWallet": amount(held.isolated_wallet_e8),
         "updateTime": call.stamp(position.updated_ns),
-        "isolated": False,
+        "isolated": held.isolated,
         "adlQuantile": 0,
     }
 
@@ -846,10 +864,10 @@ def _risk_v3(call: Call, held: Holding) -> Json:
         "markPrice": MONEY.text(held.mark_e8),
         "unRealizedProfit": MONEY.text(held.unrealized_e8),
         "liquidationPrice": _liquidation_price(call, position),
-        "isolatedMargin": NOTHING,
+        "isolatedMargin": amount(held.isolated_margin_e8),
         "notional": amount(held.notional_e8),
         "marginAsset": terms.margin_asset,
-        "isolatedWallet": NOTHING,
+        "isolatedWallet": amount(held.isolated_wallet_e8),
         "initialMargin": amount(held.initial_e8),
         "maintMargin": amount(held.maintenance_e8),
         "positionInitialMargin": amount(held.position_margin_e8),
@@ -865,12 +883,15 @@ def _risk_v3(call: Call, held: Holding) -> Json:
 @dataclass(frozen=True, slots=True)
 class Funds:
     """What an account has of a margin asset, and what its positions and orders in it take. Profit that is not realised
-    is `available` for orders, and not `withdrawable`.
+    is `available` for orders, and not `withdrawable`. `cross_wallet_e8` is without the margin of isolated positions,
+    `cross_unrealized_e8` of all others.
     """
 
     asset: str
     wallet_e8: int
+    cross_wallet_e8: int
     unrealized_e8: int
+    cross_unrealized_e8: int
     available_e8: int
     withdrawable_e8: int
     position_margin_e8: int
@@ -896,7 +917,9 @@ def funds(call: Call, held: Iterable[Holding]) -> list[Funds]:
             Funds(
                 asset=asset,
                 wallet_e8=balance.total_e8 if balance else 0,
+                cross_wallet_e8=balance.free_e8 if balance else 0,
                 unrealized_e8=sum(row.unrealized_e8 for row in mine),
+                cross_unrealized_e8=sum(row.unrealized_e8 for row in mine if not row.isolated),
                 available_e8=max(floor.available_e8(call.account, asset), 0),
                 withdrawable_e8=floor.withdrawable_e8(call.account, PERP, asset),
                 position_margin_e8=sum(row.position_margin_e8 for row in mine),
@@ -916,8 +939,8 @@ def balances(call: Call) -> bytes:
                 "accountAlias": made_up(16, "alias", call.account),
                 "asset": row.asset,
                 "balance": MONEY.text(row.wallet_e8),
-                "crossWalletBalance": MONEY.text(row.wallet_e8),
-                "crossUnPnl": MONEY.text(row.unrealized_e8),
+                "crossWalletBalance": MONEY.text(row.cross_wallet_e8),
+                "crossUnPnl": MONEY.text(row.cross_unrealized_e8),
                 "availableBalance": MONEY.text(row.available_e8),
                 "maxWithdrawAmount": MONEY.text(row.withdrawable_e8),
                 "marginAvailable": True,
@@ -953,8 +976,8 @@ def _totals(call: Call, rows: Iterable[Funds]) -> Json:
         "totalMarginBalance": MONEY.text(own.wallet_e8 + own.unrealized_e8),
         "totalPositionInitialMargin": MONEY.text(own.position_margin_e8),
         "totalOpenOrderInitialMargin": MONEY.text(own.order_margin_e8),
-        "totalCrossWalletBalance": MONEY.text(own.wallet_e8),
-        "totalCrossUnPnl": MONEY.text(own.unrealized_e8),
+        "totalCrossWalletBalance": MONEY.text(own.cross_wallet_e8),
+        "totalCrossUnPnl": MONEY.text(own.cross_unrealized_e8),
         "availableBalance": MONEY.text(own.available_e8),
         "maxWithdrawAmount": MONEY.text(own.withdrawable_e8),
     }
@@ -971,8 +994,8 @@ def _asset(call: Call, row: Funds, marginal: bool) -> Json:
         "positionInitialMargin": MONEY.text(row.position_margin_e8),
         "openOrderInitialMargin": MONEY.text(row.order_margin_e8),
         **({} if marginal else {"maxWithdrawAmount": MONEY.text(row.withdrawable_e8)}),
-        "crossWalletBalance": MONEY.text(row.wallet_e8),
-        "crossUnPnl": MONEY.text(row.unrealized_e8),
+        "crossWalletBalance": MONEY.text(row.cross_wallet_e8),
+        "crossUnPnl": MONEY.text(row.cross_unrealized_e8),
         "availableBalance": MONEY.text(row.available_e8),
         **({"maxWithdrawAmount": MONEY.text(row.withdrawable_e8)} if marginal else {}),
         **({} if marginal else {"marginAvailable": True}),
@@ -1013,13 +1036,13 @@ def _position_v2(call: Call, held: Holding) -> Json:
         "positionInitialMargin": amount(held.position_margin_e8),
         "openOrderInitialMargin": amount(held.order_margin_e8),
         "leverage": str(position.leverage),
-        "isolated": False,
+        "isolated": held.isolated,
         "entryPrice": entry_price(position, held.measure),
         "maxNotional": largest_notional(call.terms[position.market].tiers, position.leverage),
         "positionSide": "BOTH",
         "positionAmt": held.measure.qty(position.lots),
         "notional": amount(held.notional_e8),
-        "isolatedWallet": NOTHING,
+        "isolatedWallet": amount(held.isolated_wallet_e8),
         "updateTime": call.stamp(position.updated_ns),
         "bidNotional": amount(held.bid_e8),
         "askNotional": amount(held.ask_e8),
@@ -1041,9 +1064,9 @@ def account_v3(call: Call) -> bytes:
                     "positionSide": "BOTH",
                     "positionAmt": row.measure.qty(row.position.lots),
                     "unrealizedProfit": MONEY.text(row.unrealized_e8),
-                    "isolatedMargin": MONEY.text(0),
+                    "isolatedMargin": MONEY.text(row.isolated_margin_e8),
                     "notional": amount(row.notional_e8),
-                    "isolatedWallet": NOTHING,
+                    "isolatedWallet": amount(row.isolated_wallet_e8),
                     "initialMargin": amount(row.initial_e8),
                     "maintMargin": amount(row.maintenance_e8),
                     "updateTime": call.stamp(row.position.updated_ns),
@@ -1055,6 +1078,13 @@ def account_v3(call: Call) -> bytes:
 
 
 # ---------------------------------------------------------------- leverage and modes
+LEVERAGE_ERRORS: Final[Mapping[Refusal, str]] = {
+    Refusal.LEVERAGE: "TOO_LARGE_A_POSITION",
+    Refusal.INSUFFICIENT_MARGIN: "TOO_LITTLE_LEVERAGE",
+    Refusal.MARGIN_MODE: "ISOLATED_LEVERAGE",
+}
+
+
 def set_leverage(call: Call) -> bytes:
     """Another leverage of a symbol."""
     market = market_of(call.exchange, call.params["symbol"]).instrument.market
@@ -1063,32 +1093,60 @@ def set_leverage(call: Call) -> bytes:
         raise VenueError("BAD_LEVERAGE", leverage=leverage)
     outcome = call.trading.execute(SetLeverage(call.account, market, leverage), call.now_ns)
     if isinstance(outcome, Refused):
-        too_large = outcome.refusal is Refusal.LEVERAGE
-        raise VenueError("TOO_LARGE_A_POSITION" if too_large else "TOO_LITTLE_LEVERAGE")
+        raise VenueError(LEVERAGE_ERRORS[outcome.refusal])
     largest = largest_notional(tiers, leverage)
     symbol = call.params["symbol"]
     return orjson.dumps({"leverage": leverage, "maxNotionalValue": largest, "symbol": symbol})
 
 
+MARGIN_TYPES: Final = {"CROSSED": False, "ISOLATED": True}
+
+
 def set_margin_type(call: Call) -> bytes:
-    """Every position is crossed, and stays so."""
+    """Crossed or isolated positions of a symbol; not while there is one, or an order.
+
+    https://developers.binance.com/docs/derivatives/usds-margined-futures/trade/rest-api/Change-Margin-Type, 2026-08
+    """
     market = market_of(call.exchange, call.params["symbol"]).instrument.market
-    kind = call.params["marginType"]
-    if kind not in ("CROSSED", "ISOLATED"):
+    isolated = MARGIN_TYPES.get(call.params["marginType"])
+    if isolated is None:
         raise VenueError("INVALID_PARAMETER", name="marginType")
-    if kind == "CROSSED":
+    position = call.floor.position(call.account, market)
+    if isolated == (position.isolated_e8 is not None):
         raise VenueError("SAME_MARGIN_TYPE")
     if call.floor.open_orders(call.account, market):
         raise VenueError("MARGIN_TYPE_ORDERS")
-    if call.floor.position(call.account, market).lots:
+    if position.lots:
         raise VenueError("MARGIN_TYPE_POSITION")
-    raise VenueError("UPCOMING")
+    call.trading.execute(SetMarginMode(call.account, market, isolated), call.now_ns)
+    return orjson.dumps({"code": 200, "msg": "success"})
+
+
+ADD, REDUCE = "1", "2"
 
 
 def set_position_margin(call: Call) -> bytes:
-    """Which only isolated positions have of their own."""
-    market_of(call.exchange, call.params["symbol"])
-    raise VenueError("ONLY_ISOLATED")
+    """More margin for an isolated position, or some of it back, as far as it is to spare on either side.
+
+    https://developers.binance.com/docs/derivatives/usds-margined-futures/trade/rest-api/Modify-Isolated-Position-Margin,
+    2026-08; how much that is: https://www.binance.com/en/support/faq/360038447311
+    """
+    market = market_of(call.exchange, call.params["symbol"]).instrument.market
+    amount_e8, kind = int(Decimal(call.params["amount"]).scaleb(8)), call.params["type"]
+    if kind not in (ADD, REDUCE):
+        raise VenueError("INVALID_PARAMETER", name="type")
+    if amount_e8 <= 0:
+        raise VenueError("NO_AMOUNT")
+    position = call.floor.position(call.account, market)
+    if position.isolated_e8 is None:
+        raise VenueError("ONLY_ISOLATED")
+    if not position.lots:
+        raise VenueError("NO_POSITION_FOR_MARGIN")
+    moved = MoveMargin(call.account, market, amount_e8 if kind == ADD else -amount_e8)
+    if isinstance(call.trading.execute(moved, call.now_ns), Refused):
+        raise VenueError("CROSS_BALANCE" if kind == ADD else "ISOLATED_BALANCE")
+    text = "Successfully modify position margin."
+    return orjson.dumps({"amount": amount_e8 / 10**8, "code": 200, "msg": text, "type": int(kind)})
 
 
 def position_mode(_: Call) -> bytes:
@@ -1175,10 +1233,11 @@ def symbol_config(call: Call) -> bytes:
         name = market.instrument.market
         if asked in (None, name):
             leverage = call.floor.leverage(call.account, name)
+            isolated = call.floor.position(call.account, name).isolated_e8 is not None
             rows.append(
                 {
                     "symbol": market.instrument.symbol,
-                    "marginType": "CROSSED",
+                    "marginType": "ISOLATED" if isolated else "CROSSED",
                     "isAutoAddMargin": False,
                     "leverage": leverage,
                     "maxNotionalValue": largest_notional(call.terms[name].tiers, leverage),
@@ -1270,7 +1329,16 @@ USDM_TRADE_ROUTES: Routes = {
         "POST": _trade(set_leverage, 1, {"symbol": SYMBOL, "leverage": replace(NUMBER, required=True)})
     },
     "/fapi/v1/marginType": {"POST": _trade(set_margin_type, 1, {"symbol": SYMBOL, "marginType": NAMED})},
-    "/fapi/v1/positionMargin": {"POST": _trade(set_position_margin, 1, {"symbol": SYMBOL})},
+    "/fapi/v1/positionMargin": {
+        "POST": _trade(
+            *(set_position_margin, 1),
+            {
+                "symbol": SYMBOL,
+                "amount": replace(DECIMAL, required=True),
+                "type": replace(NUMBER, required=True),
+            },
+        )
+    },
     "/fapi/v1/positionSide/dual": {
         "GET": read(position_mode, 30),
         "POST": _trade(set_position_mode, 1, {"dualSidePosition": NAMED}),

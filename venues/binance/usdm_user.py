@@ -64,7 +64,13 @@ EXPIRIES: Mapping[Why, str] = {
 }
 UNFILLED_MARKET = "9"
 # by what moved money; what came from outside is told by its direction
-REASONS: Mapping[str, str] = {"order": "ORDER", "funding": "FUNDING_FEE", "liquidation": "ORDER"}
+REASONS: Mapping[str, str] = {
+    "order": "ORDER",
+    "funding": "FUNDING_FEE",
+    "liquidation": "ORDER",
+    "margin": "MARGIN_TRANSFER",
+    "margin mode": "MARGIN_TYPE_CHANGE",
+}
 
 
 def usdm_events(exchange: Exchange, trading: Trading, told: Sequence[Told]) -> Iterator[Event]:
@@ -223,12 +229,17 @@ def _trade_lite(exchange: Exchange, told: Told, order: Order, fill: Fill) -> Eve
 
 
 # Recorded 2024-02-23 by https://github.com/roq-trading/roq-binance-futures (test/json_account_update.cpp); mt, iw and
-# the S of a funding fee as documented. Funding of a crossed position tells of balances alone.
+# the S of a funding fee as documented. Funding of a crossed position tells of balances alone, of an isolated one of
+# the position too.
 def _account(
     exchange: Exchange, trading: Trading, told: Told, moved: MoneyMoved, market: str | None
 ) -> Iterator[Event]:
     rows = [(b, d) for b, d in _with_deltas(moved) if b.wallet == PERP]
-    positions = () if moved.cause == "funding" else moved.positions
+    positions = [
+        position
+        for position in moved.positions
+        if moved.cause != "funding" or position.isolated_e8 is not None
+    ]
     if not rows and not positions:
         return
     reason = REASONS.get(moved.cause) or ("DEPOSIT" if sum(d for _, d in rows) >= 0 else "WITHDRAW")
@@ -239,7 +250,7 @@ def _account(
             {
                 "a": balance.asset,
                 "wb": MONEY.text(balance.total_e8),
-                "cw": MONEY.text(balance.total_e8),
+                "cw": MONEY.text(balance.free_e8),
                 "bc": amount(delta_e8) if outside else NOTHING,
             }
             for balance, delta_e8 in rows
@@ -266,8 +277,8 @@ def _position(exchange: Exchange, trading: Trading, account: str, position: Posi
         "ep": entry_price(position, measure) if position.lots else NOTHING,
         "cr": amount(position.realized_e8),
         "up": amount(trading.floor.unrealized_e8(account, position.market)),
-        "mt": "cross",
-        "iw": NOTHING,
+        "mt": "cross" if position.isolated_e8 is None else "isolated",
+        "iw": amount(position.isolated_e8 or 0),
         "ps": "BOTH",
         "bep": break_even_price(position, measure, taker_fee_e6) if position.lots else NOTHING,
     }
@@ -277,7 +288,7 @@ def _position(exchange: Exchange, trading: Trading, account: str, position: Posi
 def _margin_call(exchange: Exchange, trading: Trading, told: Told, positions: Sequence[Position]) -> Event:
     floor, account = trading.floor, told.account
     margins = dict.fromkeys(trading.house.terms[p.market].margin_asset for p in positions if trading.house)
-    wallet_e8 = sum(floor.balance(account, PERP, asset).total_e8 for asset in margins)
+    wallet_e8 = sum(floor.balance(account, PERP, asset).free_e8 for asset in margins)
     rows = []
     for position in positions:
         measure = measure_of(exchange.world.market(position.market).instrument)
@@ -286,8 +297,8 @@ def _margin_call(exchange: Exchange, trading: Trading, told: Told, positions: Se
                 "s": measure.instrument.symbol,
                 "ps": "BOTH",
                 "pa": measure.qty(position.lots),
-                "mt": "CROSSED",
-                "iw": NOTHING,
+                "mt": "CROSSED" if position.isolated_e8 is None else "ISOLATED",
+                "iw": amount(position.isolated_e8 or 0),
                 "mp": SHORT.text(floor.mark_e8(position.market)),
                 "up": SHORT.text(floor.unrealized_e8(account, position.market)),
                 "mm": SHORT.text(floor.maintenance_e8(account, position.market)),

@@ -22,6 +22,7 @@ from reactor.exchange.orders import (
     Command,
     Deposit,
     Gauge,
+    MoveMargin,
     NewOrder,
     Order,
     OrderStatus,
@@ -32,6 +33,7 @@ from reactor.exchange.orders import (
     Remember,
     ScheduleCancel,
     SetLeverage,
+    SetMarginMode,
     TimeInForce,
     Transfer,
     Trigger,
@@ -605,17 +607,40 @@ def _leverage(desk: Desk, signer: Signer, action: Mapping[str, Any]) -> dict[str
     row = desk.book.assets.get(fields["asset"])
     if not isinstance(row, Perp) or not 1 <= fields["leverage"] <= row.max_leverage:
         raise ActionError("Invalid leverage value")
-    if not fields["isCross"]:
-        raise ActionError("Isolated margin is not available.")  # isolated margin is not served
-    outcome = desk.execute(SetLeverage(signer.account, row.instrument.market, fields["leverage"]))
+    market, isolated = row.instrument.market, not fields["isCross"]
+    if (desk.trading.floor.position(signer.account, market).isolated_e8 is not None) != isolated:
+        outcome = desk.execute(SetMarginMode(signer.account, market, isolated))
+        if isinstance(outcome, Refused):
+            raise ActionError("Cannot switch leverage type with open position.")
+    outcome = desk.execute(SetLeverage(signer.account, market, fields["leverage"]))
     if isinstance(outcome, Refused):
         raise ActionError("Cannot decrease leverage with open position")
     return DEFAULT
 
 
-def _isolated_margin(_desk: Desk, _signer: Signer, action: Mapping[str, Any]) -> dict[str, Any]:
-    read({"asset": Field(is_unsigned), "isBuy": Field(is_flag), "ntli": Field(_is_integer)}, action)
-    raise ActionError("Cannot update margin: position is not isolated")  # no position is
+def _isolated_margin(desk: Desk, signer: Signer, action: Mapping[str, Any]) -> dict[str, Any]:
+    """Money to an isolated position or back: 1e-6 dollars. `isBuy` is for positions on two sides, which nobody has.
+
+    https://hyperliquid.gitbook.io/hyperliquid-docs/for-developers/api/exchange-endpoint#update-isolated-margin, 2026-08
+    """
+    fields = read({"asset": Field(is_unsigned), "isBuy": Field(is_flag), "ntli": Field(_is_integer)}, action)
+    row = desk.book.assets.get(fields["asset"])
+    if not isinstance(row, Perp):
+        raise ActionError("Invalid asset")
+    market = row.instrument.market
+    if desk.trading.floor.position(signer.account, market).isolated_e8 is None:
+        raise ActionError("Cannot update margin: position is not isolated")
+    outcome = desk.execute(MoveMargin(signer.account, market, fields["ntli"] * 100))
+    if isinstance(outcome, Refused):
+        raise ActionError(MARGIN_ERRORS[outcome.refusal])
+    return DEFAULT
+
+
+# in words of our own, for the venue documents none
+MARGIN_ERRORS: Final[Mapping[Refusal, str]] = {
+    Refusal.NO_POSITION: "Cannot update margin: no open position",
+    Refusal.INSUFFICIENT_MARGIN: "Cannot update margin: insufficient margin",
+}
 
 
 def _schedule_cancel(desk: Desk, signer: Signer, action: Mapping[str, Any]) -> dict[str, Any]:

@@ -308,9 +308,19 @@ def _entry_text(position: Position, instrument: Instrument) -> str:
     return Scale(decimals, 1).text((units + per // 2) // per)
 
 
-def leverage_row(leverage: int) -> dict[str, Any]:
-    """A position's leverage: all margin is cross."""
-    return {"type": "cross", "value": leverage}
+def leverage_row(position: Position, instrument: Instrument) -> dict[str, Any]:
+    """A position's leverage, and of an isolated one what it has of dollars: its margin less what it was entered for."""
+    if position.isolated_e8 is None:
+        return {"type": "cross", "value": position.leverage}
+    raw_e8 = position.isolated_e8 - position.entry_units * _unit_e8(instrument)
+    return {"type": "isolated", "value": position.leverage, "rawUsd": usd(raw_e8)}
+
+
+def _margin_used_e8(book: Book, account: str, position: Position) -> int:
+    """What a position takes: at its leverage, or all that an isolated one is worth."""
+    if position.isolated_e8 is None:
+        return book.floor.position_margin_e8(account, position.market)
+    return position.isolated_e8 + book.floor.unrealized_e8(account, position.market)
 
 
 def position_row(book: Book, account: str, position: Position) -> dict[str, Any]:
@@ -327,13 +337,13 @@ def position_row(book: Book, account: str, position: Position) -> dict[str, Any]
     return {
         "coin": instrument.symbol,
         "szi": size_scale(instrument).text(position.lots),
-        "leverage": leverage_row(position.leverage),
+        "leverage": leverage_row(position, instrument),
         "entryPx": _entry_text(position, instrument),
         "positionValue": usd(value_e8),
         "unrealizedPnl": usd(unrealized_e8),
         "returnOnEquity": RATIO.text(unrealized_e8 * 10**10 // basis_e8 if basis_e8 else 0),
         "liquidationPx": None if liquidation_e8 is None else mark_text(liquidation_e8, instrument),
-        "marginUsed": usd(floor.position_margin_e8(account, position.market)),
+        "marginUsed": usd(_margin_used_e8(book, account, position)),
         "maxLeverage": row.max_leverage,
         "cumFunding": {"allTime": funding, "sinceOpen": funding, "sinceChange": funding},
     }
@@ -352,28 +362,35 @@ def _value_e8(lots: int, price_e8: int, instrument: Instrument) -> int:
 def clearinghouse(book: Book, account: str, now_ns: int, positions: Sequence[Position]) -> dict[str, Any]:
     """The state of an account's perps."""
     floor = book.floor
+    crossed = [each for each in positions if each.isolated_e8 is None]
+    apart_e8 = sum(_margin_used_e8(book, account, each) for each in positions if each.isolated_e8 is not None)
     equity_e8 = floor.equity_e8(account, "USDC")
-    values = {
-        each.market: _value_e8(each.lots, floor.mark_e8(each.market), book.instrument(each.market))
-        for each in positions
-    }
-    maintenance_e8 = sum(floor.maintenance_e8(account, each.market) for each in positions)
-    margins_e8 = sum(floor.position_margin_e8(account, each.market) for each in positions)
-    summary = {
-        "accountValue": usd(equity_e8),
-        "totalNtlPos": usd(sum(map(abs, values.values()))),
-        "totalRawUsd": usd(equity_e8 - sum(values.values())),
-        "totalMarginUsed": usd(margins_e8),
-    }
     return {
-        "marginSummary": summary,
-        "crossMarginSummary": dict(summary),
-        "crossMaintenanceMarginUsed": usd(maintenance_e8),
+        "marginSummary": _margin_summary(book, account, equity_e8, positions),
+        "crossMarginSummary": _margin_summary(book, account, equity_e8 - apart_e8, crossed),
+        "crossMaintenanceMarginUsed": usd(
+            sum(floor.maintenance_e8(account, each.market) for each in crossed)
+        ),
         "withdrawable": usd(max(floor.available_e8(account, "USDC"), 0)),
         "assetPositions": [
             {"type": "oneWay", "position": position_row(book, account, each)} for each in positions
         ],
         "time": now_ns // MS_NS,
+    }
+
+
+def _margin_summary(
+    book: Book, account: str, equity_e8: int, positions: Sequence[Position]
+) -> dict[str, Any]:
+    values = [
+        _value_e8(each.lots, book.floor.mark_e8(each.market), book.instrument(each.market))
+        for each in positions
+    ]
+    return {
+        "accountValue": usd(equity_e8),
+        "totalNtlPos": usd(sum(map(abs, values))),
+        "totalRawUsd": usd(equity_e8 - sum(values)),
+        "totalMarginUsed": usd(sum(_margin_used_e8(book, account, each) for each in positions)),
     }
 
 
@@ -408,7 +425,7 @@ def asset_data(book: Book, account: str, perp: Perp) -> dict[str, Any]:
     return {
         "user": account,
         "coin": instrument.symbol,
-        "leverage": leverage_row(leverage),
+        "leverage": leverage_row(position, instrument),
         "maxTradeSzs": [size_scale(instrument).text(each) for each in lots],
         "availableToTrade": [usd(each) for each in room],
         "markPx": mark_text(mark_e8, instrument),

@@ -294,6 +294,96 @@ def test_a_lower_leverage_needs_its_margin(desk: Desk) -> None:
     assert desk.ledger.set_leverage("me", "perp", 10) is Refusal.INSUFFICIENT_MARGIN
 
 
+# ---------------------------------------------------------------- margin of its own
+@pytest.fixture
+def apart() -> Desk:
+    """Whose positions of `perp` are isolated, at a leverage of 20."""
+    desk = Desk()
+    assert desk.ledger.set_margin_mode("me", "perp", isolated=True) is None
+    return desk
+
+
+def own(desk: Desk) -> int | None:
+    return desk.ledger.position("me", "perp").isolated_e8
+
+
+def test_an_isolated_position_takes_its_margin_out_of_the_wallet_and_gives_it_back_by_parts(
+    apart: Desk,
+) -> None:
+    assert own(Desk()) is None
+    assert own(apart) == 0
+    apart.trade("perp", BUY, 10_000, 1_000)
+    assert own(apart) == 5 * E8
+    assert (
+        apart.free("USD", PERP) == apart.total("USD", PERP) - 5 * E8 == apart.ledger.available_e8("me", "USD")
+    )
+    apart.trade("perp", SELL, 10_100, 300)
+    assert own(apart) == 35 * E8 // 10
+    apart.trade("perp", SELL, 9_000, 1_700)  # closes 700, sells 1,000 short
+    assert own(apart) == 45 * E8 // 10
+    apart.trade("perp", BUY, 9_000, 1_000)
+    assert (own(apart), apart.free("USD", PERP)) == (0, apart.total("USD", PERP))
+
+
+def test_what_a_crossed_position_wins_or_loses_is_no_matter_of_an_isolated_one(apart: Desk) -> None:
+    """At 104 it has lost 4 of the 5 that are its own, and nothing else is needed for it."""
+    apart.trade("perp", SELL, 10_000, 1_000)
+    free = apart.free("USD", PERP)
+    apart.marks["perp"] = 104 * E8
+    assert apart.ledger.available_e8("me", "USD") == apart.ledger.withdrawable_e8("me", PERP, "USD") == free
+    assert apart.ledger.equity_e8("me", "USD") == free + E8
+    assert apart.ledger.deposit("me", PERP, "USD", -free) is None
+    assert not apart.ledger.due()
+
+
+def test_an_isolated_position_is_due_alone_and_costs_no_more_than_its_margin(apart: Desk) -> None:
+    apart.trade("perp", BUY, 10_000, 1_000)
+    free = apart.free("USD", PERP)
+    price_e8 = apart.ledger.liquidation_price_e8("me", "perp")
+    assert price_e8 is not None
+    apart.marks["perp"] = price_e8 + 1
+    assert not apart.ledger.due()
+    apart.marks["perp"] = price_e8
+    (risk,) = apart.ledger.due()
+    assert (risk.market, risk.equity_e8) == ("perp", 5 * E8 + price_e8 - 100 * E8)
+    order = apart.order("perp", SELL, 9_000, 1_000)  # twice what was set aside is lost, by a gap
+    apart.ledger.fill(order, 0, 0, 9_000, 1_000, maker=False, liquidation=True)
+    assert apart.total("USD", PERP) == apart.free("USD", PERP) == free
+    assert apart.ledger.pool_e8(Pool.INSURANCE, "USD") < 0
+    assert not any(apart.unaccounted().values())
+
+
+def test_margin_goes_to_an_isolated_position_and_back_as_far_as_it_is_to_spare(apart: Desk) -> None:
+    ledger = apart.ledger
+    assert ledger.move_margin("me", "perp", E8) is Refusal.NO_POSITION
+    apart.trade("perp", BUY, 10_000, 1_000)
+    free = apart.free("USD", PERP)
+    assert ledger.move_margin("me", "perp", free + 1) is Refusal.INSUFFICIENT_MARGIN
+    assert ledger.move_margin("me", "perp", free) is None
+    assert (own(apart), apart.free("USD", PERP)) == (5 * E8 + free, 0)
+    assert ledger.move_margin("me", "perp", -free - 1) is Refusal.INSUFFICIENT_MARGIN
+    assert ledger.move_margin("me", "perp", -free) is None
+    crossed = Desk()
+    crossed.trade("perp", BUY, 10_000, 1_000)
+    assert crossed.ledger.move_margin("me", "perp", 1) is Refusal.MARGIN_MODE
+
+
+def test_the_mode_is_changed_while_there_is_neither_a_position_nor_an_order(apart: Desk) -> None:
+    ledger = apart.ledger
+    assert ledger.set_margin_mode("me", "perp", isolated=True) is Refusal.NO_CHANGE
+    order = apart.order("perp", BUY, 10_000, 1)
+    ledger.hold(order)
+    assert ledger.set_margin_mode("me", "perp", isolated=False) is Refusal.MARGIN_MODE
+    ledger.release(order.id)
+    apart.trade("perp", BUY, 10_000, 1)
+    assert ledger.set_margin_mode("me", "perp", isolated=False) is Refusal.MARGIN_MODE
+    assert ledger.set_leverage("me", "perp", 19) is Refusal.MARGIN_MODE
+    assert ledger.set_leverage("me", "perp", 21) is None
+    apart.trade("perp", SELL, 10_000, 1)
+    assert ledger.set_margin_mode("me", "perp", isolated=False) is None
+
+
+# ---------------------------------------------------------------- what is needed to keep a position
 @pytest.mark.parametrize(
     ("lots", "maintenance_e8"),
     [

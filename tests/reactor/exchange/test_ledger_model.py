@@ -87,15 +87,29 @@ class Resting:
         return ("USD", self.price * self.size) if self.side > 0 else ("BTC", self.size)
 
 
+PERPS = ("perp", "fine")
+
+
 @dataclass
 class Held:
-    """A position; `cost` is what it was entered for."""
+    """A position; `cost` is what it was entered for, `margin` what an isolated one has of its own."""
 
     size: Fraction = Fraction(0)
     cost: Fraction = Fraction(0)
     funding: Fraction = Fraction(0)
     realized: Fraction = Fraction(0)
     leverage: int = 10
+    isolated: bool = False
+    margin: Fraction = Fraction(0)
+
+    def isolate(self, size: Fraction, price: Fraction) -> Fraction:
+        """Before a trade: what is closed gives its share of margin back (returned), what is opened brings its own."""
+        if not self.isolated:
+            return Fraction(0)
+        closing = min(abs(size), abs(self.size)) if self.size * size < 0 else Fraction(0)
+        back = down(self.margin * closing / abs(self.size)) if closing else Fraction(0)
+        self.margin += up((abs(size) - closing) * price / self.leverage) - back
+        return back
 
     def trade(self, size: Fraction, price: Fraction) -> Fraction:
         """Average cost: closing takes a share of the cost with it. Returns the profit."""
@@ -148,8 +162,23 @@ class Model:
     def unrealized(self, account: str, market: str) -> Fraction:
         return self.value(account, market) - self.held(account, market).cost
 
-    def equity(self, account: str) -> Fraction:
-        return self.has(account, PERP, "USD") + sum(self.unrealized(account, m) for m in ("perp", "fine"))
+    def apart(self, account: str) -> Fraction:
+        """The margin of isolated positions."""
+        return sum((self.held(account, m).margin for m in PERPS), Fraction(0))
+
+    def worth(self, account: str) -> Fraction:
+        """All there is."""
+        return self.has(account, PERP, "USD") + sum(self.unrealized(account, m) for m in PERPS)
+
+    def crossed(self, account: str) -> list[str]:
+        return [market for market in PERPS if not self.held(account, market).isolated]
+
+    def equity(self, account: str, market: str = "") -> Fraction:
+        """Of what is crossed, or of an isolated position."""
+        if market:
+            return self.held(account, market).margin + self.unrealized(account, market)
+        wallet = self.has(account, PERP, "USD") - self.apart(account)
+        return wallet + sum(self.unrealized(account, m) for m in self.crossed(account))
 
     def maintenance(self, account: str, market: str) -> Fraction:
         notional = abs(self.value(account, market))
@@ -168,15 +197,24 @@ class Model:
     def margin(self, account: str, market: str) -> Fraction:
         return up(self.exposure(account, market) / self.held(account, market).leverage)
 
+    def own(self, account: str, market: str) -> Fraction:
+        return up(abs(self.value(account, market)) / self.held(account, market).leverage)
+
+    def ordered(self, account: str) -> Fraction:
+        """The margin of orders for isolated positions."""
+        isolated = [m for m in PERPS if self.held(account, m).isolated]
+        return sum((self.margin(account, m) - self.own(account, m) for m in isolated), Fraction(0))
+
     def spare(self, account: str) -> Fraction:
-        return self.equity(account) - sum(self.margin(account, m) for m in ("perp", "fine"))
+        crossed = sum(self.margin(account, m) for m in self.crossed(account))
+        return self.equity(account) - crossed - self.ordered(account)
 
     def withdrawable(self, account: str, wallet: str, asset: str) -> Fraction:
         if wallet == SPOT:
             return self.free(account, asset)
         if asset != "USD":
             return self.has(account, wallet, asset)
-        profit = self.equity(account) - self.has(account, PERP, "USD")
+        profit = sum(self.unrealized(account, m) for m in self.crossed(account))
         return max(self.spare(account) - max(profit, Fraction(0)), Fraction(0))
 
     def refusal(self, order: Resting, without: int = 0) -> Refusal | None:
@@ -213,10 +251,16 @@ class Model:
             self.pay(order.account, SPOT, "BTC" if order.side > 0 else "USD", -fee)
             return fee, Fraction(0)
         fee = up(quote * rate, quote_step)
-        profit = self.held(order.account, order.market).trade(order.side * size, order.price)
+        held = self.held(order.account, order.market)
+        back = held.isolate(order.side * size, order.price)
+        profit = held.trade(order.side * size, order.price)
         self.pay(order.account, PERP, "USD", profit - fee)
         if forced:
-            more = min(up(quote * FORCED, quote_step), max(self.has(order.account, PERP, "USD"), Fraction(0)))
+            left = self.has(order.account, PERP, "USD") - self.apart(order.account)
+            if held.isolated:
+                left = back + profit - fee
+                self.pay(order.account, PERP, "USD", max(-left, Fraction(0)))
+            more = min(up(quote * FORCED, quote_step), max(left, Fraction(0)))
             self.pay(order.account, PERP, "USD", -more)
             fee += more
         return fee, profit
@@ -246,14 +290,16 @@ class Books(RuleBasedStateMachine):
     def made(self) -> Ledger:
         return Ledger(HOUSE, INSTRUMENTS, lambda market: int(self.model.marks[market] * E8))
 
-    @initialize(poor=names)
-    def opened(self, poor: str) -> None:
+    @initialize(poor=names, isolated=st.sets(st.tuples(names, perps)))
+    def opened(self, poor: str, isolated: set[tuple[str, str]]) -> None:
         for name in ACCOUNTS:
             self.ledger.open(name, funded=name != poor)
             self.model.names.append(name)
             if name != poor:
                 for (wallet, asset), amount in OPENING.items():
                     self.model.pay(name, wallet, asset, amount * UNIT)
+        for name, market in sorted(isolated):
+            self.isolate(name, market, isolated=True)
 
     @rule()
     def restart(self) -> None:
@@ -384,9 +430,47 @@ class Books(RuleBasedStateMachine):
             expected = Refusal.LEVERAGE
         elif more > 0 and more > self.model.spare(name):
             expected = Refusal.INSUFFICIENT_MARGIN
+        if held.isolated and held.size and caps and leverage < held.leverage:
+            expected = Refusal.MARGIN_MODE
         assert self.ledger.set_leverage(name, market, leverage) == expected
         if expected is None:
             held.leverage = leverage
+
+    @rule(name=names, market=perps, isolated=st.booleans())
+    def isolate(self, name: str, market: str, isolated: bool) -> None:
+        held = self.model.held(name, market)
+        ordered = any((o.account, o.market) == (name, market) for o in self.model.orders.values())
+        expected = None
+        if held.isolated == isolated:
+            expected = Refusal.NO_CHANGE
+        elif held.size or ordered:
+            expected = Refusal.MARGIN_MODE
+        assert self.ledger.set_margin_mode(name, market, isolated=isolated) == expected
+        if expected is None:
+            held.isolated = isolated
+
+    @rule(name=names, market=perps, amount=st.integers(-6 * E8, 6 * E8), beyond=st.sampled_from((None, 0, 1)))
+    def give(self, name: str, market: str, amount: int, beyond: int | None) -> None:
+        """Margin to an isolated position or back, as much as Binance's FAQ 360038447311 allows."""
+        held, model = self.model.held(name, market), self.model
+        crossed = sum((model.maintenance(name, m) for m in model.crossed(name)), Fraction(0))
+        wallet = model.has(name, PERP, "USD") - model.apart(name) - model.ordered(name) - crossed
+        most = min(wallet, model.spare(name))
+        if amount < 0:
+            removable = held.margin - model.maintenance(name, market)
+            most = min(removable, model.equity(name, market) - model.own(name, market))
+        if beyond is not None and most > 0:  # all of it, or a unit more
+            amount = (int(most * E8) + beyond) * (-1 if amount < 0 else 1)
+        expected = None
+        if not held.size:
+            expected = Refusal.NO_POSITION
+        elif not held.isolated:
+            expected = Refusal.MARGIN_MODE
+        elif abs(amount) * UNIT > most:
+            expected = Refusal.INSUFFICIENT_MARGIN
+        assert self.ledger.move_margin(name, market, amount) == expected
+        if expected is None:
+            held.margin += amount * UNIT
 
     @rule(market=perps, rate=st.integers(-(10**9), 10**9), price=st.integers(50 * E8, 200 * E8))
     def settle(self, market: str, rate: int, price: int) -> None:
@@ -399,6 +483,7 @@ class Books(RuleBasedStateMachine):
                 owed = held.size * price * UNIT * Fraction(rate, 10**12)
                 expected[name] = up(owed, STEP[market][0])
                 held.funding += expected[name]
+                held.margin -= expected[name] if held.isolated else 0
                 self.model.pay(name, PERP, "USD", -expected[name])
         assert paid == expected
 
@@ -407,19 +492,22 @@ class Books(RuleBasedStateMachine):
         """Of all that are due: orders gone, positions closed at the mark, and what is missing covered."""
         for risk in self.ledger.due():
             name = risk.account
-            assert risk.equity_e8 * UNIT == self.model.equity(name)
+            assert risk.equity_e8 * UNIT == self.model.equity(name, risk.market)
             assert risk.equity_e8 < risk.maintenance_e8
+            meant = [risk.market] if risk.market else self.model.crossed(name)
             for order in [order for order in self.open.values() if order.asked.account == name]:
-                self.ledger.release(order.id)
-                del self.open[order.id], self.model.orders[order.id]
-            for position in self.ledger.positions(name):
+                if order.asked.market in (*meant, "spot"):
+                    self.ledger.release(order.id)
+                    del self.open[order.id], self.model.orders[order.id]
+            for position in [each for each in self.ledger.positions(name) if each.market in meant]:
                 side = Side.SELL if position.lots > 0 else Side.BUY
                 price = max(int(self.model.marks[position.market] * 100), 1)
                 order, resting = self.order(name, position.market, side, price, abs(position.lots))
                 self.filled(order, resting, abs(position.lots), maker=False, forced=True)
-            missing = max(-self.model.has(name, PERP, "USD"), Fraction(0))
-            assert self.ledger.cover(name, "USD") * UNIT == missing
-            self.model.pay(name, PERP, "USD", missing)
+            if not risk.market:
+                missing = max(self.model.apart(name) - self.model.has(name, PERP, "USD"), Fraction(0))
+                assert self.ledger.cover(name, "USD") * UNIT == missing
+                self.model.pay(name, PERP, "USD", missing)
 
     # ------------------------------------------------------------ what always holds
     @invariant()
@@ -439,7 +527,7 @@ class Books(RuleBasedStateMachine):
             for wallet, asset in ((SPOT, "USD"), (SPOT, "BTC"), (PERP, "USD")):
                 balance = self.ledger.balance(name, wallet, asset)
                 assert balance.total_e8 * UNIT == self.model.has(name, wallet, asset)
-                locked = self.model.locked(name, asset) if wallet == SPOT else 0
+                locked = self.model.locked(name, asset) if wallet == SPOT else self.model.apart(name)
                 assert balance.locked_e8 * UNIT == locked
                 assert wallet == PERP or 0 <= balance.locked_e8 <= balance.total_e8
 
@@ -455,13 +543,17 @@ class Books(RuleBasedStateMachine):
                 assert (told.lots * SIZE, told.entry_units * PRICE * SIZE) == (held.size, held.cost)
                 assert (told.realized_e8 * UNIT, told.leverage) == (held.realized, held.leverage)
                 assert told.funding_e8 * UNIT == held.funding
+                assert (told.isolated_e8 is not None, (told.isolated_e8 or 0) * UNIT) == (
+                    held.isolated,
+                    held.margin,
+                )
                 for asked, expected in queries:
                     assert asked(name, market) * UNIT == expected(name, market)
                 both = self.ledger.position_margin_e8(name, market) + self.ledger.order_margin_e8(
                     name, market
                 )
                 assert both * UNIT == self.model.margin(name, market)
-            assert self.ledger.equity_e8(name, "USD") * UNIT == self.model.equity(name)
+            assert self.ledger.equity_e8(name, "USD") * UNIT == self.model.worth(name)
             assert self.ledger.available_e8(name, "USD") * UNIT == max(self.model.spare(name), 0)
 
     def teardown(self) -> None:

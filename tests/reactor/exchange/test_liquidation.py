@@ -22,6 +22,7 @@ from reactor.exchange.orders import (
     OrderStatus,
     PlaceOrder,
     SetLeverage,
+    SetMarginMode,
     Settlement,
     Told,
     Why,
@@ -52,13 +53,14 @@ class Desk:
     The mark is where it bought until FALL_NS, and `fall` dollars lower from then on; the tape knows nothing of it.
     """
 
-    def __init__(self, fall: int = 0, side: Side = Side.BUY) -> None:
+    def __init__(self, fall: int = 0, side: Side = Side.BUY, *, isolated: bool = False) -> None:
         self.entry_e8 = 0
         house = House({PERPETUAL.market: self.terms(fall * side)}, 1, lambda i: f"x{i}", {}, 800_000)
         self.floor = TradingFloor(house, world(), START_NS)
         self.floor.apply(Deposit("me", PERP, "USD", 1_000 * E8), START_NS)
         self.entry_e8 = self.floor_price()
         self.floor.apply(SetLeverage("me", PERPETUAL.market, 100), START_NS)
+        self.floor.apply(SetMarginMode("me", PERPETUAL.market, isolated), START_NS)
         bought = self.floor.apply(PlaceOrder(self.order(side, None, 1_000)), START_NS)
         assert isinstance(bought, Done)
         assert bought.order.status is OrderStatus.FILLED
@@ -119,6 +121,21 @@ def test_orders_of_a_liquidated_account_are_cancelled_first() -> None:
     assert (cancelled.order.status, cancelled.order.why) == (OrderStatus.CANCELLED, Why.LIQUIDATION)
     first_fill = next(i for i, each in enumerate(news) if isinstance(each, OrderFilled))
     assert news.index(cancelled) < first_fill
+
+
+def test_an_isolated_position_is_closed_alone_and_the_wallet_keeps_the_rest() -> None:
+    """A hundredth of about 65,000 is its own, of the account's 1,000: a fall of 780 is more than that."""
+    desk = Desk(780, isolated=True)
+    own_e8 = desk.floor.position("me", PERPETUAL.market).isolated_e8
+    assert own_e8 == -(-desk.entry_e8 // 100)
+    free_e8 = desk.floor.balance("me", PERP, "USD").free_e8
+    told = desk.live(FALL_NS)
+    (liquidated,) = of_kind(told, Liquidated)
+    assert liquidated.equity_e8 == own_e8 - 6 * E8 - 780 * E8  # 6 of funding
+    assert all(filled.fill.liquidation for filled in of_kind(told, OrderFilled))
+    assert not desk.floor.positions("me")
+    left = desk.floor.balance("me", PERP, "USD")
+    assert (left.locked_e8, left.free_e8 >= free_e8) == (0, True)
 
 
 def test_who_has_nearly_used_up_his_margin_is_called_once_and_keeps_his_position() -> None:
