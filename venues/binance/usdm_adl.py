@@ -1,7 +1,7 @@
 """The queue of those on Binance USD-M whose positions in profit are reduced for others' losses.
 
 https://www.binance.com/en/support/faq/360033525471, 2026-08: they queue by their return times the leverage they have of
-what the account is worth. Those of the accounts here are all there are.
+what the account, or an isolated position, is worth. Those of the accounts here are all there are.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ GRADES = 5  # 0 is the last to be reduced
 def _score(call: Call, account: str, market: str) -> Fraction:
     floor, asset = call.floor, call.terms[market].margin_asset
     gain_e8, margin_e8 = floor.unrealized_e8(account, market), floor.position_margin_e8(account, market)
-    worth_e8 = floor.balance(account, PERP, asset).total_e8 + gain_e8
+    own_e8 = floor.position(account, market).isolated_e8
+    worth_e8 = (floor.balance(account, PERP, asset).free_e8 if own_e8 is None else own_e8) + gain_e8
     if gain_e8 <= 0 or margin_e8 <= 0 or worth_e8 <= 0:
         return Fraction(0)
     notional_e8 = margin_e8 * floor.leverage(account, market)
