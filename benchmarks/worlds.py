@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 import selectors
 import socket
+import statistics
 import tempfile
 import threading
 import time
@@ -15,8 +16,6 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from itertools import count, pairwise
 
-import numpy as np
-
 from benchmarks.crowds import opened_files
 from benchmarks.harness import READERS, Bound, Row, in_turns, on_core
 from benchmarks.markets import ORIGIN_NS, exchange
@@ -24,7 +23,7 @@ from benchmarks.served import Served, serving
 from benchmarks.sockets import HANDSHAKE, connections, drain, payloads
 from benchmarks.warp import HYPERLIQUID, KINDS, listening, stream_name, subscription
 from emulator.run import channels
-from reactor.types import BLOCK_NS, SECOND_NS, Column
+from reactor.types import BLOCK_NS, SECOND_NS
 from venues.base import PAGE_NS
 from venues.registry import VENUES
 
@@ -182,16 +181,12 @@ def _lateness(sockets: Sequence[socket.socket], seconds: float) -> list[list[flo
 
 
 # ---------------------------------------------------------------- memory
-WARM_MINUTES, MINUTES, STEP_MINUTES = 60, 24 * 60, 2
-RECENT_MINUTES = 4  # so many of a market are kept whole
+WARM_MINUTES, DAY_MINUTES, HOURS_MINUTES, STEP_MINUTES = 60, 24 * 60, 120, 2
 
 
 def memory(_runs: int) -> Iterator[Row]:
-    """What a server holds that steps through a day of the default world, told all kinds of streams of BTC, an hour
-    after it began; how that goes on with time, and how it does apart from what happened in the minutes just before.
-
-    What is held of a minute is as much as happened in it, and there are busy hours and quiet ones. The latter is the
-    coefficient of time where least squares give a coefficient to the number of prints as well.
+    """What a server holds that steps through a day and more of the default world, told all kinds of streams of BTC: by
+    how much more in the second and third hour of the second day than in those of the first, when about as much happens.
     """
     with (
         serving("--start", "2026-01-01", "--paused", "--socket-lifetime", "never") as served,
@@ -204,31 +199,17 @@ def memory(_runs: int) -> Iterator[Row]:
         ]
         held = []
         with _drained(sockets):
-            for _ in range((WARM_MINUTES + MINUTES) // STEP_MINUTES):
+            for _ in range((WARM_MINUTES + DAY_MINUTES + HOURS_MINUTES) // STEP_MINUTES):
                 served.advance(STEP_MINUTES * 60)
                 held.append(served.memory / (1 << 20))
-    at = np.arange(STEP_MINUTES, WARM_MINUTES + MINUTES + 1, STEP_MINUTES)
-    upto = np.append(0, np.cumsum(_prints_of_btc(WARM_MINUTES + MINUTES)))
-    prints = upto[at] - upto[np.maximum(at - RECENT_MINUTES, 0)]
-    warm, hours = at > WARM_MINUTES, at / 60
-    causes = np.stack([np.ones_like(hours), hours, prints], axis=1)[warm]
-    plain, apart = (
-        float(np.linalg.lstsq(given, np.array(held)[warm])[0][1]) for given in (causes[:, :2], causes)
+    first, hours, day = (minutes // STEP_MINUTES for minutes in (WARM_MINUTES, HOURS_MINUTES, DAY_MINUTES))
+    today, tomorrow = held[first : first + hours], held[first + day :]
+    slope = (statistics.median(tomorrow) - statistics.median(today)) / (DAY_MINUTES / 60)
+    yield Row.of("memory", "an hour and a half after the start", "MB", [statistics.median(today)])
+    yield Row.of("memory", "the most of a day", "MB", [max(held)])
+    yield Row.of(
+        "memory", "its slope, at the same hours of two days", "MB/h", [slope], bound=Bound(1, of_ours=True)
     )
-    yield Row.of("memory", f"after {hours[-1]:g} virtual hours", "MB", [held[-1]])
-    yield Row.of("memory", "the most of it", "MB", [max(held)])
-    yield Row.of("memory", f"its slope over the last {MINUTES // 60} hours", "MB/h", [plain])
-    what = "the same, apart from what happens in them"
-    yield Row.of("memory", what, "MB/h", [apart], bound=Bound(1, of_ours=True))
-
-
-def _prints_of_btc(minutes: int) -> Column:
-    """How many prints there are in each minute from the origin on, on all venues."""
-    end_ns, prints = ORIGIN_NS + minutes * BLOCK_NS, np.zeros(minutes, np.int64)
-    for market in (market for venue in VENUES for market in exchange(venue)):
-        if market.instrument.base == "BTC":
-            prints += market.minutes(ORIGIN_NS, end_ns).n_prints
-    return prints
 
 
 @contextmanager
