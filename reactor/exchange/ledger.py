@@ -199,6 +199,10 @@ class _Holding:
     def unrealized_e8(self, mark_e8: int) -> int:
         return self.market.value_e8(self.lots, mark_e8) - self.entry_units * self.market.unit_e8
 
+    def worth_e8(self, mark_e8: int) -> int:
+        """Of an isolated position: its margin, and what it would gain or lose."""
+        return self.margin_e8 + self.unrealized_e8(mark_e8)
+
     def exposure_e8(self, value_e8: int, bid_units: int, ask_units: int) -> int:
         """The largest notional that fills could leave: of all bids, or of all asks, on top of what is held."""
         unit_e8 = self.market.unit_e8
@@ -643,7 +647,7 @@ class Ledger:
             value_e8 = abs(self._value_e8(holding, self._mark_e8))
             kept_e8 = _up(value_e8 * (self._house.kept_notional_e6 or 0), E6)
             kept_e8 = max(_up(value_e8, holding.leverage), kept_e8)
-            worth_e8 = holding.margin_e8 + holding.unrealized_e8(self._mark_e8(market))
+            worth_e8 = holding.worth_e8(self._mark_e8(market))
             most_e8 = min(holding.margin_e8 - holding.market.maintenance_e8(value_e8), worth_e8 - kept_e8)
         if abs(amount_e8) > most_e8:
             return Refusal.INSUFFICIENT_MARGIN
@@ -667,7 +671,7 @@ class Ledger:
             for holding in held:
                 if holding.isolated:
                     mark = marks(holding.market.id)
-                    equity_e8 = holding.margin_e8 + holding.unrealized_e8(mark)
+                    equity_e8 = holding.worth_e8(mark)
                     need_e8 = holding.market.maintenance_e8(abs(holding.market.value_e8(holding.lots, mark)))
                     asset = holding.market.asset
                     risks.append(Risk(account.name, asset, equity_e8, need_e8, holding.market.id))
@@ -741,7 +745,7 @@ class Ledger:
         if owner is None:
             return 0
         apart = [h for h in owner.holdings.values() if h.lots and h.isolated and h.market.asset == asset]
-        own_e8 = sum(h.margin_e8 + h.unrealized_e8(self._mark_e8(h.market.id)) for h in apart)
+        own_e8 = sum(h.worth_e8(self._mark_e8(h.market.id)) for h in apart)
         return self._cross_equity_e8(owner, asset, self._mark_e8) + own_e8
 
     def unrealized_e8(self, account: str, market: str) -> int:
@@ -753,9 +757,7 @@ class Ledger:
         return _up(abs(self._value_e8(holding, self._mark_e8)), holding.leverage)
 
     def order_margin_e8(self, account: str, market: str) -> int:
-        holding = self._holding(account, market)
-        whole_e8 = _up(self._exposure_e8(holding, self._mark_e8), holding.leverage)
-        return whole_e8 - self.position_margin_e8(account, market)
+        return self._order_margin_e8(self._holding(account, market), self._mark_e8)
 
     def maintenance_e8(self, account: str, market: str) -> int:
         holding = self._holding(account, market)
@@ -854,11 +856,15 @@ class Ledger:
             if holding.lots and holding.market.asset == asset and not holding.isolated
         )
 
+    def _order_margin_e8(self, holding: _Holding, marks: Mark) -> int:
+        """What open orders ask for beyond the position's initial margin."""
+        whole_e8 = _up(self._exposure_e8(holding, marks), holding.leverage)
+        return whole_e8 - _up(abs(self._value_e8(holding, marks)), holding.leverage)
+
     def _ordered_e8(self, account: _Account, asset: str) -> int:
         """The initial margin of orders for isolated positions."""
         return sum(
-            _up(self._exposure_e8(holding, self._mark_e8), holding.leverage)
-            - _up(abs(self._value_e8(holding, self._mark_e8)), holding.leverage)
+            self._order_margin_e8(holding, self._mark_e8)
             for holding in account.holdings.values()
             if holding.isolated and holding.market.asset == asset
         )
@@ -870,9 +876,10 @@ class Ledger:
         spare_e8 = self._cross_equity_e8(account, asset, marks)
         for holding in account.holdings.values():
             if holding.market.asset == asset and (holding.lots or holding.bid_units or holding.ask_units):
-                spare_e8 -= _up(self._exposure_e8(holding, marks), holding.leverage)
                 if holding.isolated:
-                    spare_e8 += _up(abs(self._value_e8(holding, marks)), holding.leverage)
+                    spare_e8 -= self._order_margin_e8(holding, marks)
+                else:
+                    spare_e8 -= _up(self._exposure_e8(holding, marks), holding.leverage)
         return spare_e8
 
 
