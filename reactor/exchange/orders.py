@@ -280,6 +280,11 @@ class Position:
     realized_e8: int = 0
     isolated_e8: int | None = None
 
+    @property
+    def isolated(self) -> bool:
+        """Whether it has margin of its own."""
+        return self.isolated_e8 is not None
+
 
 @dataclass(frozen=True, slots=True)
 class Settlement:

@@ -1268,7 +1268,7 @@ class TradingFloor:
         positions = self._ledger.positions(account)
         if market:
             return tuple(p for p in positions if p.market == market)
-        crossed = [p for p in positions if p.isolated_e8 is None]
+        crossed = [p for p in positions if not p.isolated]
         return tuple(p for p in crossed if self._house.terms[p.market].margin_asset == asset)
 
     def _close(self, risk: Risk, held: Sequence[Position]) -> None:
@@ -1305,7 +1305,7 @@ class TradingFloor:
 
     def _crossed(self, account: str, market: str, asset: str) -> bool:
         """Whether orders of a market use the margin that an account's crossed positions share."""
-        isolated = self._ledger.position(account, market).isolated_e8 is not None
+        isolated = self._ledger.position(account, market).isolated
         return self._house.terms[market].margin_asset == asset and not isolated
 
     # ------------------------------------------------------------ accounts

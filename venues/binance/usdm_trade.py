@@ -721,7 +721,7 @@ class Holding:
     @property
     def isolated(self) -> bool:
         """Whether it has margin of its own."""
-        return self.position.isolated_e8 is not None
+        return self.position.isolated
 
     @property
     def isolated_wallet_e8(self) -> int:
@@ -1112,7 +1112,7 @@ def set_margin_type(call: Call) -> bytes:
     if isolated is None:
         raise VenueError("INVALID_PARAMETER", name="marginType")
     position = call.floor.position(call.account, market)
-    if isolated == (position.isolated_e8 is not None):
+    if isolated == position.isolated:
         raise VenueError("SAME_MARGIN_TYPE")
     if call.floor.open_orders(call.account, market):
         raise VenueError("MARGIN_TYPE_ORDERS")
@@ -1138,7 +1138,7 @@ def set_position_margin(call: Call) -> bytes:
     if amount_e8 <= 0:
         raise VenueError("NO_AMOUNT")
     position = call.floor.position(call.account, market)
-    if position.isolated_e8 is None:
+    if not position.isolated:
         raise VenueError("ONLY_ISOLATED")
     if not position.lots:
         raise VenueError("NO_POSITION_FOR_MARGIN")
@@ -1233,7 +1233,7 @@ def symbol_config(call: Call) -> bytes:
         name = market.instrument.market
         if asked in (None, name):
             leverage = call.floor.leverage(call.account, name)
-            isolated = call.floor.position(call.account, name).isolated_e8 is not None
+            isolated = call.floor.position(call.account, name).isolated
             rows.append(
                 {
                     "symbol": market.instrument.symbol,

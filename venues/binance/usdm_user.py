@@ -235,11 +235,7 @@ def _account(
     exchange: Exchange, trading: Trading, told: Told, moved: MoneyMoved, market: str | None
 ) -> Iterator[Event]:
     rows = [(b, d) for b, d in _with_deltas(moved) if b.wallet == PERP]
-    positions = [
-        position
-        for position in moved.positions
-        if moved.cause != "funding" or position.isolated_e8 is not None
-    ]
+    positions = [position for position in moved.positions if moved.cause != "funding" or position.isolated]
     if not rows and not positions:
         return
     reason = REASONS.get(moved.cause) or ("DEPOSIT" if sum(d for _, d in rows) >= 0 else "WITHDRAW")
@@ -277,7 +273,7 @@ def _position(exchange: Exchange, trading: Trading, account: str, position: Posi
         "ep": entry_price(position, measure) if position.lots else NOTHING,
         "cr": amount(position.realized_e8),
         "up": amount(trading.floor.unrealized_e8(account, position.market)),
-        "mt": "cross" if position.isolated_e8 is None else "isolated",
+        "mt": "isolated" if position.isolated else "cross",
         "iw": amount(position.isolated_e8 or 0),
         "ps": "BOTH",
         "bep": break_even_price(position, measure, taker_fee_e6) if position.lots else NOTHING,
@@ -297,7 +293,7 @@ def _margin_call(exchange: Exchange, trading: Trading, told: Told, positions: Se
                 "s": measure.instrument.symbol,
                 "ps": "BOTH",
                 "pa": measure.qty(position.lots),
-                "mt": "CROSSED" if position.isolated_e8 is None else "ISOLATED",
+                "mt": "ISOLATED" if position.isolated else "CROSSED",
                 "iw": amount(position.isolated_e8 or 0),
                 "mp": SHORT.text(floor.mark_e8(position.market)),
                 "up": SHORT.text(floor.unrealized_e8(account, position.market)),

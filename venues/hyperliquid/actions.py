@@ -608,7 +608,7 @@ def _leverage(desk: Desk, signer: Signer, action: Mapping[str, Any]) -> dict[str
     if not isinstance(row, Perp) or not 1 <= fields["leverage"] <= row.max_leverage:
         raise ActionError("Invalid leverage value")
     market, isolated = row.instrument.market, not fields["isCross"]
-    if (desk.trading.floor.position(signer.account, market).isolated_e8 is not None) != isolated:
+    if desk.trading.floor.position(signer.account, market).isolated != isolated:
         outcome = desk.execute(SetMarginMode(signer.account, market, isolated))
         if isinstance(outcome, Refused):
             raise ActionError("Cannot switch leverage type with open position.")
@@ -628,7 +628,7 @@ def _isolated_margin(desk: Desk, signer: Signer, action: Mapping[str, Any]) -> d
     if not isinstance(row, Perp):
         raise ActionError("Invalid asset")
     market = row.instrument.market
-    if desk.trading.floor.position(signer.account, market).isolated_e8 is None:
+    if not desk.trading.floor.position(signer.account, market).isolated:
         raise ActionError("Cannot update margin: position is not isolated")
     outcome = desk.execute(MoveMargin(signer.account, market, fields["ntli"] * 100))
     if isinstance(outcome, Refused):

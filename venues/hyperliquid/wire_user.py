@@ -362,8 +362,8 @@ def _value_e8(lots: int, price_e8: int, instrument: Instrument) -> int:
 def clearinghouse(book: Book, account: str, now_ns: int, positions: Sequence[Position]) -> dict[str, Any]:
     """The state of an account's perps."""
     floor = book.floor
-    crossed = [each for each in positions if each.isolated_e8 is None]
-    apart_e8 = sum(_margin_used_e8(book, account, each) for each in positions if each.isolated_e8 is not None)
+    crossed = [each for each in positions if not each.isolated]
+    apart_e8 = sum(_margin_used_e8(book, account, each) for each in positions if each.isolated)
     equity_e8 = floor.equity_e8(account, "USDC")
     return {
         "marginSummary": _margin_summary(book, account, equity_e8, positions),
